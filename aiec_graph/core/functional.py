@@ -1,0 +1,146 @@
+"""The pure maths of AIEC: threshold, evidence, gates and losses. No state, no loop over samples.
+
+Shapes: N labelled samples, C channels, K classes. `a` [N, C] holds the global features after
+activation, `one_hot` [N, K] the labels, `weight` [K, C] the decision weights. Equation numbers
+are those of the AIEC paper.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from aiec_graph.errors import look_up
+
+
+def threshold(x: Tensor, tau: float = 0.0) -> Tensor:
+    """Passes `x` where it exceeds `tau` and gives 0 elsewhere (eq. 1).
+
+    At `tau` = 0 this is `torch.relu` itself, so it equals ReLU bit for bit and costs the same.
+    """
+    return torch.relu(x) if tau == 0 else F.threshold(x, tau, 0.0)
+
+
+POOLINGS = ("mean", "class_token")
+
+
+def global_feature(activated: Tensor, pooling: str = "mean") -> Tensor:
+    """Reduces an activated tensor to one vector a sample (eq. 3).
+
+    Args:
+        activated: node matrix [N, C], feature map [N, C, H, W] or token sequence [N, T, C].
+        pooling: for token sequences, "mean" over the tokens or the "class_token" (the first one).
+
+    Returns:
+        [N, C].
+
+    Raises:
+        ValueError: the tensor has another number of dimensions.
+    """
+    if activated.dim() == 2:
+        return activated
+    if activated.dim() == 3:
+        return activated[:, 0] if pooling == "class_token" else activated.mean(1)
+    if activated.dim() == 4:
+        return activated.mean((2, 3))
+    raise ValueError(
+        "AIEC takes node matrices [N, C], maps [N, C, H, W] or tokens [N, T, C], "
+        f"not a tensor of shape {tuple(activated.shape)}"
+    )
+
+
+def channel_dim(activated: Tensor) -> int:
+    """The dimension that holds the channels of a tensor that `global_feature` takes."""
+    return 2 if activated.dim() == 3 else 1
+
+
+def count_activations(a: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+    """Counts, per class, the samples and the activations of each channel (eq. 4 and 5).
+
+    The sums are made in float32 or wider whatever the dtype of `a`, so they are exact for up to
+    2^24 samples a call.
+
+    Args:
+        a: global features [N, C].
+        counted: one-hot labels [N, K] with the rows of samples that do not count set to zero.
+
+    Returns:
+        θ [K, C], how often a channel fired, and φ [K], how many samples were counted, as int64.
+        η, the inhibitions, is φ − θ.
+    """
+    fired = (a > 0).to(counted.dtype)
+    return (counted.T @ fired).long(), counted.sum(0).long()
+
+
+def firing_rate(theta: Tensor, phi: Tensor) -> Tensor:
+    """The relative firing rate v = (θ − η)/φ ∈ [−1, 1], [K, C]; NaN where φ is 0 (eq. 6)."""
+    phi = phi[:, None]
+    return (2 * theta - phi) / phi
+
+
+# I and E are the boolean gates [K, C] of the two assessments. The second field tells whether the
+# mode consults the counters: then a class without a counted sample has no evidence, and no gate.
+GATES = {
+    "consensus": (lambda i, e: i & e, True),
+    "union": (lambda i, e: i | e, True),
+    "intrinsic": (lambda i, e: i, True),
+    "extrinsic": (lambda i, e: e, False),
+    "all": (lambda i, e: torch.ones_like(e), False),
+    "none": (lambda i, e: torch.zeros_like(e), False),
+}
+
+
+def gate(theta: Tensor, phi: Tensor, weight: Tensor, mode: str = "consensus") -> Tensor:
+    """Marks the channels that are irrelevant to each class (eq. 7, 10 and 11).
+
+    Args:
+        theta: activation counts [K, C].
+        phi: sample counts [K].
+        weight: decision weights [K, C].
+        mode: one of `GATES`: the consensus of both assessments, or an ablation of it.
+
+    Returns:
+        G [K, C], boolean, without gradient. Where the mode consults the counters, a class
+        with φ = 0 gates nothing.
+    """
+    combine, consults_counters = look_up(mode, GATES, "gate")
+    # v ≤ 0 written on the integers, 2θ ≤ φ: exact, and defined at φ = 0.
+    gates = combine(2 * theta <= phi[:, None], weight.detach() <= 0)
+    return gates & (phi > 0)[:, None] if consults_counters else gates
+
+
+GATE_NORMS = ("abs", "vector", "square", "batch")
+# Keeps the gradient of a root finite where all gated responses are 0.
+VECTOR_EPS = 1e-12
+
+
+def gate_loss(a: Tensor, one_hot: Tensor, gates: Tensor, norm: str = "abs") -> Tensor:
+    """The mean over samples of the gated channels' response (eq. 12 and 13).
+
+    Args:
+        a: global features [N, C], non-negative.
+        one_hot: labels [N, K] in the dtype of `a`.
+        gates: G [K, C].
+        norm: how a sample's gated responses are measured, each divided by Σ_c G_kc:
+            "abs" is Σ_c a_c, the literal reading of eq. 13;
+            "square" is Σ_c a_c²;
+            "vector" is the 2-norm over the sample's gated channels;
+            "batch" is Σ_c of the channel's 2-norm over the samples of the same class.
+
+    Returns:
+        The sum of the per-sample losses divided by N, a scalar. A class whose gate is empty
+        contributes 0 with zero gradient.
+    """
+    g = gates.to(a.dtype)
+    per_gated = 1 / g.sum(1).clamp(min=1)
+    samples = a.shape[0]
+    if norm in ("abs", "square"):
+        response = one_hot.T @ (a if norm == "abs" else a.square())
+        return ((g * response).sum(1) * per_gated).sum() / samples
+    if norm == "vector":
+        energy = ((a.square() @ g.T) * one_hot).sum(1)
+        size = (energy + VECTOR_EPS).sqrt() - VECTOR_EPS**0.5
+        return (size * (one_hot @ per_gated)).sum() / samples
+    if norm == "batch":
+        size = (one_hot.T @ a.square() + VECTOR_EPS).sqrt() - VECTOR_EPS**0.5
+        return ((g * size).sum(1) * per_gated * one_hot.sum(0)).sum() / samples
+    raise ValueError(f"unknown gate_norm {norm!r}; known: {', '.join(GATE_NORMS)}")

@@ -1,0 +1,122 @@
+"""The two networks of the benchmark: graph layers, an activation after each, a linear head."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from aiec_graph.core import make_activation
+from aiec_graph.errors import look_up
+from aiec_graph.nn.adjacency import Adjacency, prepare
+from aiec_graph.nn.gcn_conv import GCNConv
+from aiec_graph.nn.sage_conv import SAGEConv
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda channels: nn.Identity(),
+    "batch": nn.BatchNorm1d,
+    "layer": nn.LayerNorm,
+}
+
+
+class GNN(nn.Module):
+    """`num_layers` times convolution, normalisation, activation; then a linear head.
+
+    Dropout, where asked for, acts on the hidden features that enter a layer or the head.
+
+    Args:
+        conv: makes a layer from (in_channels, out_channels, constant_input).
+        in_channels: number of input features.
+        hidden_channels: width of the hidden layers.
+        out_channels: number of classes K.
+        num_layers: number of graph layers.
+        act: a name in `aiec_graph.core.ACTIVATIONS` or a class; each layer gets its own instance.
+        act_options: further arguments of the activation, such as `{"gate": "union"}`.
+        dropout: probability of dropping a hidden feature.
+        norm: a name in `NORMS`.
+
+    Raises:
+        InputError: an unknown activation, aggregator or normalisation.
+    """
+
+    def __init__(
+        self,
+        conv: Callable[[int, int, bool], nn.Module],
+        in_channels: int,
+        hidden_channels: int,
+        out_channels: int,
+        num_layers: int,
+        act: str | type[nn.Module],
+        act_options: Mapping[str, Any] | None,
+        dropout: float,
+        norm: str,
+    ) -> None:
+        super().__init__()
+        make_norm = look_up(norm, NORMS, "norm")
+        widths = [in_channels] + [hidden_channels] * num_layers
+        self.convs = nn.ModuleList(
+            conv(widths[i], widths[i + 1], i == 0) for i in range(num_layers)
+        )
+        self.norms = nn.ModuleList(make_norm(width) for width in widths[1:])
+        self.acts = nn.ModuleList(
+            make_activation(act, width, out_channels, act_options) for width in widths[1:]
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.lin = nn.Linear(hidden_channels, out_channels)
+        self.trains_as_it_predicts = dropout == 0 and norm != "batch"
+        """Whether the forward pass in training mode gives the outputs of eval mode."""
+
+    def reset_parameters(self) -> None:
+        for module in (*self.convs, *self.norms, *self.acts, self.lin):
+            reset = getattr(module, "reset_parameters", None)
+            if reset is not None:
+                reset()
+
+    def forward(self, x: Tensor, edge_index: Tensor | Adjacency) -> Tensor:
+        """Returns the logits [N, out_channels] for x [N, in_channels]."""
+        adjacency = prepare(edge_index, x.shape[0])
+        for conv, norm, act in zip(self.convs, self.norms, self.acts, strict=True):
+            x = self.dropout(act(norm(conv(x, adjacency))))
+        return self.lin(x)
+
+
+class GCN(GNN):
+    """Graph convolutional network (Kipf and Welling, 2017); the arguments are `GNN`'s."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int = 32,
+        out_channels: int = 2,
+        num_layers: int = 2,
+        act: str | type[nn.Module] = "relu",
+        act_options: Mapping[str, Any] | None = None,
+        dropout: float = 0.0,
+        norm: str = "none",
+    ) -> None:
+        super().__init__(
+            lambda i, o, constant: GCNConv(i, o, constant_input=constant),
+            *(in_channels, hidden_channels, out_channels, num_layers),
+            *(act, act_options, dropout, norm),
+        )
+
+
+class GraphSAGE(GNN):
+    """GraphSAGE (Hamilton et al., 2017); `aggr` is `SAGEConv`'s, the other arguments `GNN`'s."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int = 32,
+        out_channels: int = 2,
+        num_layers: int = 2,
+        act: str | type[nn.Module] = "relu",
+        act_options: Mapping[str, Any] | None = None,
+        dropout: float = 0.0,
+        norm: str = "none",
+        aggr: str = "pool",
+    ) -> None:
+        super().__init__(
+            lambda i, o, constant: SAGEConv(i, o, aggr=aggr, constant_input=constant),
+            *(in_channels, hidden_channels, out_channels, num_layers),
+            *(act, act_options, dropout, norm),
+        )
