@@ -197,7 +197,7 @@ class AIEC(ChannelwiseActivation):
     def forward(self, x: Tensor) -> Tensor:
         out = self.threshold(x)
         if self.training:
-            self._remember(out)
+            self._remember(out)  # pyright: ignore[reportCallIssue]
         return out
 
     @torch.compiler.disable

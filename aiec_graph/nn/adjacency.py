@@ -1,5 +1,6 @@
 """A graph prepared for propagation: the adjacency in every form the layers need, each made once."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -209,13 +210,14 @@ def _normalise(csr: SparseMatrix, form: str) -> SparseMatrix:
 def _to_torch(csr: SparseMatrix, dtype: torch.dtype, device: torch.device) -> Tensor:
     csr.sort_indices()
     index = np.int32 if max(csr.nnz, csr.shape[0]) < 2**31 else np.int64
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(csr.indptr.astype(index)),
-        torch.from_numpy(csr.indices.astype(index)),
-        torch.from_numpy(csr.data).to(dtype),
-        csr.shape,
-        check_invariants=False,
-    ).to(device)
+    parts = csr.indptr.astype(index), csr.indices.astype(index), csr.data
+    crow, col, values = (torch.from_numpy(part).to(device) for part in parts)
+    with warnings.catch_warnings():
+        # torch calls the layout a beta at its first use in a process.
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(
+            crow, col, values.to(dtype), csr.shape, check_invariants=False
+        )
 
 
 # Layers may be handed an edge list on every call; it is prepared at the first.

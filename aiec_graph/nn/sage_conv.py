@@ -52,11 +52,14 @@ class SAGEConv(nn.Module):
         self.lin = nn.Linear(in_channels, in_channels) if aggr == "pool" else None
         self.lin_l = nn.Linear(in_channels, out_channels, bias=bias)
         self.lin_r = None if aggr == "gcn" else nn.Linear(in_channels, out_channels, bias=False)
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         for linear in (self.lin, self.lin_l, self.lin_r):
             if linear is not None:
                 linear.reset_parameters()
+                # As DGL's layer draws them, which the published benchmark runs on.
+                nn.init.xavier_uniform_(linear.weight, gain=nn.init.calculate_gain("relu"))
 
     def forward(self, x: Tensor, edge_index: Tensor | Adjacency) -> Tensor:
         adjacency = prepare(edge_index, x.shape[0])

@@ -1,0 +1,1 @@
+"""The benchmark: configuration, runner, results, tables and the command line."""

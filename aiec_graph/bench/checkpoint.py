@@ -1,0 +1,59 @@
+"""Trained networks on disk: tensors and plain values only, so that loading one runs no code."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aiec_graph.bench.config import Cell
+from aiec_graph.bench.files import write_whole
+from aiec_graph.data.safe_load import load_weights_only
+from aiec_graph.errors import InputError
+from aiec_graph.nn.networks import GNN
+from aiec_graph.train import TrainSettings, build_model
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, network: GNN, cell: Cell, seed: int, in_channels: int) -> None:
+    """Writes a network with all that it takes to build and to feed it again.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "cell": asdict(cell),
+        "seed": seed,
+        "in_channels": in_channels,
+        "state_dict": network.state_dict(),
+    }
+    write_whole(path, lambda draft: torch.save(content, draft))
+
+
+def load_checkpoint(path: Path) -> tuple[GNN, Cell, int]:
+    """Reads a checkpoint.
+
+    Returns:
+        The network in eval mode, what it was trained as, and its seed.
+
+    Raises:
+        InputError: the file is missing, damaged or not a checkpoint of this project.
+    """
+    try:
+        with path.open("rb") as stream:
+            content: dict[str, Any] = load_weights_only(stream, path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path}: not a checkpoint that --checkpoint wrote")
+    try:
+        parts = dict(content["cell"])
+        cell = Cell(**{**parts, "settings": TrainSettings(**parts["settings"])})
+        network = build_model(cell.model, cell.act, content["in_channels"], cell.settings)
+        network.load_state_dict(content["state_dict"])
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: an incomplete or altered checkpoint ({reason})") from None
+    return network.eval(), cell, content["seed"]

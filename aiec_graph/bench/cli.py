@@ -1,0 +1,166 @@
+"""The command line: `run_bench.py` and `aiec-bench`."""
+
+import re
+import sys
+import warnings
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from docstring_parser import parse_from_object
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from rich.console import Console
+
+from aiec_graph import __version__
+from aiec_graph.bench.config import BenchConfig, Override
+from aiec_graph.core import ACTIVATIONS
+from aiec_graph.data import DATASETS
+from aiec_graph.errors import InputError, did_you_mean
+from aiec_graph.train import MODELS, TrainSettings
+
+DEFAULT_SCALE = 0.1
+COMMANDS = ("bench", "score")
+# How jsonargparse words an unknown option and an unknown key of a configuration file.
+UNKNOWN_OPTION = r"[Uu]nrecognized arguments: (\S+)|[Kk]ey '?([\w.-]+)'? is not expected"
+
+DESCRIPTION = """Compares activations in graph anomaly detection: AUC, AP and Rec@K over seeds.
+
+  run_bench.py --dataset reddit --model gcn sage --act relu gelu aiec --seeds 10
+  run_bench.py --dataset elliptic --simulate 0.1 --seeds 3
+  run_bench.py --config configs/reddit.yaml
+  run_bench.py score results/reddit/checkpoints/NAME.pt --out scores.csv
+
+Files: a folder per data set under --data-root; datasets/<name>/card.yaml says where each comes
+from. Results: runs.csv (a row per seed), summary.csv, table.md and table.tex in --out."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command line.
+
+    Returns:
+        The exit code: 0; 2 where the input is at fault, after one line on standard error; 130
+        where the run was interrupted, to be continued by the same command.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "bench"
+        if command == "score":
+            return _score(arguments)
+        if command == "bench":
+            return _bench(arguments)
+        raise InputError(
+            f"unknown command {command!r}.{did_you_mean(command, COMMANDS)} Known: "
+            f"{', '.join(COMMANDS)}"
+        )
+    except InputError as error:
+        message = " ".join(str(error).split())
+        print(f"aiec-bench: error: {message}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues", file=sys.stderr)  # noqa: T201
+        return 130
+
+
+def _bench(arguments: list[str]) -> int:
+    parser = bench_parser()
+    parsed = _parse(parser, arguments or ["--help"])
+    config = to_config(parsed)
+    # Here, so that --help and a slip of the pen answer without the seconds of these imports.
+    from aiec_graph.bench.runner import run
+
+    table = run(config, Console(stderr=True))
+    Console().print(table.to_rich())
+    return 0
+
+
+def _score(arguments: list[str]) -> int:
+    parser = ArgumentParser(
+        prog="run_bench.py score",
+        description="Scores the data set that a checkpoint was trained on.",
+        exit_on_error=False,
+    )
+    parser.add_argument("checkpoint", type=Path, help="A file that --checkpoint wrote.")
+    parser.add_argument("--out", type=Path, default=Path("scores.csv"), help="The CSV to write.")
+    parser.add_argument("--data-root", type=Path | None, default=None, help=_help()["data_root"])
+    parsed = _parse(parser, arguments)
+    from aiec_graph.bench.score import score
+
+    metrics = score(parsed.checkpoint, parsed.out, parsed.data_root)
+    auc, ap, rec = metrics
+    Console().print(f"{parsed.out}: test AUC {auc:.1f}, AP {ap:.1f}, Rec@K {rec:.1f}")
+    return 0
+
+
+def bench_parser() -> ArgumentParser:
+    """The parser of the benchmark's options; each field's docstring is its help."""
+    parser = ArgumentParser(
+        prog="run_bench.py", description=DESCRIPTION, exit_on_error=False, version=__version__
+    )
+    parser.add_argument("--config", action="config", help="Read options from a YAML file.")
+    known = {"dataset": DATASETS, "model": MODELS, "act": ACTIVATIONS}
+    defaults = BenchConfig(dataset=[])
+    for name, help_text in _help().items():
+        option = "--" + name.replace("_", "-")
+        default = getattr(defaults, name) if hasattr(defaults, name) else None
+        if name in known:
+            text = f"{help_text} Known: {', '.join(known[name])}."
+            parser.add_argument(option, nargs="+", type=str, default=default, help=text)
+        elif name == "simulate":
+            extra: dict[str, Any] = {"nargs": "?", "const": DEFAULT_SCALE}
+            parser.add_argument(option, type=float, default=None, help=help_text, **extra)
+        elif name in ("save_scores", "checkpoint"):
+            parser.add_argument(option, action="store_true", help=help_text)
+        elif name == "overrides":
+            parser.add_argument(option, type=list[Override], default=[], help=help_text)
+        elif name in _TRAIN:
+            default = getattr(defaults.train, name)
+            parser.add_argument(option, type=_TRAIN[name], default=default, help=help_text)
+        else:
+            kind = int if name == "seeds" else str if name == "split" else Path | None
+            parser.add_argument(option, type=kind, default=default, help=help_text)
+    return parser
+
+
+def to_config(parsed: Namespace) -> BenchConfig:
+    """Turns parsed options into a configuration.
+
+    Raises:
+        InputError: no data set is named.
+    """
+    values = {name: value for name, value in vars(parsed).items() if name != "config"}
+    train = TrainSettings(**{name: values.pop(name) for name in _TRAIN})
+    if not values["dataset"]:
+        raise InputError(f"name a data set with --dataset: {', '.join(DATASETS)}")
+    return BenchConfig(**values, train=train)
+
+
+_TRAIN: dict[str, Any] = {
+    f.name: dict[str, Any] if f.name == "act_options" else f.type for f in fields(TrainSettings)
+}
+
+
+def _help() -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for source in (BenchConfig, TrainSettings):
+        for entry in parse_from_object(source).params:
+            texts[entry.arg_name] = " ".join((entry.description or "").split())
+    return {name: text for name, text in texts.items() if name != "train"}
+
+
+def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return parser.parse_args(arguments)
+    except ArgumentError as error:
+        message = str(error)
+        options = [option for action in parser._actions for option in action.option_strings]
+        found = re.search(
+            r"[Uu]nrecognized arguments: (\S+)|[Kk]ey '?([\w.-]+)'? is not expected", message
+        )
+        if found:
+            wrong = (found[1] or f"--{found[2].replace('_', '-')}").partition("=")[0]
+            raise InputError(
+                f"unknown option {wrong!r}.{did_you_mean(wrong, options)} See --help"
+            ) from None
+        raise InputError(message) from None

@@ -1,0 +1,161 @@
+"""What a benchmark run is asked to do, and the single cells that it falls into."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from aiec_graph.core import ACTIVATIONS
+from aiec_graph.data import DATASETS, FEATURES, SPLITS, check_dataset
+from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.train import MODELS, TrainSettings, check_settings
+
+FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
+
+
+@dataclass(frozen=True)
+class Override:
+    """Settings for some of the cells."""
+
+    when: dict[str, str]
+    """Which cells: any of dataset, model and act, each with the value it must have."""
+    set: dict[str, Any]
+    """Training settings and their values there."""
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """The whole command; the text below each field is its help."""
+
+    dataset: list[str]
+    """Data sets."""
+    model: list[str] = field(default_factory=lambda: ["gcn", "sage"])
+    """Networks."""
+    act: list[str] = field(default_factory=lambda: ["relu", "gelu", "aiec"])
+    """Activations."""
+    seeds: int = 10
+    """Number of trials, each with weights and (where the data set has none) a split of its own;
+    the seeds are 3407, 3417, 3427, …"""
+    split: str = "supervised"
+    """supervised, or semi: 20 anomalous and 80 normal nodes to train on."""
+    simulate: float | None = None
+    """Run on simulated data of the same form instead of the real files, at a share of the real
+    size; 0.1 where no number is given. Results are labelled as simulated."""
+    data_root: Path | None = None
+    """Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else datasets/)."""
+    out: Path | None = None
+    """Folder for the results (default: results/<data sets>). The same command given again
+    continues there where it stopped."""
+    save_scores: bool = False
+    """Also write each run's node scores, as CSV."""
+    checkpoint: bool = False
+    """Also write each run's trained network; `score` reads it."""
+    overrides: list[Override] = field(default_factory=list)
+    """In a configuration file: settings for some of the cells, such as
+    [{when: {dataset: reddit, model: gcn}, set: {lambda_gate: 1.0}}]."""
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+    def check(self) -> None:
+        """Checks names and ranges before anything is loaded.
+
+        Raises:
+            InputError: one is unknown or out of range.
+        """
+        for name in self.dataset:
+            check_dataset(name, self.simulate is not None)
+        for name in self.model:
+            look_up(name, MODELS, "model")
+        for name in self.act:
+            look_up(name, ACTIVATIONS, "activation")
+        look_up(self.split, dict.fromkeys(SPLITS), "split")
+        if self.seeds < 1:
+            raise InputError(f"seeds must be at least 1, not {self.seeds}")
+        known = {
+            "dataset": set(DATASETS),
+            "model": set(MODELS),
+            "act": set(ACTIVATIONS),
+        }
+        for override in self.overrides:
+            for key, value in override.when.items():
+                if key not in known:
+                    raise InputError(
+                        f"overrides: when knows {', '.join(known)}, not {key!r}."
+                        f"{did_you_mean(key, known)}"
+                    )
+                look_up(value, dict.fromkeys(known[key]), key)
+        for cell in self.cells():
+            look_up(cell.settings.features, FEATURES, "kind of features")
+            check_settings(cell.settings)
+
+    def cells(self) -> Iterator["Cell"]:
+        """Every combination of data set, model and activation, in the order of the table."""
+        for dataset in dict.fromkeys(self.dataset):
+            for model in dict.fromkeys(self.model):
+                for act in dict.fromkeys(self.act):
+                    settings = self.train
+                    place = {"dataset": dataset, "model": model, "act": act}
+                    for override in self.overrides:
+                        if override.when.items() <= place.items():
+                            settings = _replaced(settings, override.set)
+                    yield Cell(dataset, self.simulate, self.split, model, act, settings)
+
+    def trial_seeds(self) -> list[int]:
+        return [FIRST_SEED + SEED_STEP * trial for trial in range(self.seeds)]
+
+    @property
+    def folder(self) -> Path:
+        """Where the results go."""
+        suffix = "" if self.simulate is None else f"-simulated-{self.simulate:g}"
+        return self.out or Path("results") / ("+".join(dict.fromkeys(self.dataset)) + suffix)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row group of the results: everything but the seed."""
+
+    dataset: str
+    simulate: float | None
+    split: str
+    model: str
+    act: str
+    settings: TrainSettings
+
+    def relevant(self) -> dict[str, Any]:
+        """All that the result depends on; a setting that this cell does not use is left out."""
+        parts = asdict(self)
+        settings = parts["settings"]
+        if self.model != "sage":
+            del settings["aggr"]
+        if self.act != "aiec":
+            for name in ("lambda_aux", "lambda_gate", "act_options"):
+                del settings[name]
+        return parts
+
+    @property
+    def config_hash(self) -> str:
+        text = json.dumps(self.relevant(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    @property
+    def act_label(self) -> str:
+        """The activation's name for the results: without a gate, AIEC is its own control."""
+        settings = self.settings
+        gated = settings.lambda_gate > 0 and settings.act_options.get("gate") != "none"
+        return self.act if self.act != "aiec" or gated else "aux_only"
+
+
+def _replaced(settings: TrainSettings, changes: dict[str, Any]) -> TrainSettings:
+    known = {f.name: f.type for f in fields(TrainSettings)}
+    for name, value in changes.items():
+        if name not in known:
+            raise InputError(
+                f"overrides: unknown setting {name!r}.{did_you_mean(name, known)} Known: "
+                f"{', '.join(known)}"
+            )
+        current = getattr(settings, name)
+        fits = isinstance(value, (int, float) if isinstance(current, float) else type(current))
+        if not fits or isinstance(value, bool) != isinstance(current, bool):
+            raise InputError(f"overrides: {name} must be a {type(current).__name__}, not {value!r}")
+    return replace(settings, **changes)

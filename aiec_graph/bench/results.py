@@ -1,0 +1,115 @@
+"""The results file: one row per seed, appended as each run ends, never repeated and never lost."""
+
+import csv
+import io
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+import aiec_graph
+from aiec_graph.errors import InputError
+
+LIBRARIES = ("torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas")
+COLUMNS = [
+    *("dataset", "simulated", "split", "model", "act", "seed"),
+    *("val_auc", "val_ap", "val_rec_at_k", "test_auc", "test_ap", "test_rec_at_k"),
+    *("best_epoch", "epochs", "seconds_per_epoch", "peak_memory_mb", "parameters", "config_hash"),
+    *("aiec_graph_version", "python_version"),
+    *(f"{name.replace('-', '_')}_version" for name in LIBRARIES),
+]
+
+
+def versions() -> dict[str, str]:
+    """The versions that the results depend on, under their column names."""
+    found = {f"{name.replace('-', '_')}_version": version(name) for name in LIBRARIES}
+    own = {"aiec_graph_version": aiec_graph.__version__}
+    return own | {"python_version": platform.python_version()} | found
+
+
+class RunsFile:
+    """`runs.csv` in a folder, locked against a second writer while it is open.
+
+    A line that a killed process left unfinished is dropped; its run counts as not made.
+
+    Args:
+        folder: is made where it is missing.
+
+    Raises:
+        InputError: the folder cannot be written, another process writes to it, or the file there
+            has other columns.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "runs.csv"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(folder / ".lock")
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(f"another run is writing to {folder}; name another --out") from None
+        except OSError as error:
+            raise InputError(
+                f"cannot write results to {folder}: {error.strerror or error}; name another --out"
+            ) from None
+        try:
+            self._open()
+        except OSError as error:
+            self.close()
+            raise InputError(f"cannot write {self.path}: {error.strerror or error}") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        header = ",".join(COLUMNS) + "\n"
+        content = self.path.read_bytes() if self.path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        if not whole:
+            self.path.write_text(header, encoding="utf-8")
+            return
+        if whole.splitlines()[0].decode("utf-8", "replace") != header.rstrip("\n"):
+            raise InputError(
+                f"{self.path} has other columns than this version writes; name another --out"
+            )
+        if len(whole) < len(content):
+            os.truncate(self.path, len(whole))
+
+    def read(self) -> pd.DataFrame:
+        """All finished rows.
+
+        Raises:
+            InputError: a line is malformed.
+        """
+        try:
+            return pd.read_csv(self.path, dtype={"config_hash": "str"}, encoding="utf-8")
+        except (ValueError, pd.errors.ParserError) as error:
+            raise InputError(f"{self.path} is damaged: {str(error).splitlines()[0]}") from None
+
+    def finished(self) -> set[tuple[str, int]]:
+        """(config_hash, seed) of each finished row."""
+        rows = self.read()
+        return set(zip(rows["config_hash"], rows["seed"].astype(int), strict=True))
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Adds a row; when this returns, it is on the disk.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        line = io.StringIO()
+        csv.DictWriter(line, COLUMNS, lineterminator="\n").writerow(row)
+        try:
+            with self.path.open("a", encoding="utf-8", newline="") as stream:
+                stream.write(line.getvalue())
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror or error}") from None
+
+    def close(self) -> None:
+        self._lock.release()

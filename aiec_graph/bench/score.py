@@ -1,0 +1,40 @@
+"""Scoring a data set with a trained network."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from aiec_graph.bench.checkpoint import load_checkpoint
+from aiec_graph.bench.files import write_whole
+from aiec_graph.bench.runner import score_frame
+from aiec_graph.data import load_dataset, make_split, scale_features
+from aiec_graph.data.cards import read_card
+from aiec_graph.errors import InputError
+from aiec_graph.metrics import Metrics, evaluate
+from aiec_graph.train import prepare_graph
+
+
+def score(checkpoint: Path, out: Path, data_root: Path | None) -> Metrics:
+    """Scores the data set that a checkpoint was trained on, and writes the scores as CSV.
+
+    Returns:
+        The metrics on its test nodes.
+
+    Raises:
+        InputError: the checkpoint or the data cannot be used, or `out` cannot be written.
+    """
+    network, cell, seed = load_checkpoint(checkpoint)
+    graph, adjacency = prepare_graph(load_dataset(cell.dataset, data_root, cell.simulate))
+    split = make_split(graph, cell.split, seed, read_card(cell.dataset).fractions)
+    x = scale_features(graph.x, split.train_mask, cell.settings.features)
+    if x.shape[1] != network.convs[0].in_channels:
+        raise InputError(
+            f"{checkpoint}: trained on {network.convs[0].in_channels} features, "
+            f"{graph.label} has {x.shape[1]}"
+        )
+    with torch.no_grad():
+        scores = network(x, adjacency).softmax(1)[:, 1].numpy().astype(np.float32)
+    frame = score_frame(graph, split, scores)
+    write_whole(out, lambda path: frame.to_csv(path, index=False))
+    return evaluate(graph.y[split.test_mask], scores[split.test_mask])

@@ -1,0 +1,167 @@
+"""Mean ± standard deviation over the seeds, as a summary file and as tables to read."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from rich.table import Table
+
+from aiec_graph.bench.config import Cell
+from aiec_graph.bench.paper import paper_figures
+
+METRICS = {"auc": "AUC", "ap": "AP", "rec_at_k": "Rec@K"}
+MODEL_NAMES = {"gcn": "GCN", "sage": "GraphSAGE"}
+ACT_NAMES = {
+    "softplus": "Softplus",
+    "elu": "ELU",
+    "selu": "SELU",
+    "silu": "SiLU",
+    "relu": "ReLU",
+    "gelu": "GELU",
+    "gdn": "GDN",
+    "aiec": "AIEC",
+    "aux_only": "aux-only",
+}
+
+LATEX = {
+    "%": r"\%",
+    "±": r"$\pm$",
+    "λ_aux": r"$\lambda_{\mathrm{aux}}$",
+    "λ_gate": r"$\lambda_{\mathrm{gate}}$",
+}
+
+
+def summarise(runs: pd.DataFrame, cells: list[Cell]) -> pd.DataFrame:
+    """One row per cell: number of seeds, mean and standard deviation of each metric, in percent."""
+    rows = []
+    for cell in cells:
+        own = runs[runs["config_hash"] == cell.config_hash]
+        row: dict[str, object] = {
+            "dataset": cell.dataset,
+            "simulated": cell.simulate is not None,
+            "split": cell.split,
+            "model": cell.model,
+            "act": cell.act_label,
+            "seeds": len(own),
+        }
+        for column in [f"{part}_{metric}" for part in ("val", "test") for metric in METRICS]:
+            row[f"{column}_mean"] = own[column].mean()
+            row[f"{column}_std"] = own[column].std()
+        row["seconds_per_epoch_median"] = own["seconds_per_epoch"].median()
+        row["simulate_scale"] = cell.simulate
+        row["config_hash"] = cell.config_hash
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number of the table."""
+
+    text: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """The shape of the paper's Table 5: a row per network and activation, metrics per data set."""
+
+    title: str
+    columns: list[str]
+    rows: list[tuple[str, list[Entry]]]
+    notes: list[str]
+
+    def to_rich(self) -> Table:
+        table = Table(title=self.title, caption="\n".join(self.notes), caption_justify="left")
+        table.add_column("", no_wrap=True)
+        for column in self.columns:
+            table.add_column(column, justify="right", min_width=10)
+        for name, entries in self.rows:
+            cells = (f"[bold]{e.text}[/bold]" if e.best else e.text for e in entries)
+            table.add_row(name, *cells)
+        return table
+
+    def to_markdown(self) -> str:
+        rows = [[n, *(f"**{e.text}**" if e.best else e.text for e in es)] for n, es in self.rows]
+        frame = pd.DataFrame(rows, columns=["", *self.columns])
+        table = frame.to_markdown(index=False, disable_numparse=True)
+        return "\n\n".join([f"**{self.title}**", table, *self.notes]) + "\n"
+
+    def to_latex(self) -> str:
+        def cell(entry: Entry) -> str:
+            text = entry.text.replace("±", r"$\pm$")
+            return rf"\textbf{{{text}}}" if entry.best else text
+
+        rows = [[name, *(cell(e) for e in entries)] for name, entries in self.rows]
+        frame = pd.DataFrame(rows, columns=["", *self.columns])
+        caption = " ".join([self.title + ".", *self.notes])
+        for plain, tex in LATEX.items():
+            caption = caption.replace(plain, tex)
+        return frame.to_latex(index=False, caption=caption)
+
+
+def make_table(summary: pd.DataFrame, cells: list[Cell]) -> ResultTable:
+    """Arranges a summary; the best mean of each data set and network is marked.
+
+    The paper's figure stands in brackets where the cell ran on the real data set that it belongs
+    to, under the paper's protocol.
+    """
+    datasets = list(dict.fromkeys((cell.dataset, cell.simulate) for cell in cells))
+    groups = list(dict.fromkeys((cell.model, cell.act_label) for cell in cells))
+    by_place = {
+        (cell.dataset, cell.model, cell.act_label): (cell, summary.iloc[i])
+        for i, cell in enumerate(cells)
+    }
+    best = {
+        (*place, metric): rows[f"test_{metric}_mean"].max()
+        for place, rows in summary.groupby(["dataset", "model"])
+        for metric in METRICS
+    }
+    has_paper = False
+    rows = []
+    for model, act in groups:
+        entries = []
+        for dataset, _ in datasets:
+            cell, row = by_place[dataset, model, act]
+            paper = paper_figures(cell)
+            has_paper = has_paper or paper is not None
+            for i, metric in enumerate(METRICS):
+                mean, std = row[f"test_{metric}_mean"], row[f"test_{metric}_std"]
+                text = f"{mean:.1f}" if pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
+                if paper is not None:
+                    text += f" [{paper[i]:.1f}]"
+                is_best = len(groups) > 1 and mean == best[dataset, model, metric]
+                entries.append(Entry(text, bool(is_best)))
+        rows.append((f"{MODEL_NAMES[model]}-{ACT_NAMES[act]}", entries))
+    names = [
+        name if scale is None else f"{name} (simulated, scale {scale:g})"
+        for name, scale in datasets
+    ]
+    seeds = sorted(set(summary["seeds"]))
+    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    notes = [_settings_note(cells)]
+    if any(scale is not None for _, scale in datasets):
+        notes.append("Simulated data: these numbers say nothing about the real data set.")
+    if has_paper:
+        notes.append("In brackets: the paper's Table 5.")
+    return ResultTable(
+        title=f"Test metrics in %, mean ± standard deviation over {count} seeds",
+        columns=[f"{name} {metric}" for name in names for metric in METRICS.values()],
+        rows=rows,
+        notes=notes,
+    )
+
+
+def _settings_note(cells: list[Cell]) -> str:
+    def values(name: str, used: list[Cell]) -> str:
+        return " / ".join(dict.fromkeys(f"{getattr(c.settings, name):g}" for c in used))
+
+    first = cells[0]
+    parts = [f"{first.split.capitalize()} split", f"{first.settings.features} features"]
+    sage = [cell for cell in cells if cell.model == "sage"]
+    if sage:
+        parts.append(f"GraphSAGE aggregator {sage[0].settings.aggr}")
+    gated = [cell for cell in cells if cell.act == "aiec"]
+    if gated:
+        parts.append(f"λ_aux {values('lambda_aux', gated)}")
+        parts.append(f"λ_gate {values('lambda_gate', gated)}")
+    return "; ".join(parts) + ". Best of each network in bold."

@@ -1,0 +1,128 @@
+"""The one training loop for full-batch graphs."""
+
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aiec_graph.core import AIECLoss
+from aiec_graph.data import Graph, Split, scale_features
+from aiec_graph.errors import InputError
+from aiec_graph.metrics import Metrics, average_precision, evaluate
+from aiec_graph.nn import Adjacency
+from aiec_graph.nn.networks import GNN
+from aiec_graph.train.models import build_model
+from aiec_graph.train.settings import TrainSettings
+
+
+class Prepared(NamedTuple):
+    """A data set with its adjacency made ready: shared by all runs on it."""
+
+    graph: Graph
+    adjacency: Adjacency
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """One trained network, at the epoch with the best validation AP."""
+
+    model: GNN
+    """In eval mode, with the best epoch's weights."""
+    score: NDArray[np.float32]
+    """Score of each node [N]: the probability of being anomalous, from eval mode."""
+    val: Metrics
+    test: Metrics
+    best_epoch: int
+    """Counted in optimiser steps, from 1."""
+    epochs: int
+    """Steps that were made."""
+    seconds_per_epoch: float
+    """Mean wall time of an epoch, with its validation."""
+
+
+def prepare_graph(graph: Graph) -> Prepared:
+    """Adds self-loops and merges duplicate edges, as the protocol asks."""
+    adjacency = Adjacency.from_edge_index(graph.edge_index, len(graph.y))
+    return Prepared(graph, adjacency.merged())
+
+
+def train(
+    prepared: Prepared, split: Split, model: str, act: str, settings: TrainSettings, seed: int
+) -> TrainResult:
+    """Trains a network and evaluates it at its best epoch.
+
+    Class-weighted cross-entropy over the training nodes, Adam, early stopping on validation AP.
+    Test labels are read once, after the last epoch.
+
+    Args:
+        prepared: the data set.
+        split: its masks.
+        model: a name in `aiec_graph.train.models.MODELS`.
+        act: a name in `aiec_graph.core.ACTIVATIONS`.
+        settings: everything else; `check_settings` is the caller's.
+        seed: of the weights and of dropout.
+
+    Raises:
+        InputError: the loss became NaN or infinite.
+    """
+    graph, adjacency = prepared
+    torch.manual_seed(seed)
+    x = scale_features(graph.x, split.train_mask, settings.features)
+    network = build_model(model, act, x.shape[1], settings)
+    index = torch.from_numpy(np.flatnonzero(split.train_mask))
+    y_train = torch.from_numpy(graph.y)[index]
+    anomalous = int(y_train.sum())
+    class_weight = torch.tensor([1.0, (len(y_train) - anomalous) / anomalous])
+    objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate, class_weight)
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, fused=True)
+    val_index = torch.from_numpy(np.flatnonzero(split.val_mask))
+    y_val = graph.y[split.val_mask]
+
+    best_ap, best_epoch, best_state, epoch = -1.0, 0, {}, 0
+    started = time.perf_counter()
+    # The forward pass that follows a step serves twice: it validates the step, and begins the
+    # next one. So there is one pass more than there are steps.
+    for epoch in range(settings.epochs + 1):
+        network.train()
+        logits = network(x, adjacency)
+        if epoch > 0:
+            shown = logits if network.trains_as_it_predicts else _predict(network, x, adjacency)
+            ap = average_precision(y_val, _score(shown[val_index]))
+            if ap > best_ap:
+                best_ap, best_epoch = ap, epoch
+                best_state = {k: v.detach().clone() for k, v in network.state_dict().items()}
+            elif epoch - best_epoch >= settings.patience:
+                break
+        if epoch == settings.epochs:
+            break
+        objective.start_epoch()
+        loss = objective(logits[index], y_train, index).total
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"{graph.label}, {model}-{act}, seed {seed}: the loss is {loss.item()} at epoch "
+                f"{epoch + 1}; try a smaller --lr or --features standard"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    seconds = time.perf_counter() - started
+    objective.forget()
+
+    network.load_state_dict(best_state)
+    score = _score(_predict(network, x, adjacency))
+    val, test = (evaluate(graph.y[m], score[m]) for m in (split.val_mask, split.test_mask))
+    return TrainResult(network, score, val, test, best_epoch, epoch, seconds / epoch)
+
+
+def _predict(network: GNN, x: Tensor, adjacency: Adjacency) -> Tensor:
+    network.eval()
+    with torch.no_grad():
+        return network(x, adjacency)
+
+
+def _score(logits: Tensor) -> NDArray[np.float32]:
+    return logits.detach().softmax(1)[:, 1].numpy()

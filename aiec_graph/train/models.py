@@ -1,0 +1,70 @@
+"""The networks by name, built from settings."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from aiec_graph.core import AIEC, make_activation
+from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.nn import AGGREGATORS, GCN, NORMS, GraphSAGE
+from aiec_graph.nn.networks import GNN
+from aiec_graph.train.settings import TrainSettings
+
+MODELS: dict[str, Callable[..., GNN]] = {"gcn": GCN, "sage": GraphSAGE}
+AIEC_OPTIONS = ("tau", "gate", "count", "gate_norm", "detach_aux")
+
+
+def build_model(name: str, act: str, in_channels: int, settings: TrainSettings) -> GNN:
+    """Builds a network of the benchmark.
+
+    Raises:
+        InputError: a name or an option is unknown.
+    """
+    make = look_up(name, MODELS, "model")
+    options = {"aggr": settings.aggr} if name == "sage" else {}
+    return make(
+        in_channels,
+        hidden_channels=settings.hidden,
+        num_layers=settings.layers,
+        act=act,
+        act_options=settings.act_options if act == "aiec" else None,
+        dropout=settings.dropout,
+        norm=settings.norm,
+        **options,
+    )
+
+
+def check_settings(settings: TrainSettings) -> None:
+    """Checks values and names before anything runs.
+
+    Raises:
+        InputError: one is out of its range or unknown.
+    """
+    look_up(settings.aggr, AGGREGATORS, "aggregator")
+    look_up(settings.norm, NORMS, "norm")
+    for name in ("hidden", "layers", "epochs", "patience"):
+        if getattr(settings, name) < 1:
+            raise InputError(f"{name} must be at least 1, not {getattr(settings, name)}")
+    if not 0 <= settings.dropout < 1:
+        raise InputError(f"dropout must be within 0 and 1, not {settings.dropout}")
+    if not settings.lr > 0:
+        raise InputError(f"lr must be above 0, not {settings.lr}")
+    for name in ("lambda_aux", "lambda_gate"):
+        if not getattr(settings, name) >= 0:
+            raise InputError(f"{name} must be at least 0, not {getattr(settings, name)}")
+    for option in settings.act_options:
+        if option not in AIEC_OPTIONS:
+            raise InputError(
+                f"unknown AIEC option {option!r}.{did_you_mean(option, AIEC_OPTIONS)} Known: "
+                f"{', '.join(AIEC_OPTIONS)}"
+            )
+    try:
+        make_activation(AIEC, 1, options=settings.act_options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"act_options: {error}") from None
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Parameters that are left at inference: AIEC's decision weights do not count."""
+    decisions = {id(p) for m in model.modules() if isinstance(m, AIEC) for p in m.parameters()}
+    return sum(p.numel() for p in model.parameters() if id(p) not in decisions)

@@ -1,0 +1,38 @@
+"""What a training run is made of: network, activation, optimisation."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of one run; the defaults are those of the GADBench protocol.
+
+    The text below each field is the command line's help for it.
+    """
+
+    hidden: int = 32
+    """Width of the hidden layers."""
+    layers: int = 2
+    """Number of graph layers, before the linear head."""
+    aggr: str = "pool"
+    """GraphSAGE's aggregator: mean, max, pool or gcn."""
+    dropout: float = 0.0
+    """Probability of dropping a hidden feature in training."""
+    norm: str = "none"
+    """Normalisation before each activation: none, batch or layer."""
+    lr: float = 0.01
+    """Learning rate of Adam."""
+    epochs: int = 200
+    """Largest number of epochs; in full batch, one epoch is one step."""
+    patience: int = 50
+    """Epochs without a better validation AP after which training stops."""
+    features: str = "raw"
+    """Input features: raw (as given), standard (mean 0, variance 1 over the training nodes) or
+    row (each row divided by its sum of magnitudes)."""
+    lambda_aux: float = 1.0
+    """AIEC: weight of the auxiliary loss."""
+    lambda_gate: float = 0.1
+    """AIEC: weight of the gate loss; 0 leaves the auxiliary loss alone, which is not AIEC."""
+    act_options: dict[str, Any] = field(default_factory=dict)
+    """AIEC: its further options, such as {gate: union, count: all, gate_norm: square, tau: 0.1}."""
