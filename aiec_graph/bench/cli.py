@@ -21,7 +21,7 @@ from aiec_graph.train import MODELS, TrainSettings
 DEFAULT_SCALE = 0.1
 COMMANDS = ("bench", "score")
 # How jsonargparse words an unknown option and an unknown key of a configuration file.
-UNKNOWN_OPTION = r"[Uu]nrecognized arguments: (\S+)|[Kk]ey '?([\w.-]+)'? is not expected"
+UNKNOWN_OPTION = r"[Uu]nrecognized arguments: (\S+)|Option '([\w.-]+)' is not accepted"
 
 DESCRIPTION = """Compares activations in graph anomaly detection: AUC, AP and Rec@K over seeds.
 
@@ -78,6 +78,7 @@ def _score(arguments: list[str]) -> int:
         prog="run_bench.py score",
         description="Scores the data set that a checkpoint was trained on.",
         exit_on_error=False,
+        allow_abbrev=False,
     )
     parser.add_argument("checkpoint", type=Path, help="A file that --checkpoint wrote.")
     parser.add_argument("--out", type=Path, default=Path("scores.csv"), help="The CSV to write.")
@@ -94,7 +95,11 @@ def _score(arguments: list[str]) -> int:
 def bench_parser() -> ArgumentParser:
     """The parser of the benchmark's options; each field's docstring is its help."""
     parser = ArgumentParser(
-        prog="run_bench.py", description=DESCRIPTION, exit_on_error=False, version=__version__
+        prog="run_bench.py",
+        description=DESCRIPTION,
+        exit_on_error=False,
+        allow_abbrev=False,
+        version=__version__,
     )
     parser.add_argument("--config", action="config", help="Read options from a YAML file.")
     known = {"dataset": DATASETS, "model": MODELS, "act": ACTIVATIONS}

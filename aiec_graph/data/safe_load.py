@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -81,10 +82,13 @@ def read_torch(path: Path) -> Any:
     Raises:
         InputError: the file asks for another constructor, or is damaged.
     """
-    # Here, since PyG takes seconds to import and just two data sets need it.
-    from torch_geometric.data import Data
-    from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
-    from torch_geometric.data.storage import GlobalStorage
+    with warnings.catch_warnings():
+        # PyG's own use of torch.jit, which torch calls deprecated: nothing a user can mend.
+        warnings.filterwarnings("ignore", ".*torch.jit")
+        # Here, since PyG takes seconds to import and just two data sets need it.
+        from torch_geometric.data import Data
+        from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
+        from torch_geometric.data.storage import GlobalStorage
 
     allowed = [Data, DataEdgeAttr, DataTensorAttr, GlobalStorage]
     with torch.serialization.safe_globals(allowed):
@@ -100,7 +104,9 @@ def load_weights_only(stream: IO[bytes], path: Path) -> Any:
     try:
         return torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 (a damaged file can raise anything)
-        found = re.search(r"(?:Unsupported|blocked).*?GLOBAL ([\w.]+)", str(error), re.DOTALL)
+        found = re.search(
+            r"(?:Unsupported|blocked).*?GLOBAL ([\w.]+)", str(error), re.DOTALL | re.IGNORECASE
+        )
         if found:
             raise InputError(
                 f"{path}: it asks for the constructor {found[1]}, which is not on the list of "

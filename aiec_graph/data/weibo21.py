@@ -52,7 +52,7 @@ def load(name: str, folder: Path, options: TextGraph = TextGraph()) -> Graph:
         name=name,
         x=torch.from_numpy(x),
         edge_index=torch.from_numpy(_neighbours(x, options.neighbours)),
-        y=posts["label"].to_numpy(np.int64),
+        y=posts["label"].to_numpy(np.int64, copy=True),
         node_ids=posts["id"].to_numpy(),
         given_split=Split(*(part == i for i in range(3))),
     )

@@ -18,6 +18,8 @@ from aiec_graph.nn.networks import GNN
 from aiec_graph.train.models import build_model
 from aiec_graph.train.settings import TrainSettings
 
+ADVICE = "try a smaller --lr or --features standard"
+
 
 class Prepared(NamedTuple):
     """A data set with its adjacency made ready: shared by all runs on it."""
@@ -67,9 +69,10 @@ def train(
         seed: of the weights and of dropout.
 
     Raises:
-        InputError: the loss became NaN or infinite.
+        InputError: the loss or the outputs became NaN or infinite.
     """
     graph, adjacency = prepared
+    run = f"{graph.label}, {model}-{act}, seed {seed}"
     torch.manual_seed(seed)
     x = scale_features(graph.x, split.train_mask, settings.features)
     network = build_model(model, act, x.shape[1], settings)
@@ -84,13 +87,18 @@ def train(
 
     best_ap, best_epoch, best_state, epoch = -1.0, 0, {}, 0
     started = time.perf_counter()
-    # The forward pass that follows a step serves twice: it validates the step, and begins the
-    # next one. So there is one pass more than there are steps.
+    # Where the pass in training mode gives what eval mode would, the one that follows a step
+    # serves twice: it validates the step, and begins the next one.
     for epoch in range(settings.epochs + 1):
-        network.train()
-        logits = network(x, adjacency)
+        logits = None
+        if epoch == 0 or network.trains_as_it_predicts:
+            logits = network.train()(x, adjacency)
         if epoch > 0:
-            shown = logits if network.trains_as_it_predicts else _predict(network, x, adjacency)
+            shown = _predict(network, x, adjacency) if logits is None else logits
+            if not torch.isfinite(shown[val_index]).all():
+                raise InputError(
+                    f"{run}: the network gives no numbers any more after {epoch} epochs; {ADVICE}"
+                )
             ap = average_precision(y_val, _score(shown[val_index]))
             if ap > best_ap:
                 best_ap, best_epoch = ap, epoch
@@ -99,13 +107,12 @@ def train(
                 break
         if epoch == settings.epochs:
             break
+        if logits is None:
+            logits = network.train()(x, adjacency)
         objective.start_epoch()
         loss = objective(logits[index], y_train, index).total
         if not torch.isfinite(loss):
-            raise InputError(
-                f"{graph.label}, {model}-{act}, seed {seed}: the loss is {loss.item()} at epoch "
-                f"{epoch + 1}; try a smaller --lr or --features standard"
-            )
+            raise InputError(f"{run}: the loss is {loss.item()} at epoch {epoch + 1}; {ADVICE}")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

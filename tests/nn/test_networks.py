@@ -1,0 +1,124 @@
+"""The networks, and AIEC in PyG's stock models."""
+
+import copy
+
+import pytest
+import torch
+import torch_geometric.nn as pyg
+from torch import nn
+
+from aiec_graph.core import ACTIVATIONS, AIEC, AIECLoss, strip
+from aiec_graph.errors import InputError
+from aiec_graph.nn import GCN, GraphSAGE, convert
+
+
+@pytest.fixture
+def graph():
+    g = torch.Generator().manual_seed(0)
+    edges = torch.randint(40, (2, 150), generator=g)
+    return torch.randn(40, 6, generator=g), torch.cat([edges, edges.flip(0)], 1)
+
+
+@pytest.mark.parametrize("make", [GCN, GraphSAGE])
+@pytest.mark.parametrize("act", [*ACTIVATIONS, nn.Tanh])
+def test_a_fresh_activation_at_each_site_and_every_parameter_trains(graph, make, act):
+    torch.manual_seed(0)
+    model = make(6, 8, num_layers=3, act=act, norm="layer")
+    assert len({id(a) for a in model.acts}) == 3
+    index, y = torch.arange(20), torch.arange(20) % 2
+    out = model(*graph)
+    assert out.shape == (40, 2)
+    AIECLoss(model)(out[index], y, index).total.backward()
+    silent = [name for name, p in model.named_parameters() if p.grad is None]
+    assert silent == []
+
+
+def test_dropout_and_norm_reach_the_layers(graph):
+    torch.manual_seed(0)
+    model = GCN(6, 8, dropout=0.5, norm="batch")
+    assert [type(norm) for norm in model.norms] == [nn.BatchNorm1d] * 2
+    assert not torch.equal(model(*graph), model(*graph))
+    model.eval()
+    assert torch.equal(model(*graph), model(*graph))
+    assert not model.trains_as_it_predicts
+    assert GCN(6, norm="layer").trains_as_it_predicts
+    with pytest.raises(InputError, match="Did you mean 'batch'"):
+        GCN(6, norm="bach")
+
+
+def test_trains_as_it_predicts_is_true(graph):
+    for model in (GCN(6, act="aiec"), GraphSAGE(6, act="gdn", norm="layer", aggr="mean")):
+        train = model(*graph)
+        assert torch.equal(train, model.eval()(*graph))
+
+
+@pytest.mark.parametrize("aggr", ["mean", "max", "pool", "gcn"])
+def test_permuting_the_nodes_permutes_the_outputs(graph, aggr):
+    x, edge_index = graph
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
+    position = torch.empty(40, dtype=torch.long)
+    position[order] = torch.arange(40)
+    for model in (GCN(6, act="aiec"), GraphSAGE(6, act="aiec", aggr=aggr)):
+        out = model(x, edge_index)
+        torch.testing.assert_close(model(x[order], position[edge_index]), out[order])
+
+
+def test_reset_parameters_draws_anew_for_every_layer(graph):
+    model = GraphSAGE(6, act="aiec", norm="layer")
+    before = copy.deepcopy(model.state_dict())
+    model.reset_parameters()
+    for name in (
+        "convs.0.lin.weight",
+        "convs.1.lin_l.weight",
+        "acts.0.decision.weight",
+        "lin.weight",
+    ):
+        assert not torch.equal(model.state_dict()[name], before[name])
+
+
+def test_stacks_of_stock_layers(graph):
+    class Stack(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1, self.act1 = pyg.GCNConv(6, 8), AIEC(8)
+            self.conv2, self.act2 = pyg.SAGEConv(8, 8), AIEC(8)
+            self.lin = nn.Linear(8, 2)
+
+        def forward(self, x, edge_index):
+            x = self.act1(self.conv1(x, edge_index))
+            return self.lin(self.act2(self.conv2(x, edge_index)))
+
+    model = Stack()
+    losses = AIECLoss(model)(model(*graph), torch.arange(40) % 2)
+    losses.total.backward()
+    assert model.act1.decision.weight.grad is not None
+
+
+@pytest.mark.parametrize("make", [pyg.GCN, pyg.GraphSAGE, pyg.GAT])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"jk": "cat"}, {"norm": "batch_norm", "act_first": True}, {"norm": "graph_norm"}],
+)
+def test_stock_models_keep_their_outputs_and_get_an_instance_a_layer(graph, make, options):
+    torch.manual_seed(0)
+    model = make(6, 8, 3, 2, **options)
+    original = copy.deepcopy(model)
+    replaced = convert(model, "aiec", graph)
+    sites = 3 if "jk" in options else 2
+    assert len(replaced) == sites
+    assert len(AIECLoss(model).layers()) == sites
+    torch.testing.assert_close(model.eval()(*graph), original.eval()(*graph))
+    model.train()
+    index = torch.arange(20)
+    AIECLoss(model)(model(*graph)[index], index % 2, index).total.backward()
+    model.eval()
+    before = model(*graph)
+    assert torch.equal(strip(model)(*graph), before)
+
+
+def test_a_failed_conversion_leaves_a_stock_model_as_it_was(graph):
+    model = pyg.GCN(6, 8, 2, 2)
+    with pytest.raises(TypeError):
+        convert(model, "aiec", (graph[0],))
+    assert isinstance(model.act, nn.ReLU)
+    model(*graph)
