@@ -160,9 +160,7 @@ def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     except ArgumentError as error:
         message = str(error)
         options = [option for action in parser._actions for option in action.option_strings]
-        found = re.search(
-            r"[Uu]nrecognized arguments: (\S+)|[Kk]ey '?([\w.-]+)'? is not expected", message
-        )
+        found = re.search(UNKNOWN_OPTION, message)
         if found:
             wrong = (found[1] or f"--{found[2].replace('_', '-')}").partition("=")[0]
             raise InputError(

@@ -11,6 +11,8 @@ from aiec_graph.errors import InputError
 _PACKAGE = Path(__file__).parent / "cards"  # in an installed wheel
 _CHECKOUT = Path(__file__).parents[2] / "datasets"
 CARDS = _PACKAGE if _PACKAGE.is_dir() else _CHECKOUT
+DATA_ROOT = Path("datasets") if _PACKAGE.is_dir() else _CHECKOUT
+"""Where data files are by default: in a checkout, beside the cards."""
 
 
 @dataclass(frozen=True)

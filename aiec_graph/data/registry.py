@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from aiec_graph.data import elliptic, pygod, weibo21
-from aiec_graph.data.cards import CARDS
+from aiec_graph.data.cards import DATA_ROOT
 from aiec_graph.data.elliptic_simulator import simulate
 from aiec_graph.data.graph import Graph
 from aiec_graph.errors import InputError, look_up
@@ -24,7 +24,7 @@ DATA_ROOT_VARIABLE = "AIEC_DATA_ROOT"
 
 def default_data_root() -> Path:
     """The folder with a folder for each data set: the environment variable, else `datasets/`."""
-    return Path(os.environ.get(DATA_ROOT_VARIABLE) or CARDS)
+    return Path(os.environ.get(DATA_ROOT_VARIABLE) or DATA_ROOT)
 
 
 def check_dataset(name: str, simulated: bool) -> None:

@@ -1,0 +1,33 @@
+# The environment is made once, in .venv, and again only when what it is made from changes.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: bench test check benchmarks clean
+
+bench: .venv/made  ## the main job on simulated data
+	$(BIN)/python run_bench.py --config configs/quickstart.yaml
+
+test: .venv/made  ## the tests
+	$(BIN)/pytest
+
+check: .venv/made  ## style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+benchmarks: .venv/made  ## speed and parity against peers; needs reddit under DATA_ROOT
+	$(BIN)/python benchmarks/epoch.py --data-root $(DATA_ROOT)
+	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/parity.py --data-root $(DATA_ROOT)
+
+DATA_ROOT ?= datasets
+
+.venv/made: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; give it as make PYTHON=python3.11')"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv
