@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 
 class Metrics(NamedTuple):
@@ -30,13 +30,21 @@ def auc(y: NDArray[np.integer], score: NDArray[np.floating]) -> float:
 
 
 def average_precision(y: NDArray[np.integer], score: NDArray[np.floating]) -> float:
-    """Average precision, the step-wise area under the precision-recall curve.
+    """Average precision: Σ (R_n − R_{n−1}) P_n over the distinct scores, highest first.
+
+    scikit-learn's `average_precision_score` without its checks of the input, which took a quarter
+    of a training epoch on reddit, where it is called in each.
 
     Raises:
         ValueError: a class is absent or a score is not finite.
     """
     _check(y, score)
-    return float(average_precision_score(y, score))
+    order = np.argsort(-score)
+    ranked, hits = score[order], np.cumsum(y[order])
+    # Where the score changes: nodes that share one are taken in together.
+    last = np.append(np.flatnonzero(np.diff(ranked)), len(y) - 1)
+    found = hits[last]
+    return float(np.sum(np.diff(found, prepend=0) * found / (last + 1)) / found[-1])
 
 
 def rec_at_k(y: NDArray[np.integer], score: NDArray[np.floating]) -> float:

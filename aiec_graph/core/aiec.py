@@ -172,6 +172,7 @@ class AIEC(ChannelwiseActivation):
         self.detach_aux = detach_aux
         self.pooling = pooling
         self.threshold = ThresholdActivation(tau)
+        self.tau = tau
         self.gate = ConsensusGate(gate)
         self.counter: ActivationCounter | None = None
         self.decision: DecisionUnit | None = None
@@ -195,7 +196,8 @@ class AIEC(ChannelwiseActivation):
             self.counter.reset()
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.threshold(x)
+        # Not through the unit's own call: that would cost a fifth of a small ReLU.
+        out = F.threshold(x, self.tau)
         if self.training:
             self._remember(out)  # pyright: ignore[reportCallIssue]
         return out
