@@ -8,10 +8,11 @@ import torch
 
 from aiec_graph.bench.config import Cell
 from aiec_graph.bench.files import write_whole
+from aiec_graph.data import check_dataset
 from aiec_graph.data.safe_load import load_weights_only
 from aiec_graph.errors import InputError
 from aiec_graph.nn.networks import GNN
-from aiec_graph.train import TrainSettings, build_model
+from aiec_graph.train import TrainSettings, build_model, check_settings
 
 FORMAT = 1
 
@@ -46,14 +47,17 @@ def load_checkpoint(path: Path) -> tuple[GNN, Cell, int]:
             content: dict[str, Any] = load_weights_only(stream, path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or str(content.get("format")) != str(FORMAT):
         raise InputError(f"{path}: not a checkpoint that --checkpoint wrote")
     try:
         parts = dict(content["cell"])
         cell = Cell(**{**parts, "settings": TrainSettings(**parts["settings"])})
+        check_settings(cell.settings)
+        check_dataset(str(cell.dataset), cell.simulate is not None)
+        seed = int(content["seed"])
         network = build_model(cell.model, cell.act, content["in_channels"], cell.settings)
         network.load_state_dict(content["state_dict"])
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+    except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: an incomplete or altered checkpoint ({reason})") from None
-    return network.eval(), cell, content["seed"]
+    return network.eval(), cell, seed

@@ -4,6 +4,7 @@ import re
 import sys
 import warnings
 from dataclasses import fields
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ def main(argv: list[str] | None = None) -> int:
         where the run was interrupted, to be continued by the same command.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):  # a terminal without ± is no reason to fail
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "bench"
         if command == "score":
@@ -88,7 +92,8 @@ def _score(arguments: list[str]) -> int:
 
     metrics = score(parsed.checkpoint, parsed.out, parsed.data_root)
     auc, ap, rec = metrics
-    Console().print(f"{parsed.out}: test AUC {auc:.1f}, AP {ap:.1f}, Rec@K {rec:.1f}")
+    text = f"{parsed.out}: test AUC {auc:.1f}, AP {ap:.1f}, Rec@K {rec:.1f}"
+    Console(soft_wrap=True).print(text, markup=False)
     return 0
 
 
@@ -157,8 +162,12 @@ def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return parser.parse_args(arguments)
-    except ArgumentError as error:
+    except (ArgumentError, UnicodeDecodeError) as error:
         message = str(error)
+        if isinstance(error, UnicodeDecodeError):
+            message = "the configuration file is not UTF-8 text"
+        if "does not support item assignment" in message:  # a text where a list belongs
+            message = "dataset, model and act take lists, such as dataset: [reddit]"
         options = [option for action in parser._actions for option in action.option_strings]
         found = re.search(UNKNOWN_OPTION, message)
         if found:

@@ -13,6 +13,7 @@ from aiec_graph.errors import InputError, did_you_mean, look_up
 from aiec_graph.train import MODELS, TrainSettings, check_settings
 
 FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
+MOST_SEEDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ class BenchConfig:
         Raises:
             InputError: one is unknown or out of range.
         """
+        for option in ("dataset", "model", "act"):
+            if not getattr(self, option):
+                raise InputError(f"name at least one {option} with --{option}")
         for name in self.dataset:
             check_dataset(name, self.simulate is not None)
         for name in self.model:
@@ -70,8 +74,8 @@ class BenchConfig:
         for name in self.act:
             look_up(name, ACTIVATIONS, "activation")
         look_up(self.split, dict.fromkeys(SPLITS), "split")
-        if self.seeds < 1:
-            raise InputError(f"seeds must be at least 1, not {self.seeds}")
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise InputError(f"seeds must be at least 1 and at most {MOST_SEEDS}, not {self.seeds}")
         known = {
             "dataset": set(DATASETS),
             "model": set(MODELS),
@@ -158,4 +162,5 @@ def _replaced(settings: TrainSettings, changes: dict[str, Any]) -> TrainSettings
         fits = isinstance(value, (int, float) if isinstance(current, float) else type(current))
         if not fits or isinstance(value, bool) != isinstance(current, bool):
             raise InputError(f"overrides: {name} must be a {type(current).__name__}, not {value!r}")
-    return replace(settings, **changes)
+    floats = {n: float(v) for n, v in changes.items() if isinstance(getattr(settings, n), float)}
+    return replace(settings, **(changes | floats))

@@ -15,9 +15,12 @@ import aiec_graph
 from aiec_graph.errors import InputError
 
 LIBRARIES = ("torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas")
+METRIC_COLUMNS = [
+    *("val_auc", "val_ap", "val_rec_at_k", "test_auc", "test_ap", "test_rec_at_k"),
+]
 COLUMNS = [
     *("dataset", "simulated", "split", "model", "act", "seed"),
-    *("val_auc", "val_ap", "val_rec_at_k", "test_auc", "test_ap", "test_rec_at_k"),
+    *METRIC_COLUMNS,
     *("best_epoch", "epochs", "seconds_per_epoch", "peak_memory_mb", "parameters", "config_hash"),
     *("aiec_graph_version", "python_version"),
     *(f"{name.replace('-', '_')}_version" for name in LIBRARIES),
@@ -69,10 +72,10 @@ class RunsFile:
         header = ",".join(COLUMNS) + "\n"
         content = self.path.read_bytes() if self.path.exists() else b""
         whole = content[: content.rfind(b"\n") + 1]
-        if not whole:
+        if header.encode().startswith(content):  # missing, empty, or torn in its first line
             self.path.write_text(header, encoding="utf-8")
             return
-        if whole.splitlines()[0].decode("utf-8", "replace") != header.rstrip("\n"):
+        if not whole.startswith(header.encode()):
             raise InputError(
                 f"{self.path} has other columns than this version writes; name another --out"
             )
@@ -86,14 +89,21 @@ class RunsFile:
             InputError: a line is malformed.
         """
         try:
-            return pd.read_csv(self.path, dtype={"config_hash": "str"}, encoding="utf-8")
-        except (ValueError, pd.errors.ParserError) as error:
+            types = {"config_hash": "str", "seed": "int64"} | dict.fromkeys(
+                METRIC_COLUMNS, "float64"
+            )
+            rows = pd.read_csv(self.path, dtype=types, encoding="utf-8", index_col=False)
+            if rows.isna().any(axis=None):
+                line = int(rows.isna().any(axis=1).argmax()) + 2
+                raise ValueError(f"line {line} has an empty cell")
+            return rows
+        except (ValueError, OverflowError, pd.errors.ParserError) as error:
             raise InputError(f"{self.path} is damaged: {str(error).splitlines()[0]}") from None
 
     def finished(self) -> set[tuple[str, int]]:
         """(config_hash, seed) of each finished row."""
         rows = self.read()
-        return set(zip(rows["config_hash"], rows["seed"].astype(int), strict=True))
+        return set(zip(rows["config_hash"], rows["seed"], strict=True))
 
     def append(self, row: dict[str, Any]) -> None:
         """Adds a row; when this returns, it is on the disk.

@@ -53,6 +53,8 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
                 if seeds and cell.dataset not in prepared:
                     progress.update(task, description=f"loading {cell.dataset}")
                     graph = load_dataset(cell.dataset, config.data_root, config.simulate)
+                    if config.simulate is None:
+                        _compare_with_card(graph, progress.console)
                     prepared = {cell.dataset: prepare_graph(graph)}
                 name = f"{MODEL_NAMES[cell.model]}-{ACT_NAMES[cell.act_label]}"
                 for seed in seeds:
@@ -69,6 +71,22 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
     finally:
         runs.close()
     return table
+
+
+def _compare_with_card(graph: Graph, console: Console) -> None:
+    card = read_card(graph.name)
+    found = {
+        "nodes": len(graph.y),
+        "features": graph.x.shape[1],
+        "anomalies": int((graph.y == 1).sum()),
+    }
+    for what, count in found.items():
+        published = getattr(card, what)
+        if published not in (None, count):
+            console.print(
+                f"warning: {graph.name} has {count} {what} here, the published one {published}",
+                highlight=False,
+            )
 
 
 def _run_one(
@@ -140,7 +158,12 @@ def _announce(config: BenchConfig, todo: list[tuple[Cell, list[int]]], console: 
     left = sum(len(seeds) for _, seeds in todo)
     done = len(todo) * config.seeds - left
     known = f", {done} of them finished before" if done else ""
-    console.print(f"{done + left} runs{known}; results in {config.folder}/", highlight=False)
+    console.print(
+        f"{done + left} runs{known}; results in {config.folder}/",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
     for wanted, what in ((config.save_scores, "scores"), (config.checkpoint, "checkpoints")):
         if wanted and done and not (config.folder / what).is_dir():
             console.print(f"the finished runs have no {what}: name another --out to make them")

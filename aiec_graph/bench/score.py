@@ -35,6 +35,8 @@ def score(checkpoint: Path, out: Path, data_root: Path | None) -> Metrics:
         )
     with torch.no_grad():
         scores = network(x, adjacency).softmax(1)[:, 1].numpy().astype(np.float32)
+    if not np.isfinite(scores).all():
+        raise InputError(f"{checkpoint}: the network in it gives no finite scores")
     frame = score_frame(graph, split, scores)
     write_whole(out, lambda path: frame.to_csv(path, index=False))
     return evaluate(graph.y[split.test_mask], scores[split.test_mask])

@@ -1,12 +1,13 @@
 """Mean ± standard deviation over the seeds, as a summary file and as tables to read."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 from rich.table import Table
 
 from aiec_graph.bench.config import Cell
 from aiec_graph.bench.paper import paper_figures
+from aiec_graph.train import TrainSettings
 
 METRICS = {"auc": "AUC", "ap": "AP", "rec_at_k": "Rec@K"}
 MODEL_NAMES = {"gcn": "GCN", "sage": "GraphSAGE"}
@@ -27,6 +28,13 @@ LATEX = {
     "±": r"$\pm$",
     "λ_aux": r"$\lambda_{\mathrm{aux}}$",
     "λ_gate": r"$\lambda_{\mathrm{gate}}$",
+}
+
+SETTING_NAMES = {
+    "aggr": "GraphSAGE aggregator",
+    "lambda_aux": "λ_aux",
+    "lambda_gate": "λ_gate",
+    "act_options": "AIEC options",
 }
 
 
@@ -121,6 +129,9 @@ def make_table(summary: pd.DataFrame, cells: list[Cell]) -> ResultTable:
     for model, act in groups:
         entries = []
         for dataset, _ in datasets:
+            if (dataset, model, act) not in by_place:
+                entries += [Entry("", False)] * len(METRICS)
+                continue
             cell, row = by_place[dataset, model, act]
             paper = paper_figures(cell)
             has_paper = has_paper or paper is not None
@@ -152,16 +163,13 @@ def make_table(summary: pd.DataFrame, cells: list[Cell]) -> ResultTable:
 
 
 def _settings_note(cells: list[Cell]) -> str:
-    def values(name: str, used: list[Cell]) -> str:
-        return " / ".join(dict.fromkeys(f"{getattr(c.settings, name):g}" for c in used))
-
-    first = cells[0]
-    parts = [f"{first.split.capitalize()} split", f"{first.settings.features} features"]
-    sage = [cell for cell in cells if cell.model == "sage"]
-    if sage:
-        parts.append(f"GraphSAGE aggregator {sage[0].settings.aggr}")
-    gated = [cell for cell in cells if cell.act == "aiec"]
-    if gated:
-        parts.append(f"λ_aux {values('lambda_aux', gated)}")
-        parts.append(f"λ_gate {values('lambda_gate', gated)}")
+    """States the split, the features, and each setting that is not the protocol's or not shared."""
+    used = [cell.relevant()["settings"] for cell in cells]
+    default = asdict(TrainSettings())
+    parts = [f"{cells[0].split.capitalize()} split"]
+    for name, usual in default.items():
+        values = list(dict.fromkeys(str(s[name]) for s in used if name in s))
+        always = name in ("features", "aggr", "lambda_aux", "lambda_gate")
+        if values and (always or values != [str(usual)]):
+            parts.append(f"{SETTING_NAMES.get(name, name)} {' / '.join(values)}")
     return "; ".join(parts) + ". Best of each network in bold."

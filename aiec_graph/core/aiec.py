@@ -178,6 +178,7 @@ class AIEC(ChannelwiseActivation):
         self.decision: DecisionUnit | None = None
         self._let_through: Tensor | None = None
         self._calls = 0
+        self._version = 0
         if num_channels is not None:
             self.build(num_channels)
 
@@ -199,7 +200,7 @@ class AIEC(ChannelwiseActivation):
         # Not through the unit's own call: that would cost a fifth of a small ReLU.
         out = F.threshold(x, self.tau)
         if self.training:
-            self._remember(out)  # pyright: ignore[reportCallIssue]
+            self._remember(out)  # pyright: ignore
         return out
 
     @torch.compiler.disable
@@ -208,6 +209,7 @@ class AIEC(ChannelwiseActivation):
         # recomputation by gradient checkpointing: neither is to be judged (again).
         if torch.is_grad_enabled() and torch._C._current_graph_task_id() == -1:
             self._let_through = out
+            self._version = out._version
             self._calls += 1
 
     def forget(self) -> None:
@@ -224,7 +226,8 @@ class AIEC(ChannelwiseActivation):
 
         Raises:
             RuntimeError: the layer is unbuilt, saw no forward with gradients since the last
-                step, or saw several.
+                step, saw several, or its output was
+                changed in place.
         """
         seen, calls = self._let_through, self._calls
         self.forget()
@@ -244,6 +247,12 @@ class AIEC(ChannelwiseActivation):
                 f"AIEC ran {calls} times since the last step: give each site an instance of its "
                 "own, and call the objective (or its forget method) after each forward pass"
             )
+        if seen._version != self._version:
+            raise RuntimeError(
+                "the output of AIEC was changed in place after the layer; use the out-of-place form"
+            )
+        # Maps and tokens are pooled in the wider type: a small mean must not round to zero.
+        seen = seen if seen.dim() == 2 else seen.to(one_hot.dtype)
         a = F.global_feature(seen, self.pooling)
         a = (a if index is None else a.index_select(0, index)).to(one_hot.dtype)
         logits = self.decision(a.detach() if self.detach_aux else a)

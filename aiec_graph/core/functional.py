@@ -132,7 +132,7 @@ def gate_loss(a: Tensor, one_hot: Tensor, gates: Tensor, norm: str = "abs") -> T
     """
     g = gates.to(a.dtype)
     per_gated = 1 / g.sum(1).clamp(min=1)
-    samples = a.shape[0]
+    samples = max(a.shape[0], 1)
     if norm in ("abs", "square"):
         response = one_hot.T @ (a if norm == "abs" else a.square())
         return ((g * response).sum(1) * per_gated).sum() / samples

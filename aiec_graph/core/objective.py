@@ -107,7 +107,7 @@ class AIECLoss(nn.Module):
             # Σ of the samples' weights and the number of samples, over all processes.
             mass = torch.stack([_mass(y, weight, dtype), _mass(y, None, dtype)])
             share = _sum_over_processes(evidence, mass)
-            task = F.cross_entropy(logits, y, weight) * share[0]
+            task = _mean_cross_entropy(logits, y, weight) * share[0]
             zero = logits.new_zeros(())
             if not layers:
                 return Losses(task, task, zero, zero)
@@ -116,15 +116,20 @@ class AIECLoss(nn.Module):
                 if layer.counter is not None:
                     layer.counter.add(seen.theta, seen.phi)
                 if self.weigh_aux:
-                    aux = aux + F.cross_entropy(seen.logits, y, weight) * share[0]
+                    aux = aux + _mean_cross_entropy(seen.logits, y, weight) * share[0]
                 else:
-                    aux = aux + F.cross_entropy(seen.logits, y) * share[1]
+                    aux = aux + _mean_cross_entropy(seen.logits, y, None) * share[1]
                 one_hot = F.one_hot(y, layer.num_classes).to(dtype)
                 term = gate_loss(seen.a, one_hot, layer.gates(), layer.gate_norm)
                 gate = gate + term * share[1]
             aux, gate = aux / len(layers), gate / len(layers)
             total = task + self.lambda_aux * aux + self.lambda_gate * gate
         return Losses(total, task, aux, gate)
+
+
+def _mean_cross_entropy(logits: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+    # A process may be left without a labelled sample: its part of the joint mean is 0, not 0/0.
+    return F.cross_entropy(logits, y, weight) if len(y) else logits.sum() * 0
 
 
 def _mass(y: Tensor, weight: Tensor | None, dtype: torch.dtype) -> Tensor:

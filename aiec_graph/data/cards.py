@@ -30,8 +30,6 @@ class Card:
     features: int | None
     """None where the features are the project's own making, such as from text."""
     anomalies: int
-    split: str
-    """How the protocol splits it: "stratified", "temporal" or "given"."""
     train_fraction: float = 0.4
     val_fraction: float = 0.2
 

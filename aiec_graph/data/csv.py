@@ -19,6 +19,7 @@ EXPECTED = {
 
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 LARGEST_INT = 2**63 - 1
+MAX_HEADER = 10_000
 
 
 def read_csv(path: Path, types: dict[str, pa.DataType], *, header: bool) -> pa.Table:
@@ -65,8 +66,8 @@ def line_of(row: int, *, header: bool) -> int:
 
 
 def _header(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        return next(csv.reader(stream), [])
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        return stream.readline(MAX_HEADER).rstrip("\r\n").replace('"', "").split(",")
 
 
 def _explain(path: Path, types: dict[str, pa.DataType], header: bool) -> None:

@@ -49,8 +49,8 @@ class Graph:
 
     def __post_init__(self) -> None:
         nodes = self.x.shape[0]
-        if self.x.dim() != 2 or self.x.dtype != torch.float32:
-            raise InputError(f"{self.name}: features must be float32 [N, F]")
+        if self.x.dim() != 2 or self.x.dtype != torch.float32 or 0 in self.x.shape:
+            raise InputError(f"{self.name}: features must be float32 [N, F] with N and F above 0")
         if self.y.shape != (nodes,) or len(self.node_ids) != nodes:
             raise InputError(
                 f"{self.name}: {nodes} feature rows, {len(self.y)} labels and "

@@ -21,10 +21,12 @@ def load(name: str, folder: Path) -> Graph:
     path = find_file(read_card(name), folder, f"{name}.pt", f"{name}.pt.zip", f"{name}.zip")
     data = read_torch(path)
     x, edge_index, labels = (_tensor(path, data, key) for key in ("x", "edge_index", "y"))
-    y = labels.flatten().numpy()
+    if labels.shape not in ((len(x),), (len(x), 1)):
+        raise InputError(f"{path}: y must hold a label a node, not {list(labels.shape)}")
+    y = labels.double().flatten().numpy()
     if not np.isin(y, (0, 1)).all():
         raise InputError(f"{path}: y must hold 0 (normal) and 1 (anomalous) only")
-    if edge_index.is_floating_point():
+    if edge_index.is_floating_point() or edge_index.dtype == torch.bool:
         raise InputError(f"{path}: edge_index must hold integers")
     return Graph(
         name=name,
@@ -39,4 +41,7 @@ def _tensor(path: Path, data: object, key: str) -> Tensor:
     value = getattr(data, key, None)
     if not isinstance(value, Tensor):
         raise InputError(f"{path}: must hold a PyG Data with x, edge_index and y; no {key} in it")
-    return value
+    plain = value.layout == torch.strided and value.device.type == "cpu" and value.dim() > 0
+    if not plain or value.is_complex() or value.is_quantized:
+        raise InputError(f"{path}: {key} must be a dense tensor of real numbers")
+    return value.detach()

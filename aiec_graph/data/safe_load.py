@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 import zipfile
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -112,15 +113,14 @@ def load_weights_only(stream: IO[bytes], path: Path) -> Any:
                 f"{path}: it asks for the constructor {found[1]}, which is not on the list of "
                 "what such a file may hold; nothing of it was run"
             ) from None
-        raise InputError(
-            f"{path}: damaged or not a file that torch.save wrote ({_first_line(error)})"
-        ) from None
+        # torch's own message advises to load without the allow-list: not passed on.
+        raise InputError(f"{path}: damaged, or not a file that torch.save wrote") from None
 
 
 def _unzipped(path: Path) -> IO[bytes]:
-    if path.suffix != ".zip":
-        return BytesIO(path.read_bytes())
     try:
+        if path.suffix != ".zip":
+            return BytesIO(path.read_bytes())
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if m.filename.endswith(".pt")]
             if len(members) != 1:
@@ -129,7 +129,9 @@ def _unzipped(path: Path) -> IO[bytes]:
                 size = members[0].file_size / 2**30
                 raise InputError(f"{path}: unzips to {size:.0f} GiB, more than is accepted")
             return BytesIO(archive.read(members[0]))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: damaged zip file ({_first_line(error)})") from None
 
 

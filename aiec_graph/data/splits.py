@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from aiec_graph.data.graph import UNKNOWN, Graph, Split
-from aiec_graph.errors import InputError
+from aiec_graph.errors import InputError, look_up
 
 SPLITS = ("supervised", "semi")
 SEMI_ANOMALOUS, SEMI_NORMAL = 20, 80
@@ -27,6 +27,7 @@ def make_split(graph: Graph, kind: str, seed: int, fractions: tuple[float, float
     Raises:
         InputError: a part would be without an anomalous or without a normal node.
     """
+    look_up(kind, dict.fromkeys(SPLITS), "split")
     given = graph.given_split
     if kind == "supervised":
         split = given or _stratified(graph, seed, fractions)
@@ -52,12 +53,16 @@ def _stratified(graph: Graph, seed: int, fractions: tuple[float, float]) -> Spli
                 "test needs at least 3"
             )
     train_share, val_share = fractions
-    train, rest = train_test_split(
-        labelled, train_size=train_share, stratify=graph.y[labelled], random_state=seed
-    )
-    val, test = train_test_split(
-        rest, train_size=val_share / (1 - train_share), stratify=graph.y[rest], random_state=seed
-    )
+    try:
+        train, rest = train_test_split(
+            labelled, train_size=train_share, stratify=graph.y[labelled], random_state=seed
+        )
+        of_rest = val_share / (1 - train_share)
+        val, test = train_test_split(
+            rest, train_size=of_rest, stratify=graph.y[rest], random_state=seed
+        )
+    except ValueError as error:
+        raise InputError(f"{graph.label}: too few labelled nodes to split ({error})") from None
     return Split(*(_mask(len(graph.y), part) for part in (train, val, test)))
 
 

@@ -66,17 +66,27 @@ def _read_part(path: Path) -> pd.DataFrame:
             f"{path}: no column {missing[0]!r}; expected content, label and category, found "
             f"{', '.join(map(str, frame.columns))}"
         )
-    label = pd.to_numeric(frame["label"], errors="coerce")
-    wrong = np.flatnonzero(~label.isin((0, 1)))
+    label = pd.Series([int(v) if v in (0, 1) else -1 for v in frame["label"]], dtype=np.int64)
+    wrong = np.flatnonzero(label < 0)
     if len(wrong):
         value = frame["label"].iloc[wrong[0]]
         raise InputError(f"{path}, row {wrong[0]}: label must be 0 or 1 (fake), not {value!r}")
-    wrong = np.flatnonzero([not isinstance(text, str) for text in frame["content"]])
+    wrong = np.flatnonzero([not _is_text(text) for text in frame["content"]])
     if len(wrong):
         raise InputError(f"{path}, row {wrong[0]}: content must be text")
     rows = [f"{path.stem}:{row}" for row in range(len(frame))]
-    posts = pd.DataFrame({"id": rows, "content": frame["content"].to_list(), "label": label.array})
-    return posts[(frame["category"] != UNDETERMINED).to_numpy()]
+    posts = pd.DataFrame({"id": rows, "content": frame["content"].to_list(), "label": label})
+    posts = posts[(frame["category"] != UNDETERMINED).to_numpy()]
+    if not posts["content"].str.strip().any():
+        raise InputError(f"{path}: no posts with text in a determined category")
+    return posts
+
+
+def _is_text(value: object) -> bool:
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def _embed(texts: list[str], train: NDArray[np.bool_], options: TextGraph) -> NDArray[np.float32]:

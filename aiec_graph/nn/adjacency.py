@@ -68,7 +68,7 @@ class Adjacency:
                 shape = tuple(coo.shape)
                 raise ValueError(f"the sparse adjacency is {shape} for {num_nodes} nodes")
             return cls(sparse.coo_array((values, (indices[0], indices[1])), shape=coo.shape))
-        if edge_index.dim() != 2 or edge_index.shape[0] != 2 or edge_index.is_floating_point():
+        if edge_index.dim() != 2 or edge_index.shape[0] != 2 or not _is_integer(edge_index):
             raise ValueError(
                 "edge_index must hold integers in the shape [2, E], not "
                 f"{edge_index.dtype} in the shape {list(edge_index.shape)}"
@@ -142,7 +142,8 @@ class Adjacency:
         """
         if x.shape[0] != self.num_nodes:
             raise ValueError(f"x has {x.shape[0]} rows for a graph of {self.num_nodes} nodes")
-        if not constant or x.requires_grad:
+        # A tensor made in inference mode has no version to notice a change by.
+        if not constant or x.requires_grad or x.is_inference():
             return self._aggregate(x, form)
         known = self._aggregated.get(x)
         if known is None or known[0] != x._version:
@@ -150,7 +151,9 @@ class Adjacency:
             self._aggregated[x] = known
         kept = known[1]
         if form not in kept:
-            kept[form] = self._aggregate(x, form)
+            # Kept beyond this call, so not as a tensor of inference mode, which cannot train.
+            with torch.inference_mode(False), torch.no_grad():
+                kept[form] = self._aggregate(x, form)
         return kept[form]
 
     def _aggregate(self, x: Tensor, form: str) -> Tensor:
@@ -163,19 +166,29 @@ class Adjacency:
     def _form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
         key = (form, dtype, device)
         if key not in self._forms:
-            csr = _normalise(self.csr, form)
-            forward = _to_torch(csr, dtype, device)
-            # Row sums as weights of a mean make a symmetric adjacency asymmetric.
-            keeps_symmetry = form in ("gcn", "gcn_no_loops", "sum")
-            if form == "max" or (keeps_symmetry and self.is_symmetric):
-                transpose = forward
-            else:
-                transpose = _to_torch(csr.T.tocsr(), dtype, device)
-            self._forms[key] = _Matrix(forward, transpose)
+            with torch.inference_mode(False):
+                self._forms[key] = self._make_form(form, dtype, device)
         return self._forms[key]
+
+    def _make_form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
+        csr = _normalise(self.csr, form)
+        forward = _to_torch(csr, dtype, device)
+        # Row sums as weights of a mean make a symmetric adjacency asymmetric.
+        keeps_symmetry = form in ("gcn", "gcn_no_loops", "sum")
+        if form == "max" or (keeps_symmetry and self.is_symmetric):
+            return _Matrix(forward, forward)
+        return _Matrix(forward, _to_torch(csr.T.tocsr(), dtype, device))
+
+    def __reduce__(self) -> tuple[type["Adjacency"], tuple[SparseMatrix]]:
+        # A copy, or a pickle, is the matrix; the prepared forms are made again.
+        return Adjacency, (self.csr,)
 
     def __repr__(self) -> str:
         return f"Adjacency(num_nodes={self.num_nodes}, num_edges={self.num_edges})"
+
+
+def _is_integer(x: Tensor) -> bool:
+    return not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
 
 
 def _with_self_loops(csr: SparseMatrix) -> SparseMatrix:
@@ -241,7 +254,8 @@ def prepare(
         if edge_weight is not None:
             raise ValueError("an Adjacency carries its own weights: omit edge_weight")
         return edge_index
-    if edge_weight is not None or edge_index.layout != torch.strided:
+    strided = edge_index.layout == torch.strided
+    if edge_weight is not None or not strided or edge_index.is_inference():
         # Two tensors, or one without a version to compare: prepared anew each time.
         return Adjacency.from_edge_index(edge_index, num_nodes, edge_weight)
     state = (edge_index._version, num_nodes)

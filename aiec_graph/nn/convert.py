@@ -1,12 +1,12 @@
 """Put an activation into PyG's stock models, whose layers share one activation instance."""
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
 from aiec_graph.core import convert as core_convert
-from aiec_graph.core import make_activation
 
 
 class _NormAndAct(nn.Module):
@@ -51,9 +51,8 @@ def convert(
             # The norm after the last layer runs only with jumping knowledge.
             used = len(norms) if module.jk_mode is not None else len(norms) - 1
             for i, norm in enumerate(norms[:used]):
-                # A placeholder for the generic conversion to find; its kind does not matter.
-                placeholder = make_activation("relu")
-                module.norms[i] = _NormAndAct(norm, placeholder, module.act_first)
+                act_of_layer = copy.deepcopy(module.act)
+                module.norms[i] = _NormAndAct(norm, act_of_layer, module.act_first)
             module.act = None
     try:
         return core_convert(

@@ -58,6 +58,12 @@ def check_settings(settings: TrainSettings) -> None:
                 f"unknown AIEC option {option!r}.{did_you_mean(option, AIEC_OPTIONS)} Known: "
                 f"{', '.join(AIEC_OPTIONS)}"
             )
+    kinds = {"tau": (int, float), "detach_aux": bool}
+    for option, value in settings.act_options.items():
+        kind = kinds.get(option, str)
+        wrong_bool = isinstance(value, bool) and kind is not bool
+        if not isinstance(value, kind) or wrong_bool or value == float("inf"):
+            raise InputError(f"act_options: {option} cannot be {value!r}")
     try:
         make_activation(AIEC, 1, options=settings.act_options)
     except (TypeError, ValueError) as error:

@@ -205,6 +205,13 @@ def test_unknown_commands_and_keys(capsys, tmp_path):
         ("dataset: [reddit]\noverrides: [{when: {}, set: {lamda_gate: 1}}]", "'lambda_gate'"),
         ("dataset: [reddit]\noverrides: [{when: {}, set: {lr: fast}}]", "must be a float"),
         ("dataset: [reddit", "config"),
+        ("dataset: reddit", "take lists"),
+        ("dataset: [reddit]\nact: []", "at least one act"),
+        (
+            "dataset: [reddit]\nact: [aiec]\nact_options: {detach_aux: maybe}",
+            "detach_aux cannot be",
+        ),
+        ("dataset: [reddit]\nact: [aiec]\nact_options: {1: 2}", "unknown AIEC option 1"),
     ):
         path = tmp_path / "c.yaml"
         path.write_text(content)
@@ -274,6 +281,9 @@ def test_corrupt_checkpoints(tmp_path, capsys, command):
     for altered in ({"a": 1}, [1], {**content, "format": 9}):
         torch.save(altered, bad)
         assert "not a checkpoint" in fails(["score", str(bad)], capsys)
+    for key, value in (("seed", None), ("in_channels", "x"), ("cell", {})):
+        torch.save({**content, key: value}, bad)
+        assert "incomplete or altered" in fails(["score", str(bad)], capsys)
     del content["state_dict"]["lin.weight"]
     torch.save(content, bad)
     assert "incomplete or altered" in fails(["score", str(bad)], capsys)
@@ -286,9 +296,10 @@ def test_folders_that_cannot_be_written(command, tmp_path, capsys):
     assert "cannot write" in fails(command(out="file/below"), capsys)
     assert (tmp_path / "file").read_text() == "precious"
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "runs.csv").write_text("a,b\n1,2\n")
-    assert "other columns" in fails(command(out="other"), capsys)
-    assert (tmp_path / "other" / "runs.csv").read_text() == "a,b\n1,2\n"
+    for content in ("a,b\n1,2\n", "precious user data"):
+        (tmp_path / "other" / "runs.csv").write_text(content)
+        assert "other columns" in fails(command(out="other"), capsys)
+        assert (tmp_path / "other" / "runs.csv").read_text() == content
 
 
 def test_two_runs_do_not_share_a_folder(command, tmp_path, capsys):
@@ -314,3 +325,18 @@ def test_help_teaches(capsys):
         "elliptic",
     ):
         assert word in text
+
+
+def test_a_damaged_results_file_is_named_and_kept(command, tmp_path, capsys):
+    assert main(command("--model", "gcn", "--act", "relu", "--seeds", "1")) == 0
+    runs = tmp_path / "run" / "runs.csv"
+    for damage in (
+        "elliptic,True,supervised,gcn,relu,notaseed" + "," * 20 + "\n",
+        "a," * 40 + "\n",
+    ):
+        before = runs.read_text()
+        runs.write_text(before + damage)
+        capsys.readouterr()
+        assert "runs.csv is damaged" in fails(command("--model", "gcn", "--act", "gelu"), capsys)
+        assert runs.read_text() == before + damage
+        runs.write_text(before)

@@ -31,6 +31,8 @@ def test_only_the_published_protocol_on_real_data_meets_the_paper():
         replace(CELL, dataset="weibo21"),
         replace(CELL, dataset="reddit"),
         replace(CELL, act="gdn"),
+        replace(CELL, settings=replace(CELL.settings, hidden=4)),
+        replace(CELL, settings=replace(CELL.settings, act_options={"gate": "all"})),
         replace(CELL, settings=standard),
         replace(CELL, settings=replace(CELL.settings, lambda_gate=0.0)),
     ):
@@ -76,3 +78,20 @@ def test_the_hash_covers_what_matters_and_nothing_else():
     assert replace(CELL, settings=gated).config_hash != CELL.config_hash
     relu = replace(CELL, act="relu")
     assert replace(relu, settings=gated).config_hash == relu.config_hash
+
+
+def test_a_cell_that_only_one_data_set_has_leaves_a_gap_in_the_other():
+    control = replace(CELL, dataset="reddit", settings=replace(CELL.settings, lambda_gate=0.0))
+    cells = [control, CELL]
+    table = make_table(summarise(runs_of(cells, [[1, 2], [3, 4]]), cells), cells)
+    rows = {name: [entry.text for entry in entries] for name, entries in table.rows}
+    assert rows["GCN-aux-only"][3:] == ["", "", ""]
+    assert rows["GCN-AIEC"][:3] == ["", "", ""]
+
+
+def test_the_note_states_what_differs():
+    other = replace(CELL.settings, features="standard", hidden=8, act_options={"gate": "union"})
+    cells = [replace(CELL, act="relu"), replace(CELL, settings=other)]
+    (note, *_) = make_table(summarise(runs_of(cells, [[1], [2]]), cells), cells).notes
+    for part in ("features raw / standard", "hidden 32 / 8", "AIEC options {'gate': 'union'}"):
+        assert part in note

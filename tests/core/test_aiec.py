@@ -245,3 +245,26 @@ def test_the_objective_owns_no_parameters_and_averages_over_layers(batch):
     torch.testing.assert_close(losses.total, losses.task + 0.5 * losses.aux + 2 * losses.gate)
     losses.total.backward()
     assert all(p.grad is not None for p in model.parameters())
+
+
+def test_an_output_changed_in_place_is_refused(batch):
+    layer = AIEC(5, tau=0.1)
+    out = layer(batch[0] * torch.ones(5, requires_grad=True))
+    out -= 5
+    with pytest.raises(RuntimeError, match="in place"):
+        AIECLoss(layer)(torch.zeros(24, 2), batch[1])
+
+
+def test_small_means_of_half_precision_maps_still_count():
+    maps = torch.zeros(2, 1, 64, 64, dtype=torch.float16)
+    maps[:, :, 0, 0] = 1e-4
+    layer = AIEC(1, count="all")
+    layer(maps)
+    AIECLoss(layer)(torch.zeros(2, 2), torch.tensor([0, 1]))
+    assert layer.counter.theta.tolist() == [[1], [1]]
+
+
+def test_a_batch_without_labels_gives_zero_and_not_nan(batch):
+    losses = AIECLoss(model := net())(model(batch[0])[:0], batch[1][:0], batch[1][:0])
+    assert [value.item() for value in losses] == [0, 0, 0, 0]
+    losses.total.backward()

@@ -66,7 +66,10 @@ def test_plain_and_zipped_files_load_alike(tmp_path):
         (small(x=torch.full((30, 4), torch.nan)), "not a finite number"),
         (small(edge_index=torch.tensor([[0], [30]])), "names node 30"),
         (small(edge_index=torch.rand(2, 5)), "integers"),
-        (small(y=torch.zeros(29)), "do not belong together"),
+        (small(y=torch.zeros(29)), "label a node"),
+        (small(y=torch.zeros(15, 2)), "label a node"),
+        (small(x=torch.zeros(30, 4, dtype=torch.complex64)), "real numbers"),
+        (small(x=torch.zeros(30, 0)), "above 0"),
         ({"x": 1}, "no x in it"),
     ],
 )
@@ -191,6 +194,21 @@ def test_other_tables_are_refused(tmp_path, change, message):
     write_frame(folder / "test.pkl", change(pickle.loads((folder / "test.pkl").read_bytes())))
     with pytest.raises(InputError, match=f"test.pkl.*{message}"):
         load("weibo21", folder, OPTIONS)
+
+
+def test_text_that_cannot_be_used(tmp_path):
+    empty = write_parts(tmp_path / "a", train=lambda f: f.assign(content=" "))
+    with pytest.raises(InputError, match="train.pkl: no posts with text"):
+        load("weibo21", empty, OPTIONS)
+    undetermined = write_parts(tmp_path / "b", val=lambda f: f.assign(category=UNDETERMINED))
+    with pytest.raises(InputError, match="val.pkl: no posts with text"):
+        load("weibo21", undetermined, OPTIONS)
+    torn = write_parts(
+        tmp_path / "c",
+        test=lambda f: f.assign(content=pd.Series(["\ud800"] * len(f), dtype=object)),
+    )
+    with pytest.raises(InputError, match="test.pkl.*(text|pickle)"):
+        load("weibo21", torn, OPTIONS)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04torn", b"text"])

@@ -1,5 +1,8 @@
 """The layers against PyG's own, and against a loop over the edge list."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 import torch_geometric.nn as pyg
@@ -195,3 +198,39 @@ def test_adjacency_merges_and_knows_symmetry():
     assert merged.csr.toarray().tolist() == expected
     matrix = merged._form("gcn", torch.float32, torch.device("cpu"))
     assert matrix.forward is matrix.transpose
+
+
+def test_inference_mode(edge_index):
+    conv = GCNConv(4, 3, constant_input=True)
+    with torch.inference_mode():
+        x, edges = torch.randn(NODES, 4), edge_index.clone()
+        first = conv(x, edges)
+        x.mul_(2)
+        torch.testing.assert_close(conv(x, edges), conv(x.clone(), edges))
+        assert not torch.equal(conv(x, edges), first)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: GCNConv(4, 3, constant_input=True),
+        lambda: SAGEConv(4, 3, "mean", constant_input=True),
+        lambda: SAGEConv(4, 3, "pool"),
+    ],
+)
+def test_training_goes_on_after_a_prediction_in_inference_mode(edge_index, make):
+    conv, x = make(), torch.randn(NODES, 4)
+    adjacency = Adjacency.from_edge_index(edge_index, NODES)
+    with torch.inference_mode():
+        expected = conv(x, adjacency)
+    out = conv(x, adjacency)
+    out.sum().backward()
+    torch.testing.assert_close(out, expected)
+
+
+def test_an_adjacency_can_be_copied_and_pickled(edge_index):
+    adjacency = Adjacency.from_edge_index(edge_index, NODES)
+    conv, x = GCNConv(4, 3), torch.randn(NODES, 4)
+    expected = conv(x, adjacency)
+    for twin in (copy.deepcopy(adjacency), pickle.loads(pickle.dumps(adjacency))):
+        assert torch.equal(conv(x, twin), expected)

@@ -122,3 +122,13 @@ def test_a_failed_conversion_leaves_a_stock_model_as_it_was(graph):
         convert(model, "aiec", (graph[0],))
     assert isinstance(model.act, nn.ReLU)
     model(*graph)
+
+
+def test_sites_that_are_not_chosen_keep_their_activation(graph):
+    model = pyg.GCN(6, 8, 3, 2, act="elu")
+    original = copy.deepcopy(model)
+    replaced = convert(model, "aiec", graph, where=lambda name, m: name == "norms.0.act")
+    assert replaced == ["norms.0.act"]
+    assert isinstance(model.norms[1].act, nn.ELU)
+    convert(original, "elu", graph)
+    assert len({id(norm.act) for norm in original.norms[:2]}) == 2
