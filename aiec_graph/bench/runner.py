@@ -158,12 +158,8 @@ def _announce(config: BenchConfig, todo: list[tuple[Cell, list[int]]], console: 
     left = sum(len(seeds) for _, seeds in todo)
     done = len(todo) * config.seeds - left
     known = f", {done} of them finished before" if done else ""
-    console.print(
-        f"{done + left} runs{known}; results in {config.folder}/",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    line = f"{done + left} runs{known}; results in {config.folder}/"
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
     for wanted, what in ((config.save_scores, "scores"), (config.checkpoint, "checkpoints")):
         if wanted and done and not (config.folder / what).is_dir():
             console.print(f"the finished runs have no {what}: name another --out to make them")
