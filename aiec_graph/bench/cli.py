@@ -3,13 +3,14 @@
 import re
 import sys
 import warnings
+from argparse import RawDescriptionHelpFormatter
 from dataclasses import fields
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from docstring_parser import parse_from_object
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 from rich.console import Console
 
 from aiec_graph import __version__
@@ -33,6 +34,10 @@ DESCRIPTION = """Compares activations in graph anomaly detection: AUC, AP and Re
 
 Files: a folder per data set under --data-root; datasets/<name>/card.yaml says where each comes
 from. Results: runs.csv (a row per seed), summary.csv, table.md and table.tex in --out."""
+
+
+class _HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Leaves the examples of the description on lines of their own."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -102,6 +107,7 @@ def bench_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="run_bench.py",
         description=DESCRIPTION,
+        formatter_class=_HelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
         version=__version__,
