@@ -64,7 +64,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
                 if seeds:
                     progress.console.print(_cell_line(runs, cell, name), highlight=False)
         wanted = runs.read()
-        wanted = wanted[wanted["seed"].isin(config.trial_seeds())]
+        wanted = wanted[wanted["seed"].isin(trials)]
         summary = summarise(wanted, cells)
         table = make_table(summary, cells)
         _write_summary(config.folder, summary, table)

@@ -105,6 +105,8 @@ class ConsensusGate(nn.Module):
 class Evidence(NamedTuple):
     """What one layer saw in one batch, before the counters and the gates know of it."""
 
+    one_hot: Tensor
+    """Labels of the labelled samples [N, K]."""
     a: Tensor
     """Global features of the labelled samples [N, C], float32 or wider."""
     logits: Tensor
@@ -262,7 +264,7 @@ class AIEC(ChannelwiseActivation):
                 hit = one_hot.gather(1, logits.argmax(1, keepdim=True))
                 counted = one_hot * hit
             theta, phi = F.count_activations(a, counted)
-        return Evidence(a, logits, theta, phi)
+        return Evidence(one_hot, a, logits, theta, phi)
 
     def gates(self) -> Tensor:
         """G [K, C] from the counters and the decision weights as they are now.

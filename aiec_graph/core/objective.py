@@ -119,8 +119,7 @@ class AIECLoss(nn.Module):
                     aux = aux + _mean_cross_entropy(seen.logits, y, weight) * share[0]
                 else:
                     aux = aux + _mean_cross_entropy(seen.logits, y, None) * share[1]
-                one_hot = F.one_hot(y, layer.num_classes).to(dtype)
-                term = gate_loss(seen.a, one_hot, layer.gates(), layer.gate_norm)
+                term = gate_loss(seen.a, seen.one_hot, layer.gates(), layer.gate_norm)
                 gate = gate + term * share[1]
             aux, gate = aux / len(layers), gate / len(layers)
             total = task + self.lambda_aux * aux + self.lambda_gate * gate
