@@ -1,7 +1,8 @@
 """The one exception that means "your input is at fault", and the advice that goes with it."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -30,3 +31,12 @@ def look_up(name: str, table: Mapping[str, T], what: str) -> T:
         known = ", ".join(table)
         raise InputError(f"unknown {what} {name!r}.{did_you_mean(name, table)} Known: {known}")
     return table[name]
+
+
+@contextmanager
+def named(place: object) -> Iterator[None]:
+    """Puts `place`, such as a file's path, before the message of any `InputError` raised within."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from aiec_graph.bench.config import Cell
-from aiec_graph.bench.files import write_whole
-from aiec_graph.data import check_dataset
+from aiec_graph.data import TextGraph, check_dataset
 from aiec_graph.data.safe_load import load_weights_only
 from aiec_graph.errors import InputError
+from aiec_graph.files import write_whole
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train import TrainSettings, build_model, check_settings
 
@@ -51,6 +51,8 @@ def load_checkpoint(path: Path) -> tuple[GNN, Cell, int]:
         raise InputError(f"{path}: not a checkpoint that --checkpoint wrote")
     try:
         parts = dict(content["cell"])
+        text = parts.get("text")
+        parts["text"] = None if text is None else TextGraph(**text)
         cell = Cell(**{**parts, "settings": TrainSettings(**parts["settings"])})
         check_settings(cell.settings)
         check_dataset(str(cell.dataset), cell.simulate is not None)

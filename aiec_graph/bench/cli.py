@@ -16,12 +16,12 @@ from rich.console import Console
 from aiec_graph import __version__
 from aiec_graph.bench.config import BenchConfig, Override
 from aiec_graph.core import ACTIVATIONS
-from aiec_graph.data import DATASETS
+from aiec_graph.data import DATASETS, TextGraph
 from aiec_graph.errors import InputError, did_you_mean
 from aiec_graph.train import MODELS, TrainSettings
 
 DEFAULT_SCALE = 0.1
-COMMANDS = ("bench", "score")
+COMMANDS = ("bench", "score", "data")
 # How jsonargparse words an unknown option and an unknown key of a configuration file.
 UNKNOWN_OPTION = r"[Uu]nrecognized arguments: (\S+)|Option '([\w.-]+)' is not accepted"
 
@@ -30,10 +30,13 @@ DESCRIPTION = """Compares activations in graph anomaly detection: AUC, AP and Re
   run_bench.py --dataset reddit --model gcn sage --act relu gelu aiec --seeds 10
   run_bench.py --dataset elliptic --simulate 0.1 --seeds 3
   run_bench.py --config configs/reddit.yaml
+  run_bench.py --dataset path/to/my-graph/
   run_bench.py score results/reddit/checkpoints/NAME.pt --out scores.csv
+  run_bench.py data list | info | download | simulate | verify
 
-Files: a folder per data set under --data-root; datasets/<name>/card.yaml says where each comes
-from. Results: runs.csv (a row per seed), summary.csv, table.md and table.tex in --out."""
+Files: a folder per data set under --data-root; `data info NAME` says where each comes from, and
+docs/own-graphs.md how to give a graph of your own. Results: runs.csv (a row per seed), summary.csv,
+table.md and table.tex in --out."""
 
 
 class _HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
@@ -55,6 +58,10 @@ def main(argv: list[str] | None = None) -> int:
         command = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "bench"
         if command == "score":
             return _score(arguments)
+        if command == "data":
+            from aiec_graph.bench.data_cli import data_command
+
+            return data_command(arguments)
         if command == "bench":
             return _bench(arguments)
         raise InputError(
@@ -128,6 +135,9 @@ def bench_parser() -> ArgumentParser:
             parser.add_argument(option, action="store_true", help=help_text)
         elif name == "overrides":
             parser.add_argument(option, type=list[Override], default=[], help=help_text)
+        elif name in _TEXT:
+            default = getattr(defaults.text, _TEXT[name].name)
+            parser.add_argument(option, type=_TEXT[name].type, default=default, help=help_text)
         elif name in _TRAIN:
             default = getattr(defaults.train, name)
             parser.add_argument(option, type=_TRAIN[name], default=default, help=help_text)
@@ -145,9 +155,10 @@ def to_config(parsed: Namespace) -> BenchConfig:
     """
     values = {name: value for name, value in vars(parsed).items() if name != "config"}
     train = TrainSettings(**{name: values.pop(name) for name in _TRAIN})
+    text = TextGraph(**{field.name: values.pop(name) for name, field in _TEXT.items()})
     if not values["dataset"]:
         raise InputError(f"name a data set with --dataset: {', '.join(DATASETS)}")
-    return BenchConfig(**values, train=train)
+    return BenchConfig(**values, train=train, text=text)
 
 
 _TRAIN: dict[str, Any] = {
@@ -155,12 +166,15 @@ _TRAIN: dict[str, Any] = {
 }
 
 
+_TEXT: dict[str, Any] = {f"text_{f.name}": f for f in fields(TextGraph)}
+
+
 def _help() -> dict[str, str]:
     texts: dict[str, str] = {}
-    for source in (BenchConfig, TrainSettings):
+    for source, prefix in ((BenchConfig, ""), (TextGraph, "text_"), (TrainSettings, "")):
         for entry in parse_from_object(source).params:
-            texts[entry.arg_name] = " ".join((entry.description or "").split())
-    return {name: text for name, text in texts.items() if name != "train"}
+            texts[prefix + entry.arg_name] = " ".join((entry.description or "").split())
+    return {name: text for name, text in texts.items() if name not in ("train", "text")}
 
 
 def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:

@@ -8,12 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from aiec_graph.core import ACTIVATIONS
-from aiec_graph.data import DATASETS, FEATURES, SPLITS, check_dataset
+from aiec_graph.data import (
+    DATASETS,
+    FEATURES,
+    SPLITS,
+    TextGraph,
+    check_dataset,
+    is_own,
+    read_card,
+    short_name,
+)
 from aiec_graph.errors import InputError, did_you_mean, look_up
 from aiec_graph.train import MODELS, TrainSettings, check_settings
 
 FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
 MOST_SEEDS = 10_000
+
+
+def trial_of(seed: int) -> int:
+    """The number of the trial that a seed belongs to, from 0."""
+    return (seed - FIRST_SEED) // SEED_STEP
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ class BenchConfig:
     """The whole command; the text below each field is its help."""
 
     dataset: list[str]
-    """Data sets."""
+    """Data sets: names, or paths of your own graphs (docs/own-graphs.md)."""
     model: list[str] = field(default_factory=lambda: ["gcn", "sage"])
     """Networks."""
     act: list[str] = field(default_factory=lambda: ["relu", "gelu", "aiec"])
@@ -56,6 +70,7 @@ class BenchConfig:
     overrides: list[Override] = field(default_factory=list)
     """In a configuration file: settings for some of the cells, such as
     [{when: {dataset: reddit, model: gcn}, set: {lambda_gate: 1.0}}]."""
+    text: TextGraph = field(default_factory=TextGraph)
     train: TrainSettings = field(default_factory=TrainSettings)
 
     def check(self) -> None:
@@ -76,11 +91,12 @@ class BenchConfig:
         look_up(self.split, dict.fromkeys(SPLITS), "split")
         if not 1 <= self.seeds <= MOST_SEEDS:
             raise InputError(f"seeds must be at least 1 and at most {MOST_SEEDS}, not {self.seeds}")
-        known = {
-            "dataset": set(DATASETS),
-            "model": set(MODELS),
-            "act": set(ACTIVATIONS),
-        }
+        names = [short_name(name) for name in dict.fromkeys(self.dataset)]
+        if len(set(names)) < len(names):
+            raise InputError(f"two of the data sets have one name: {', '.join(names)}")
+        self.text.check()
+        datasets = {*DATASETS, *self.dataset}
+        known = {"dataset": datasets, "model": set(MODELS), "act": set(ACTIVATIONS)}
         for override in self.overrides:
             for key, value in override.when.items():
                 if key not in known:
@@ -103,7 +119,8 @@ class BenchConfig:
                     for override in self.overrides:
                         if override.when.items() <= place.items():
                             settings = _replaced(settings, override.set)
-                    yield Cell(dataset, self.simulate, self.split, model, act, settings)
+                    text = self.text if _is_text(dataset) else None
+                    yield Cell(dataset, self.simulate, self.split, model, act, settings, text)
 
     def trial_seeds(self) -> list[int]:
         return [FIRST_SEED + SEED_STEP * trial for trial in range(self.seeds)]
@@ -112,7 +129,8 @@ class BenchConfig:
     def folder(self) -> Path:
         """Where the results go."""
         suffix = "" if self.simulate is None else f"-simulated-{self.simulate:g}"
-        return self.out or Path("results") / ("+".join(dict.fromkeys(self.dataset)) + suffix)
+        names = dict.fromkeys(short_name(name) for name in self.dataset)
+        return self.out or Path("results") / ("+".join(names) + suffix)
 
 
 @dataclass(frozen=True)
@@ -125,11 +143,20 @@ class Cell:
     model: str
     act: str
     settings: TrainSettings
+    text: TextGraph | None = None
+    """How texts become a graph; None for a data set that is a graph already."""
+
+    @property
+    def name(self) -> str:
+        """The data set's name for tables and files."""
+        return short_name(self.dataset)
 
     def relevant(self) -> dict[str, Any]:
         """All that the result depends on; a setting that this cell does not use is left out."""
         parts = asdict(self)
         settings = parts["settings"]
+        if self.text is None:
+            del parts["text"]
         if self.model != "sage":
             del settings["aggr"]
         if self.act != "aiec":
@@ -148,6 +175,10 @@ class Cell:
         settings = self.settings
         gated = settings.lambda_gate > 0 and settings.act_options.get("gate") != "none"
         return self.act if self.act != "aiec" or gated else "aux_only"
+
+
+def _is_text(dataset: str) -> bool:
+    return not is_own(dataset) and read_card(dataset).form == "weibo21"
 
 
 def _replaced(settings: TrainSettings, changes: dict[str, Any]) -> TrainSettings:

@@ -25,4 +25,9 @@ def peak_mb() -> float:
         found = None
     if found:
         return int(found[1]) * 1024 / 1e6
+    return resident_mb()
+
+
+def resident_mb() -> float:
+    """Resident memory now, in MB (10⁶ bytes)."""
     return psutil.Process().memory_info().rss / 1e6

@@ -22,6 +22,7 @@ COLUMNS = [
     *("dataset", "simulated", "split", "model", "act", "seed"),
     *METRIC_COLUMNS,
     *("best_epoch", "epochs", "seconds_per_epoch", "peak_memory_mb", "parameters", "config_hash"),
+    "data_checksum",
     *("aiec_graph_version", "python_version"),
     *(f"{name.replace('-', '_')}_version" for name in LIBRARIES),
 ]
@@ -89,7 +90,7 @@ class RunsFile:
             InputError: a line is malformed.
         """
         try:
-            types = {"config_hash": "str", "seed": "int64"} | dict.fromkeys(
+            types = {"config_hash": "str", "data_checksum": "str", "seed": "int64"} | dict.fromkeys(
                 METRIC_COLUMNS, "float64"
             )
             rows = pd.read_csv(self.path, dtype=types, encoding="utf-8", index_col=False)
@@ -100,10 +101,11 @@ class RunsFile:
         except (ValueError, OverflowError, pd.errors.ParserError) as error:
             raise InputError(f"{self.path} is damaged: {str(error).splitlines()[0]}") from None
 
-    def finished(self) -> set[tuple[str, int]]:
-        """(config_hash, seed) of each finished row."""
+    def finished(self) -> dict[tuple[str, int], str]:
+        """The data's checksum of each finished row, by (config_hash, seed)."""
         rows = self.read()
-        return set(zip(rows["config_hash"], rows["seed"], strict=True))
+        keys = zip(rows["config_hash"], rows["seed"], strict=True)
+        return dict(zip(keys, rows["data_checksum"], strict=True))
 
     def append(self, row: dict[str, Any]) -> None:
         """Adds a row; when this returns, it is on the disk.

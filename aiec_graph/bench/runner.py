@@ -13,20 +13,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aiec_graph.bench import memory
 from aiec_graph.bench.checkpoint import save_checkpoint
-from aiec_graph.bench.config import BenchConfig, Cell
-from aiec_graph.bench.files import write_whole
+from aiec_graph.bench.config import BenchConfig, Cell, trial_of
 from aiec_graph.bench.results import RunsFile, versions
 from aiec_graph.bench.tables import ACT_NAMES, MODEL_NAMES, ResultTable, make_table, summarise
-from aiec_graph.data import Graph, Split, load_dataset, make_split
-from aiec_graph.data.cards import read_card
+from aiec_graph.bench.time_steps import by_time_step, collect, plot
+from aiec_graph.data import Graph, Source, Split, find_source, fractions, make_split
+from aiec_graph.errors import InputError
+from aiec_graph.files import write_whole
 from aiec_graph.train import Prepared, TrainResult, count_parameters, prepare_graph, train
+
+CHECKSUM_LENGTH = 12
+TIME_STEPS = "time_steps"
 
 
 def run(config: BenchConfig, console: Console) -> ResultTable:
     """Runs what is not finished yet and writes the summary and the tables.
 
-    Writes `runs.csv`, `summary.csv`, `table.md`, `table.tex`, `settings/<config_hash>.yaml` and,
-    where asked for, `scores/` and `checkpoints/` into the results folder.
+    Writes `runs.csv`, `summary.csv`, `table.md`, `table.tex`, `settings/<config_hash>.yaml`, where
+    asked for `scores/` and `checkpoints/`, and for a data set with time steps `time_steps.csv` and
+    `time_steps.png` into the results folder.
 
     Args:
         config: the command.
@@ -45,20 +50,22 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
             (cell, [seed for seed in trials if (cell.config_hash, seed) not in finished])
             for cell in cells
         ]
+        sources = _find_sources(config, todo, finished)
         _announce(config, todo, console)
         with _progress(console) as progress:
             task = progress.add_task("", total=sum(len(seeds) for _, seeds in todo))
             prepared: dict[str, Prepared] = {}
             for cell, seeds in todo:
                 if seeds and cell.dataset not in prepared:
-                    progress.update(task, description=f"loading {cell.dataset}")
-                    graph = load_dataset(cell.dataset, config.data_root, config.simulate)
-                    if config.simulate is None:
-                        _compare_with_card(graph, progress.console)
-                    prepared = {cell.dataset: prepare_graph(graph)}
+                    progress.update(task, description=f"loading {cell.name}")
+                    loaded = sources[cell.dataset].load()
+                    for warning in loaded.warnings:
+                        line = f"warning: {cell.name}: {warning}"
+                        progress.console.print(line, highlight=False, markup=False)
+                    prepared = {cell.dataset: prepare_graph(loaded.graph)}
                 name = f"{MODEL_NAMES[cell.model]}-{ACT_NAMES[cell.act_label]}"
                 for seed in seeds:
-                    progress.update(task, description=f"{cell.dataset} {name} seed {seed}")
+                    progress.update(task, description=f"{cell.name} {name} seed {seed}")
                     _run_one(config, cell, seed, prepared[cell.dataset], runs)
                     progress.advance(task)
                 if seeds:
@@ -68,25 +75,42 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
         summary = summarise(wanted, cells)
         table = make_table(summary, cells)
         _write_summary(config.folder, summary, table)
+        hashes = {cell.config_hash for cell in cells}
+        _write_time_steps(config.folder, wanted[wanted["config_hash"].isin(hashes)])
     finally:
         runs.close()
     return table
 
 
-def _compare_with_card(graph: Graph, console: Console) -> None:
-    card = read_card(graph.name)
-    found = {
-        "nodes": len(graph.y),
-        "features": graph.x.shape[1],
-        "anomalies": int((graph.y == 1).sum()),
-    }
-    for what, count in found.items():
-        published = getattr(card, what)
-        if published not in (None, count):
-            console.print(
-                f"warning: {graph.name} has {count} {what} here, the published one {published}",
-                highlight=False,
+def _find_sources(
+    config: BenchConfig,
+    todo: list[tuple[Cell, list[int]]],
+    finished: dict[tuple[str, int], str],
+) -> dict[str, Source]:
+    """Finds the files of each data set, and refuses to add to runs on other files."""
+    sources: dict[str, Source] = {}
+    for cell, _ in todo:
+        if cell.dataset not in sources:
+            try:
+                sources[cell.dataset] = find_source(
+                    cell.dataset, config.data_root, config.simulate, config.text
+                )
+            except InputError:
+                if any(left for other, left in todo if other.dataset == cell.dataset):
+                    raise
+                continue  # all of its runs are there: the table needs no data
+        checksum = sources[cell.dataset].checksum[:CHECKSUM_LENGTH]
+        made_from = {
+            finished[cell.config_hash, seed]
+            for seed in config.trial_seeds()
+            if (cell.config_hash, seed) in finished
+        }
+        if made_from - {checksum}:
+            raise InputError(
+                f"{config.folder} has runs on {cell.name} from other data files than the present "
+                "ones; name another --out"
             )
+    return sources
 
 
 def _run_one(
@@ -94,7 +118,7 @@ def _run_one(
 ) -> None:
     graph = prepared.graph
     memory.reset_peak()
-    split = make_split(graph, cell.split, seed, read_card(cell.dataset).fractions)
+    split = make_split(graph, cell.split, seed, fractions(cell.dataset), trial_of(seed))
     result = train(prepared, split, cell.model, cell.act, cell.settings, seed)
     peak = memory.peak_mb()
     # The row comes last: where it stands, everything else of the run stands too.
@@ -107,11 +131,17 @@ def _run_one(
     if config.checkpoint:
         path = config.folder / "checkpoints" / f"{stem}.pt"
         save_checkpoint(path, result.model, cell, seed, graph.x.shape[1])
+    if graph.time_step is not None:
+        steps = by_time_step(graph, split, result.score)
+        write_whole(
+            config.folder / TIME_STEPS / f"{cell.config_hash}_{seed}.csv",
+            lambda path: steps.to_csv(path, index=False),
+        )
     settings = config.folder / "settings" / f"{cell.config_hash}.yaml"
     if not settings.exists():
         text = yaml.safe_dump(asdict(cell), sort_keys=False)
         write_whole(settings, lambda path: path.write_text(text, encoding="utf-8"))
-    runs.append(_row(cell, seed, result, peak))
+    runs.append(_row(cell, seed, result, peak, graph.checksum))
 
 
 def score_frame(graph: Graph, split: Split, score: NDArray[np.float32]) -> pd.DataFrame:
@@ -130,14 +160,16 @@ def score_frame(graph: Graph, split: Split, score: NDArray[np.float32]) -> pd.Da
     )
 
 
-def _row(cell: Cell, seed: int, result: TrainResult, peak: float) -> dict[str, object]:
+def _row(
+    cell: Cell, seed: int, result: TrainResult, peak: float, checksum: str
+) -> dict[str, object]:
     metrics = {
         f"{part}_{name}": value
         for part, values in (("val", result.val), ("test", result.test))
         for name, value in values._asdict().items()
     }
     return {
-        "dataset": cell.dataset,
+        "dataset": cell.name,
         "simulated": cell.simulate is not None,
         "split": cell.split,
         "model": cell.model,
@@ -150,6 +182,7 @@ def _row(cell: Cell, seed: int, result: TrainResult, peak: float) -> dict[str, o
         "peak_memory_mb": peak,
         "parameters": count_parameters(result.model),
         "config_hash": cell.config_hash,
+        "data_checksum": checksum[:CHECKSUM_LENGTH],
         **versions(),
     }
 
@@ -170,7 +203,7 @@ def _cell_line(runs: RunsFile, cell: Cell, name: str) -> str:
     ap = rows.loc[rows["config_hash"] == cell.config_hash, "test_ap"]
     spread = "" if len(ap) < 2 else f" ± {ap.std():.1f}"
     simulated = "" if cell.simulate is None else " (simulated)"
-    return f"{cell.dataset}{simulated} {name}: test AP {ap.mean():.1f}{spread} over {len(ap)} seeds"
+    return f"{cell.name}{simulated} {name}: test AP {ap.mean():.1f}{spread} over {len(ap)} seeds"
 
 
 def _write_summary(folder: Path, summary: pd.DataFrame, table: ResultTable) -> None:
@@ -180,6 +213,13 @@ def _write_summary(folder: Path, summary: pd.DataFrame, table: ResultTable) -> N
     write_whole(folder / "summary.csv", lambda path: summary.to_csv(path, index=False))
     write_whole(folder / "table.md", text(table.to_markdown()))
     write_whole(folder / "table.tex", text(table.to_latex()))
+
+
+def _write_time_steps(folder: Path, runs: pd.DataFrame) -> None:
+    rows = collect(folder / TIME_STEPS, runs)
+    if len(rows):
+        write_whole(folder / "time_steps.csv", lambda path: rows.to_csv(path, index=False))
+        plot(rows, folder / "time_steps.png")
 
 
 def _progress(console: Console) -> Progress:

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from aiec_graph.bench.checkpoint import load_checkpoint
-from aiec_graph.bench.files import write_whole
+from aiec_graph.bench.config import trial_of
 from aiec_graph.bench.runner import score_frame
-from aiec_graph.data import load_dataset, make_split, scale_features
-from aiec_graph.data.cards import read_card
+from aiec_graph.data import TextGraph, fractions, load_dataset, make_split, scale_features
 from aiec_graph.errors import InputError
+from aiec_graph.files import write_whole
 from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.train import prepare_graph
 
@@ -25,8 +25,10 @@ def score(checkpoint: Path, out: Path, data_root: Path | None) -> Metrics:
         InputError: the checkpoint or the data cannot be used, or `out` cannot be written.
     """
     network, cell, seed = load_checkpoint(checkpoint)
-    graph, adjacency = prepare_graph(load_dataset(cell.dataset, data_root, cell.simulate))
-    split = make_split(graph, cell.split, seed, read_card(cell.dataset).fractions)
+    text = cell.text or TextGraph()
+    graph = load_dataset(cell.dataset, data_root, cell.simulate, text)
+    graph, adjacency = prepare_graph(graph)
+    split = make_split(graph, cell.split, seed, fractions(cell.dataset), trial_of(seed))
     x = scale_features(graph.x, split.train_mask, cell.settings.features)
     if x.shape[1] != network.convs[0].in_channels:
         raise InputError(

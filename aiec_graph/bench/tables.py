@@ -44,7 +44,7 @@ def summarise(runs: pd.DataFrame, cells: list[Cell]) -> pd.DataFrame:
     for cell in cells:
         own = runs[runs["config_hash"] == cell.config_hash]
         row: dict[str, object] = {
-            "dataset": cell.dataset,
+            "dataset": cell.name,
             "simulated": cell.simulate is not None,
             "split": cell.split,
             "model": cell.model,
@@ -113,10 +113,10 @@ def make_table(summary: pd.DataFrame, cells: list[Cell]) -> ResultTable:
     The paper's figure stands in brackets where the cell ran on the real data set that it belongs
     to, under the paper's protocol.
     """
-    datasets = list(dict.fromkeys((cell.dataset, cell.simulate) for cell in cells))
+    datasets = list(dict.fromkeys((cell.name, cell.simulate) for cell in cells))
     groups = list(dict.fromkeys((cell.model, cell.act_label) for cell in cells))
     by_place = {
-        (cell.dataset, cell.model, cell.act_label): (cell, summary.iloc[i])
+        (cell.name, cell.model, cell.act_label): (cell, summary.iloc[i])
         for i, cell in enumerate(cells)
     }
     best = {

@@ -1,20 +1,46 @@
 """Data sets: loading, checking, splits, feature scaling and simulators."""
 
+from aiec_graph.data.cards import read_card
+from aiec_graph.data.edges import Edges
 from aiec_graph.data.features import FEATURES, scale_features
-from aiec_graph.data.graph import UNKNOWN, Graph, Split
-from aiec_graph.data.registry import DATASETS, check_dataset, default_data_root, load_dataset
+from aiec_graph.data.graph import UNKNOWN, Column, Graph, Split
+from aiec_graph.data.registry import (
+    DATASETS,
+    Loaded,
+    Source,
+    check_dataset,
+    default_data_root,
+    find_source,
+    fractions,
+    is_own,
+    load_and_compare,
+    load_dataset,
+    short_name,
+)
 from aiec_graph.data.splits import SPLITS, make_split
+from aiec_graph.data.text_graph import TextGraph
 
 __all__ = [
     "DATASETS",
     "FEATURES",
     "SPLITS",
     "UNKNOWN",
+    "Column",
+    "Edges",
     "Graph",
+    "Loaded",
+    "Source",
     "Split",
+    "TextGraph",
     "check_dataset",
     "default_data_root",
+    "find_source",
+    "fractions",
+    "is_own",
+    "load_and_compare",
     "load_dataset",
     "make_split",
+    "read_card",
     "scale_features",
+    "short_name",
 ]

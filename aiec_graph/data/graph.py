@@ -1,16 +1,22 @@
 """A loaded data set: features, edges and labels of one graph, checked."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aiec_graph.data.edges import Edges
 from aiec_graph.errors import InputError
 
 UNKNOWN = -1
 """Label of a node of unknown class: part of the graph, of no mask, and never a negative."""
+
+NO_PART, TRAIN, VAL, TEST = range(4)
+PARTS = {"train": TRAIN, "val": VAL, "test": TEST}
 
 
 @dataclass(frozen=True)
@@ -21,8 +27,42 @@ class Split:
     val_mask: NDArray[np.bool_]
     test_mask: NDArray[np.bool_]
 
+    @classmethod
+    def from_parts(cls, parts: NDArray[np.int8]) -> "Split":
+        """From `NO_PART`, `TRAIN`, `VAL` or `TEST` for each node [N]."""
+        return cls(parts == TRAIN, parts == VAL, parts == TEST)
+
     def masks(self) -> dict[str, NDArray[np.bool_]]:
         return {"train": self.train_mask, "val": self.val_mask, "test": self.test_mask}
+
+
+def to_parts(*masks: NDArray[Any]) -> NDArray[np.int8]:
+    """Joins train, val and test masks [N] or [N, trials] into one array of `PARTS` [trials, N].
+
+    Raises:
+        InputError: the masks overlap or have different shapes.
+    """
+    if len({mask.shape for mask in masks}) != 1:
+        raise InputError(f"the masks have different shapes: {[m.shape for m in masks]}")
+    chosen = [np.atleast_2d(mask.astype(bool).T) for mask in masks]
+    if (np.sum(chosen, axis=0, dtype=np.int8) > 1).any():
+        raise InputError("a node is in two of train, val and test")
+    parts = np.zeros(chosen[0].shape, np.int8)
+    for number, mask in zip((TRAIN, VAL, TEST), chosen, strict=True):
+        parts[mask] = number
+    return parts
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input column of a graph whose columns are not all plain numbers."""
+
+    name: str
+    categories: tuple[str, ...] | None = None
+    """What the codes 0, 1, … of a categorical column mean; None for a number."""
+    missing: str = "median"
+    """What a missing number becomes: the median, mean or most_frequent of the training nodes, or
+    zero. A missing category is a category of its own."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +75,27 @@ class Graph:
 
     name: str
     x: Tensor
-    """Node features [N, F], float32, finite."""
-    edge_index: Tensor
-    """Directed edges [2, E], int64, sources first."""
+    """Node features [N, F], float32, contiguous; finite, save that a missing value is NaN where
+    `columns` are given."""
+    edges: Edges
     y: NDArray[np.int64]
     """Labels [N]: 1 anomalous, 0 normal, -1 unknown."""
-    node_ids: NDArray[np.generic]
+    node_ids: NDArray[Any]
     """What the source calls each node [N]."""
     simulated: float | None = None
     """The scale, if the project's own simulator made the data; None for real data."""
-    given_split: Split | None = None
-    """The split that the data set comes with."""
+    given: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
+    """Splits that the data set comes with, "supervised" or "semi": `PARTS` [trials, N]."""
+    time_step: NDArray[np.int64] | None = None
+    """The time step of each node [N], where the data set has any."""
+    columns: tuple[Column, ...] | None = None
+    """What the features are, where they need preprocessing: [F]."""
+    checksum: str = ""
+    """Of the files and options that it was made from; empty for a graph made in memory."""
+    trusted: InitVar[bool] = False
+    """Leaves out the checks that read every value, for what was checked before it was cached."""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, trusted: bool) -> None:
         nodes = self.x.shape[0]
         if self.x.dim() != 2 or self.x.dtype != torch.float32 or 0 in self.x.shape:
             raise InputError(f"{self.name}: features must be float32 [N, F] with N and F above 0")
@@ -56,23 +104,39 @@ class Graph:
                 f"{self.name}: {nodes} feature rows, {len(self.y)} labels and "
                 f"{len(self.node_ids)} node ids do not belong together"
             )
-        finite = torch.isfinite(self.x)
-        if not finite.all():
-            row, column = (int(i) for i in (~finite).nonzero()[0])
+        if self.edges.num_nodes != nodes:
             raise InputError(
-                f"{self.name}: feature {column} of node {self.node_ids[row]} is not a finite number"
+                f"{self.name}: edges over {self.edges.num_nodes} nodes for {nodes} feature rows"
+            )
+        for kind, parts in self.given.items():
+            if parts.ndim != 2 or parts.shape[1] != nodes:
+                raise InputError(f"{self.name}: the {kind} masks must be given for every node")
+        if self.columns is not None and len(self.columns) != self.x.shape[1]:
+            raise InputError(
+                f"{self.name}: {len(self.columns)} columns, {self.x.shape[1]} features"
+            )
+        if not trusted:
+            self._check_values()
+
+    def _check_values(self) -> None:
+        x = self.x.numpy()
+        sound = np.isfinite(x) if self.columns is None else ~np.isinf(x)
+        if not sound.all():
+            row, column = (int(i) for i in np.argwhere(~sound)[0])
+            name = column if self.columns is None else repr(self.columns[column].name)
+            raise InputError(
+                f"{self.name}: feature {name} of node {self.node_ids[row]} is not a finite number"
             )
         if not np.isin(self.y, (UNKNOWN, 0, 1)).all():
             raise InputError(f"{self.name}: labels must be 0 (normal), 1 (anomalous) or unknown")
-        if self.edge_index.dim() != 2 or self.edge_index.shape[0] != 2:
-            raise InputError(f"{self.name}: edge_index must have the shape [2, E]")
-        if self.edge_index.numel():
-            low, high = int(self.edge_index.min()), int(self.edge_index.max())
-            if low < 0 or high >= nodes:
-                raise InputError(
-                    f"{self.name}: an edge names node {low if low < 0 else high}, but there are "
-                    f"{nodes} nodes"
-                )
+        for kind, parts in self.given.items():
+            if ((parts != NO_PART) & (self.y == UNKNOWN)).any():
+                raise InputError(f"{self.name}: a {kind} mask holds a node of unknown class")
+
+    @property
+    def edge_index(self) -> Tensor:
+        """Directed edges in PyG's form [2, E], int64, sources first; made anew on every call."""
+        return self.edges.edge_index
 
     @property
     def label(self) -> str:

@@ -13,26 +13,33 @@ SPLITS = ("supervised", "semi")
 SEMI_ANOMALOUS, SEMI_NORMAL = 20, 80
 
 
-def make_split(graph: Graph, kind: str, seed: int, fractions: tuple[float, float]) -> Split:
+def make_split(
+    graph: Graph, kind: str, seed: int, fractions: tuple[float, float], trial: int = 0
+) -> Split:
     """Makes the split of one trial.
 
     Args:
         graph: the data set.
         kind: "supervised": the split that the data set comes with, else a stratified one over the
-            labelled nodes; "semi": 20 anomalous and 80 normal nodes to train on and as many to
-            validate on, the rest to test on (within the given split, where there is one).
-        seed: of the random draw; a given supervised split does not depend on it.
+            labelled nodes; "semi": likewise, else 20 anomalous and 80 normal nodes to train on and
+            as many to validate on, the rest to test on (within the given supervised split, where
+            there is one).
+        seed: of the random draw; a given split does not depend on it.
         fractions: shares of the training and validation nodes in a stratified split.
+        trial: which of the given splits to take, where the data set comes with several; after the
+            last, the first again.
 
     Raises:
         InputError: a part would be without an anomalous or without a normal node.
     """
     look_up(kind, dict.fromkeys(SPLITS), "split")
-    given = graph.given_split
-    if kind == "supervised":
-        split = given or _stratified(graph, seed, fractions)
+    given = {k: Split.from_parts(parts[trial % len(parts)]) for k, parts in graph.given.items()}
+    if kind in given:
+        split = given[kind]
+    elif kind == "supervised":
+        split = _stratified(graph, seed, fractions)
     else:
-        split = _semi_supervised(graph, seed)
+        split = _semi_supervised(graph, seed, given.get("supervised"))
     for part, mask in split.masks().items():
         for value, word in ((1, "anomalous"), (0, "normal")):
             if not (graph.y[mask] == value).any():
@@ -66,9 +73,8 @@ def _stratified(graph: Graph, seed: int, fractions: tuple[float, float]) -> Spli
     return Split(*(_mask(len(graph.y), part) for part in (train, val, test)))
 
 
-def _semi_supervised(graph: Graph, seed: int) -> Split:
+def _semi_supervised(graph: Graph, seed: int, given: Split | None) -> Split:
     rng = np.random.default_rng(seed)
-    given = graph.given_split
     labelled = graph.y != UNKNOWN
     train_pool = labelled if given is None else given.train_mask
     train = _draw(graph, train_pool, rng)

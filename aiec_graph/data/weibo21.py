@@ -1,60 +1,48 @@
-"""Weibo21: a text collection turned into a graph of posts that are worded alike."""
+"""Weibo21: posts of nine domains, fake or real, turned into a graph of posts worded alike."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import normalize
 
-from aiec_graph.data.cards import find_file, read_card
-from aiec_graph.data.graph import Graph, Split
+from aiec_graph.data.graph import PARTS, Graph
 from aiec_graph.data.safe_load import read_frame
-from aiec_graph.errors import InputError
+from aiec_graph.data.text_graph import TextGraph, embed, join_nearest
+from aiec_graph.errors import InputError, named
 
 UNDETERMINED = "无法确定"  # the category that the authors' own loader drops
-PARTS = ("train", "val", "test")
+FILES = tuple(f"{part}.pkl" for part in PARTS)
 
 
-@dataclass(frozen=True)
-class TextGraph:
-    """How posts become nodes and edges."""
+def read(name: str, files: Sequence[Path], options: TextGraph) -> Graph:
+    """Reads the three pickles, with the authors' split.
 
-    ngrams: tuple[int, int] = (1, 2)
-    """Shortest and longest character n-gram of the TF-IDF."""
-    max_terms: int = 20_000
-    """The most frequent n-grams of the training posts that are kept."""
-    dimensions: int = 128
-    """Dimensions of the truncated SVD: the node features."""
-    neighbours: int = 10
-    """Each post is joined to so many posts nearest to it by cosine, in both directions."""
+    Whatever is fitted is fitted on the training posts only; edges join all posts.
 
-
-def load(name: str, folder: Path, options: TextGraph = TextGraph()) -> Graph:
-    """Loads the three pickles, with the authors' split.
-
-    TF-IDF and SVD are fitted on the training posts only; edges join all posts.
+    Args:
+        name: of the graph.
+        files: those of `FILES`, in that order.
+        options: how posts become nodes and edges.
 
     Raises:
-        InputError: a file is missing, forbidden, damaged or has other columns or labels.
+        InputError: a file is forbidden, damaged or has other columns or labels, or the posts are
+            too few for the options.
     """
-    card = read_card(name)
-    frames = [_read_part(find_file(card, folder, f"{part}.pkl")) for part in PARTS]
-    part = np.repeat(np.arange(3), [len(frame) for frame in frames])
+    frames = [_read_part(path) for path in files]
+    part = np.repeat(np.array(list(PARTS.values()), np.int8), [len(frame) for frame in frames])
     posts = pd.concat(frames, ignore_index=True)
-    x = _embed(posts["content"].tolist(), part == 0, options)
+    with named(name):
+        x = embed(posts["content"].tolist(), part == PARTS["train"], options)
+        edges = join_nearest(x, posts["domain"].to_numpy(str), options)
     return Graph(
         name=name,
         x=torch.from_numpy(x),
-        edge_index=torch.from_numpy(_neighbours(x, options.neighbours)),
+        edges=edges,
         y=posts["label"].to_numpy(np.int64, copy=True),
-        node_ids=posts["id"].to_numpy(),
-        given_split=Split(*(part == i for i in range(3))),
+        node_ids=posts["id"].to_numpy(str),
+        given={"supervised": part[None]},
     )
 
 
@@ -75,7 +63,14 @@ def _read_part(path: Path) -> pd.DataFrame:
     if len(wrong):
         raise InputError(f"{path}, row {wrong[0]}: content must be text")
     rows = [f"{path.stem}:{row}" for row in range(len(frame))]
-    posts = pd.DataFrame({"id": rows, "content": frame["content"].to_list(), "label": label})
+    posts = pd.DataFrame(
+        {
+            "id": rows,
+            "content": frame["content"].to_list(),
+            "label": label,
+            "domain": frame["category"].astype(str).to_numpy(),
+        }
+    )
     posts = posts[(frame["category"] != UNDETERMINED).to_numpy()]
     if not posts["content"].str.strip().any():
         raise InputError(f"{path}: no posts with text in a determined category")
@@ -87,36 +82,3 @@ def _is_text(value: object) -> bool:
         return isinstance(value, str) and value.encode() is not None
     except UnicodeEncodeError:  # half of a surrogate pair
         return False
-
-
-def _embed(texts: list[str], train: NDArray[np.bool_], options: TextGraph) -> NDArray[np.float32]:
-    tfidf = TfidfVectorizer(
-        analyzer="char",
-        ngram_range=options.ngrams,
-        max_features=options.max_terms,
-        sublinear_tf=True,
-        dtype=np.float32,  # pyright: ignore[reportArgumentType]
-    )
-    tfidf.fit([text for text, is_train in zip(texts, train, strict=True) if is_train])
-    terms = tfidf.transform(texts)
-    svd = TruncatedSVD(options.dimensions, random_state=0)
-    limit = min(int(train.sum()), terms.shape[1])
-    if limit < options.dimensions:
-        raise InputError(
-            f"weibo21: {int(train.sum())} training posts with {terms.shape[1]} terms are too few "
-            f"for {options.dimensions} dimensions"
-        )
-    svd.fit(terms[np.flatnonzero(train)])
-    return np.ascontiguousarray(svd.transform(terms), dtype=np.float32)
-
-
-def _neighbours(x: NDArray[np.float32], neighbours: int) -> NDArray[np.int64]:
-    if len(x) <= neighbours:
-        raise InputError(f"weibo21: {len(x)} posts are too few for {neighbours} neighbours each")
-    # On unit vectors the Euclidean order is the cosine order; asked without a query, the search
-    # leaves out each post itself and keeps its copies.
-    search = NearestNeighbors(n_neighbors=neighbours, n_jobs=-1).fit(normalize(x))
-    nearest = search.kneighbors(return_distance=False)
-    source, target = nearest.ravel(), np.repeat(np.arange(len(x)), neighbours)
-    both = np.concatenate([np.stack([source, target]), np.stack([target, source])], axis=1)
-    return np.unique(both, axis=1)

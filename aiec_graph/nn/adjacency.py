@@ -114,11 +114,9 @@ class Adjacency:
             )
         return self._symmetric
 
-    def merged(self) -> "Adjacency":
-        """The benchmark's form: every weight 1, a self-loop at each node."""
-        csr = self.csr.copy()
-        csr.data[:] = 1.0
-        return Adjacency(_with_self_loops(csr))
+    def with_self_loops(self) -> "Adjacency":
+        """The same graph with a self-loop of weight 1 at each node that has none."""
+        return Adjacency(_with_self_loops(self.csr))
 
     def aggregate(self, x: Tensor, form: str, *, constant: bool = False) -> Tensor:
         """Aggregates each node's neighbours.

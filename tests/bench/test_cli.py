@@ -15,7 +15,8 @@ import yaml
 
 from aiec_graph.bench.cli import bench_parser, main, to_config
 from aiec_graph.bench.results import COLUMNS
-from aiec_graph.data.elliptic_simulator import simulate
+from aiec_graph.data import read_card
+from aiec_graph.data.simulators import simulate_dataset
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -25,7 +26,7 @@ TINY = ["--hidden", "4", "--epochs", "4"]
 @pytest.fixture(scope="module")
 def data_root(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
-    simulate(root / "elliptic", 0.02)
+    simulate_dataset(read_card("elliptic"), root / "elliptic", 0.02)
     return root
 
 
@@ -237,7 +238,7 @@ def test_missing_and_faulty_files(tmp_path, capsys, data_root):
     folder = tmp_path / "faulty" / "elliptic"
     folder.mkdir(parents=True)
     source = next((data_root / "elliptic").glob("simulated-*"))
-    for file in source.iterdir():
+    for file in source.glob("*.csv"):
         (folder / file.name).write_bytes(file.read_bytes())
     features = folder / "elliptic_txs_features.csv"
     sound = features.read_text()

@@ -5,9 +5,18 @@ import pandas as pd
 import pytest
 
 from aiec_graph.data import UNKNOWN, load_dataset, make_split
-from aiec_graph.data.elliptic import CLASSES_FILE, EDGES_FILE, FEATURES_FILE, load
-from aiec_graph.data.elliptic_simulator import simulate
+from aiec_graph.data.cards import read_card
+from aiec_graph.data.elliptic import CLASSES_FILE, EDGES_FILE, FEATURES_FILE, FILES, read
+from aiec_graph.data.simulators import simulate_dataset
 from aiec_graph.errors import InputError
+
+
+def load(name, folder):
+    return read(name, [folder / file for file in FILES])
+
+
+def simulate(folder, scale, seed=0):
+    return simulate_dataset(read_card("elliptic"), folder, scale, seed)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +40,9 @@ def test_reads_back_what_was_written(simulated):
     np.testing.assert_array_equal(graph.x.numpy(), features.iloc[:, 1:].to_numpy(np.float32))
     expected = classes.loc[features[0]].map({"1": 1, "2": 0, "unknown": UNKNOWN})
     assert np.array_equal(graph.y, expected)
-    assert np.array_equal(graph.node_ids[graph.edge_index.numpy()], edges.to_numpy().T)
+    ours = set(map(tuple, graph.node_ids[graph.edge_index.numpy()].T.tolist()))
+    assert ours == set(edges.itertuples(index=False, name=None))
+    assert np.array_equal(graph.time_step, features[1])
 
 
 def test_the_split_is_by_time_and_holds_no_unknown(simulated):
@@ -71,7 +82,7 @@ def test_the_simulator_is_seeded_and_leaves_nothing_half_written(tmp_path):
     for file in (FEATURES_FILE, CLASSES_FILE, EDGES_FILE):
         assert (one / file).read_bytes() == (other / file).read_bytes()
         assert (one / file).read_bytes() != (different / file).read_bytes()
-    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == ["simulated-0.02-seed0"]
+    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == ["simulated-v2-0.02-seed0"]
 
 
 def test_simulated_data_are_labelled(tmp_path):
@@ -126,7 +137,7 @@ FAULTS = {
         FEATURES_FILE,
         4,
         cell(2, "50"),
-        "line 4, column 2 .time step.: 50 is not within 1 to 49",
+        "line 4, column 2 .time step.: 50 is not a whole number within 1 to 49",
     ),
     "class 3": (CLASSES_FILE, 5, cell(2, "3"), "line 5, column 2 .class.: '3' is none of"),
     "class of an unknown node": (

@@ -12,7 +12,9 @@ import torch
 from torch_geometric.data import Data
 
 from aiec_graph.data import load_dataset
-from aiec_graph.data.weibo21 import UNDETERMINED, TextGraph, load
+from aiec_graph.data.graph import Split
+from aiec_graph.data.text_graph import TextGraph
+from aiec_graph.data.weibo21 import FILES, UNDETERMINED, read
 from aiec_graph.errors import InputError
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
@@ -49,7 +51,8 @@ def test_plain_and_zipped_files_load_alike(tmp_path):
     data = small()
     plain = load_dataset("weibo", saved(tmp_path, data))
     assert torch.equal(plain.x, data.x.float())
-    assert torch.equal(plain.edge_index, data.edge_index)
+    expected = data.edge_index.flip(0).unique(dim=1).flip(0)
+    assert torch.equal(plain.edge_index, expected)
     assert np.array_equal(plain.y, data.y.numpy())
     file = tmp_path / "weibo" / "weibo.pt"
     with zipfile.ZipFile(tmp_path / "weibo" / "weibo.pt.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -61,13 +64,17 @@ def test_plain_and_zipped_files_load_alike(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (small(y=torch.arange(30)), "0 .normal. and 1"),
+        (small(y=torch.arange(30)), "label 2; expected 0 .normal. or 1"),
         (small(x=None), "no x in it"),
         (small(x=torch.full((30, 4), torch.nan)), "not a finite number"),
         (small(edge_index=torch.tensor([[0], [30]])), "names node 30"),
         (small(edge_index=torch.rand(2, 5)), "integers"),
         (small(y=torch.zeros(29)), "label a node"),
         (small(y=torch.zeros(15, 2)), "label a node"),
+        (small(y=torch.full((30, 2), 0.5)), "one-hot"),
+        (small(y=torch.full((30,), 0.5)), "fractions"),
+        (small(edge_weight=torch.full((80,), -1.0)), "edge_weight"),
+        (small(train_mask=torch.ones(30)), "not all of train_mask, val_mask, test_mask"),
         (small(x=torch.zeros(30, 4, dtype=torch.complex64)), "real numbers"),
         (small(x=torch.zeros(30, 0)), "above 0"),
         ({"x": 1}, "no x in it"),
@@ -112,6 +119,12 @@ def test_zips_with_more_or_less_than_one_file(tmp_path):
 # --- weibo21 -------------------------------------------------------------------------------------
 
 WORDS = {0: ["今天", "天气", "晴朗", "会议", "公布"], 1: ["震惊", "速看", "转发", "真相", "秘密"]}
+
+
+def load(name, folder, options):
+    return read(name, [folder / file for file in FILES], options)
+
+
 OPTIONS = TextGraph(max_terms=200, dimensions=8, neighbours=3)
 
 
@@ -146,7 +159,8 @@ def test_text_becomes_a_graph(tmp_path):
     kept = [frame[frame["category"] != UNDETERMINED] for frame in parts]
     assert graph.x.shape == (sum(map(len, kept)), 8)
     assert np.array_equal(graph.y, np.concatenate([f["label"].astype(int) for f in kept]))
-    for mask, frame in zip(graph.given_split.masks().values(), kept, strict=True):
+    masks = Split.from_parts(graph.given["supervised"][0]).masks()
+    for mask, frame in zip(masks.values(), kept, strict=True):
         assert mask.sum() == len(frame)
     source, target = graph.edge_index.numpy()
     edges = set(zip(source.tolist(), target.tolist(), strict=True))
@@ -235,4 +249,4 @@ def test_real_weibo21():
     graph = load_dataset("weibo21", REAL)
     assert graph.x.shape == (9_128, 128)
     assert graph.y.sum() == 4_488
-    assert [int(m.sum()) for m in graph.given_split.masks().values()] == [5_473, 1_825, 1_830]
+    assert np.bincount(graph.given["supervised"][0]).tolist() == [0, 5_473, 1_825, 1_830]

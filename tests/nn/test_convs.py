@@ -187,16 +187,17 @@ def test_other_misuse_is_refused(edge_index):
         GCNConv(4, 3)(x, edge_index, torch.ones(3 + edge_index.shape[1]))
 
 
-def test_adjacency_merges_and_knows_symmetry():
-    edges = torch.tensor([[0, 0, 1, 2], [1, 1, 0, 2]])
+def test_adjacency_adds_loops_and_knows_symmetry():
+    edges = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 2]])
     adjacency = Adjacency.from_edge_index(edges, 4)
-    assert adjacency.num_edges == 3
+    assert adjacency.num_edges == 4
     assert not adjacency.is_symmetric
-    merged = adjacency.merged()
-    assert merged.is_symmetric
+    edges = torch.tensor([[0, 1, 2], [1, 0, 2]])
+    looped = Adjacency.from_edge_index(edges, 4).with_self_loops()
+    assert looped.is_symmetric
     expected = [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
-    assert merged.csr.toarray().tolist() == expected
-    matrix = merged._form("gcn", torch.float32, torch.device("cpu"))
+    assert looped.csr.toarray().tolist() == expected
+    matrix = looped._form("gcn", torch.float32, torch.device("cpu"))
     assert matrix.forward is matrix.transpose
 
 

@@ -5,8 +5,6 @@ class rates, the 49 time steps without an edge between them, and the break at st
 signal is made up, and lies partly in a node's own features and partly in its neighbours'.
 """
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
+from aiec_graph.data.cards import Card
 from aiec_graph.data.elliptic import (
     CLASSES_FILE,
     EDGES_FILE,
@@ -22,7 +21,7 @@ from aiec_graph.data.elliptic import (
     TIME_STEPS,
     VALUES,
 )
-from aiec_graph.errors import InputError
+from aiec_graph.data.simulators.marker import Planted
 
 NODES, EDGES, ILLICIT, LICIT = 203_769, 234_355, 4_545, 42_019
 SMALLEST_SCALE = 0.02
@@ -36,47 +35,8 @@ EXPOSURE_VALUES = 12
 """Values that carry nothing of the node's own class but, averaged over neighbours, tell it."""
 
 
-def simulate(folder: Path, scale: float, seed: int = 0) -> Path:
-    """Writes the three files, once: a folder that is there is taken as it is.
-
-    Args:
-        folder: where to make `simulated-<scale>-seed<seed>/`.
-        scale: share of the real number of nodes, from 0.02 to 1.
-        seed: of everything drawn.
-
-    Returns:
-        The folder with the files.
-
-    Raises:
-        InputError: the scale is out of range or the folder cannot be written.
-    """
-    if not SMALLEST_SCALE <= scale <= 1:
-        raise InputError(f"--simulate takes a scale from {SMALLEST_SCALE} to 1, not {scale:g}")
-    target = folder / f"simulated-{scale:g}-seed{seed}"
-    if target.is_dir():
-        return target
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".simulating-", dir=folder))
-    except OSError as error:
-        raise InputError(
-            f"cannot write simulated data into {folder} ({error.strerror}): name another folder "
-            "with --data-root"
-        ) from None
-    try:
-        _write(draft, scale, np.random.default_rng(seed))
-        draft.chmod(0o755)
-        try:
-            draft.rename(target)
-        except OSError:
-            if not target.is_dir():  # else another process was first, with the same files
-                raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return target
-
-
-def _write(folder: Path, scale: float, rng: np.random.Generator) -> None:
+def write(_: Card, folder: Path, scale: float, rng: np.random.Generator) -> Planted:
+    """Writes the three files and says which features carry the signal."""
     nodes = round(NODES * scale)
     step = _time_steps(nodes, rng)
     source, target = _edges(step, round(EDGES * scale), rng)
@@ -88,13 +48,18 @@ def _write(folder: Path, scale: float, rng: np.random.Generator) -> None:
     fraud = _top_share_of_each_step(risk, step, rng)
     label = _reveal(fraud, scale, rng)
 
-    values = _values(trace, exposure, step, source, target, rng)
+    order = rng.permutation(VALUES)
+    own, exposed = order[:OWN_VALUES], order[OWN_VALUES : OWN_VALUES + EXPOSURE_VALUES]
+    values = _values(trace, exposure, step, own, exposed, rng)
     ids = rng.permutation(np.arange(1, 4 * nodes, dtype=np.int64))[:nodes] + 1_000
     columns = [pa.array(ids), pa.array(step), *(pa.array(column) for column in values.T)]
     _to_csv(folder / FEATURES_FILE, list(FEATURE_TYPES), columns, header=False)
     _to_csv(folder / CLASSES_FILE, ["txId", "class"], [pa.array(ids), label], header=True)
     edges = [pa.array(ids[source]), pa.array(ids[target])]
     _to_csv(folder / EDGES_FILE, ["txId1", "txId2"], edges, header=True)
+    noise = order[OWN_VALUES + EXPOSURE_VALUES :]
+    # The loaded features begin with the time step.
+    return Planted(*(sorted((part + 1).tolist()) for part in (own, exposed, noise)))
 
 
 def _time_steps(nodes: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -176,21 +141,18 @@ def _values(
     trace: NDArray[np.float64],
     exposure: NDArray[np.float64],
     step: NDArray[np.int64],
-    source: NDArray[np.int64],
-    target: NDArray[np.int64],
+    own: NDArray[np.int64],
+    exposed: NDArray[np.int64],
     rng: np.random.Generator,
-) -> NDArray[np.float32]:
+) -> NDArray[np.float64]:
     """165 values: own trace, exposure, and correlated noise that drifts over the steps."""
-    values = rng.standard_normal((len(step), VALUES), dtype=np.float32)
+    values = rng.standard_normal((len(step), VALUES))
     # The noise columns share a few factors, as the real columns do.
-    factors = rng.standard_normal((len(step), 8), dtype=np.float32)
-    values += factors @ rng.normal(0, 0.5, (8, VALUES)).astype(np.float32)
-    drift = rng.normal(0, 0.3, VALUES).astype(np.float32)
-    values += (step / TIME_STEPS).astype(np.float32)[:, None] * drift
-    columns = rng.permutation(VALUES)
-    own, exposed = columns[:OWN_VALUES], columns[OWN_VALUES : OWN_VALUES + EXPOSURE_VALUES]
-    values[:, own] += (0.7 * trace)[:, None].astype(np.float32)
-    values[:, exposed] += (0.7 * exposure)[:, None].astype(np.float32)
+    factors = rng.standard_normal((len(step), 8))
+    values += factors @ rng.normal(0, 0.5, (8, VALUES))
+    values += (step / TIME_STEPS)[:, None] * rng.normal(0, 0.3, VALUES)
+    values[:, own] += (0.7 * trace)[:, None]
+    values[:, exposed] += (0.7 * exposure)[:, None]
     return values
 
 
