@@ -200,10 +200,14 @@ def _announce(config: BenchConfig, todo: list[tuple[Cell, list[int]]], console: 
 
 def _cell_line(runs: RunsFile, cell: Cell, name: str) -> str:
     rows = runs.read()
-    ap = rows.loc[rows["config_hash"] == cell.config_hash, "test_ap"]
+    own = rows[rows["config_hash"] == cell.config_hash]
+    ap, seconds = own["test_ap"], own["seconds_per_epoch"].median()
     spread = "" if len(ap) < 2 else f" ± {ap.std():.1f}"
     simulated = "" if cell.simulate is None else " (simulated)"
-    return f"{cell.name}{simulated} {name}: test AP {ap.mean():.1f}{spread} over {len(ap)} seeds"
+    return (
+        f"{cell.name}{simulated} {name}: test AP {ap.mean():.1f}{spread} over {len(ap)} seeds, "
+        f"{seconds:.2g} s per epoch"
+    )
 
 
 def _write_summary(folder: Path, summary: pd.DataFrame, table: ResultTable) -> None:

@@ -51,9 +51,9 @@ def simulate_dataset(card: Card, folder: Path, scale: float, seed: int = 0) -> P
 
 
 def smallest_scale(card: Card) -> float:
-    """Below it, some part of a split would too often be without an anomalous node."""
-    if card.form == "elliptic":
-        return elliptic.SMALLEST_SCALE
+    """Below it, a part would too often be without an anomalous node, or posts too few to embed."""
+    if card.form != "graph":
+        return {"elliptic": elliptic.SMALLEST_SCALE, "weibo21": weibo21.SMALLEST_SCALE}[card.form]
     rate = (card.anomaly_percent or 5) / 100
     known = card.anomalies[0] if isinstance(card.anomalies, list) else card.anomalies
     anomalies = known or rate * card.nodes

@@ -15,6 +15,7 @@ from aiec_graph.data.cards import Card
 from aiec_graph.data.simulators.marker import Planted
 from aiec_graph.data.weibo21 import FILES, UNDETERMINED
 
+SMALLEST_SCALE = 0.05
 ROWS = (5_751, 1_918, 1_923)
 UNDETERMINED_SHARE = 0.048
 FAKE_SHARE = 0.49
