@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _bench(arguments: list[str]) -> int:
     parser = bench_parser()
-    parsed = _parse(parser, arguments or ["--help"])
+    parsed = parse(parser, arguments or ["--help"])
     config = to_config(parsed)
     # Here, so that --help and a slip of the pen answer without the seconds of these imports.
     from aiec_graph.bench.runner import run
@@ -99,7 +99,7 @@ def _score(arguments: list[str]) -> int:
     parser.add_argument("checkpoint", type=Path, help="A file that --checkpoint wrote.")
     parser.add_argument("--out", type=Path, default=Path("scores.csv"), help="The CSV to write.")
     parser.add_argument("--data-root", type=Path | None, default=None, help=_help()["data_root"])
-    parsed = _parse(parser, arguments)
+    parsed = parse(parser, arguments)
     from aiec_graph.bench.score import score
 
     metrics = score(parsed.checkpoint, parsed.out, parsed.data_root)
@@ -177,7 +177,7 @@ def _help() -> dict[str, str]:
     return {name: text for name, text in texts.items() if name not in ("train", "text")}
 
 
-def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
