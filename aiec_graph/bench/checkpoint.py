@@ -7,17 +7,19 @@ from typing import Any
 import torch
 
 from aiec_graph.bench.config import Cell
-from aiec_graph.data import TextGraph, check_dataset
+from aiec_graph.data import Preprocessor, TextGraph, check_dataset
 from aiec_graph.data.safe_load import load_weights_only
-from aiec_graph.errors import InputError
+from aiec_graph.errors import InputError, named
 from aiec_graph.files import write_whole
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train import TrainSettings, build_model, check_settings
 
-FORMAT = 1
+FORMAT = 2
 
 
-def save_checkpoint(path: Path, network: GNN, cell: Cell, seed: int, in_channels: int) -> None:
+def save_checkpoint(
+    path: Path, network: GNN, preprocessor: Preprocessor, cell: Cell, seed: int
+) -> None:
     """Writes a network with all that it takes to build and to feed it again.
 
     Raises:
@@ -27,17 +29,18 @@ def save_checkpoint(path: Path, network: GNN, cell: Cell, seed: int, in_channels
         "format": FORMAT,
         "cell": asdict(cell),
         "seed": seed,
-        "in_channels": in_channels,
+        "in_channels": network.convs[0].in_channels,
+        "preprocessor": preprocessor.state(),
         "state_dict": network.state_dict(),
     }
     write_whole(path, lambda draft: torch.save(content, draft))
 
 
-def load_checkpoint(path: Path) -> tuple[GNN, Cell, int]:
+def load_checkpoint(path: Path) -> tuple[GNN, Preprocessor, Cell, int]:
     """Reads a checkpoint.
 
     Returns:
-        The network in eval mode, what it was trained as, and its seed.
+        The network in eval mode, what makes its inputs, what it was trained as, and its seed.
 
     Raises:
         InputError: the file is missing, damaged or not a checkpoint of this project.
@@ -47,8 +50,10 @@ def load_checkpoint(path: Path) -> tuple[GNN, Cell, int]:
             content: dict[str, Any] = load_weights_only(stream, path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    if not isinstance(content, dict) or str(content.get("format")) != str(FORMAT):
+    if not isinstance(content, dict) or "format" not in content:
         raise InputError(f"{path}: not a checkpoint that --checkpoint wrote")
+    if str(content["format"]) != str(FORMAT):
+        raise InputError(f"{path}: a checkpoint of another version of aiec_graph; train it anew")
     try:
         parts = dict(content["cell"])
         text = parts.get("text")
@@ -59,7 +64,9 @@ def load_checkpoint(path: Path) -> tuple[GNN, Cell, int]:
         seed = int(content["seed"])
         network = build_model(cell.model, cell.act, content["in_channels"], cell.settings)
         network.load_state_dict(content["state_dict"])
+        with named(path):
+            preprocessor = Preprocessor.from_state(content["preprocessor"])
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: an incomplete or altered checkpoint ({reason})") from None
-    return network.eval(), cell, seed
+    return network.eval(), preprocessor, cell, seed

@@ -130,7 +130,7 @@ def _run_one(
         )
     if config.checkpoint:
         path = config.folder / "checkpoints" / f"{stem}.pt"
-        save_checkpoint(path, result.model, cell, seed, graph.x.shape[1])
+        save_checkpoint(path, result.model, result.preprocessor, cell, seed)
     if graph.time_step is not None:
         steps = by_time_step(graph, split, result.score)
         write_whole(

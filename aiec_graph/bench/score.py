@@ -8,8 +8,8 @@ import torch
 from aiec_graph.bench.checkpoint import load_checkpoint
 from aiec_graph.bench.config import trial_of
 from aiec_graph.bench.runner import score_frame
-from aiec_graph.data import TextGraph, fractions, load_dataset, make_split, scale_features
-from aiec_graph.errors import InputError
+from aiec_graph.data import TextGraph, fractions, load_dataset, make_split
+from aiec_graph.errors import InputError, named
 from aiec_graph.files import write_whole
 from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.train import prepare_graph
@@ -24,17 +24,13 @@ def score(checkpoint: Path, out: Path, data_root: Path | None) -> Metrics:
     Raises:
         InputError: the checkpoint or the data cannot be used, or `out` cannot be written.
     """
-    network, cell, seed = load_checkpoint(checkpoint)
+    network, preprocessor, cell, seed = load_checkpoint(checkpoint)
     text = cell.text or TextGraph()
     graph = load_dataset(cell.dataset, data_root, cell.simulate, text)
     graph, adjacency = prepare_graph(graph)
     split = make_split(graph, cell.split, seed, fractions(cell.dataset), trial_of(seed))
-    x = scale_features(graph.x, split.train_mask, cell.settings.features)
-    if x.shape[1] != network.convs[0].in_channels:
-        raise InputError(
-            f"{checkpoint}: trained on {network.convs[0].in_channels} features, "
-            f"{graph.label} has {x.shape[1]}"
-        )
+    with named(checkpoint):
+        x = preprocessor.transform(graph)
     with torch.no_grad():
         scores = network(x, adjacency).softmax(1)[:, 1].numpy().astype(np.float32)
     if not np.isfinite(scores).all():

@@ -1,9 +1,9 @@
-"""Data sets: loading, checking, splits, feature scaling and simulators."""
+"""Data sets: loading, checking, splits, preprocessing and simulators."""
 
 from aiec_graph.data.cards import read_card
 from aiec_graph.data.edges import Edges
-from aiec_graph.data.features import FEATURES, scale_features
 from aiec_graph.data.graph import UNKNOWN, Column, Graph, Split
+from aiec_graph.data.preprocess import FEATURES, Preprocessor
 from aiec_graph.data.registry import (
     DATASETS,
     Loaded,
@@ -29,6 +29,7 @@ __all__ = [
     "Edges",
     "Graph",
     "Loaded",
+    "Preprocessor",
     "Source",
     "Split",
     "TextGraph",
@@ -41,6 +42,5 @@ __all__ = [
     "load_dataset",
     "make_split",
     "read_card",
-    "scale_features",
     "short_name",
 ]

@@ -165,16 +165,12 @@ def _read(folder: Path, key: str) -> Graph | None:
             simulated=meta["simulated"],
             given=given,
             time_step=arrays.get("time_step"),
-            columns=None if columns is None else tuple(_column(**c) for c in columns),
+            columns=None if columns is None else tuple(map(Column.of, columns)),
             checksum=key,
             trusted=True,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
-
-
-def _column(name: str, categories: list[str] | None, missing: str) -> Column:
-    return Column(name, None if categories is None else tuple(categories), missing)
 
 
 def _checksum(path: Path) -> str:

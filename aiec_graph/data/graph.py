@@ -64,6 +64,12 @@ class Column:
     """What a missing number becomes: the median, mean or most_frequent of the training nodes, or
     zero. A missing category is a category of its own."""
 
+    @classmethod
+    def of(cls, parts: dict[str, Any]) -> "Column":
+        """From what `asdict` made of one, and a file gave back."""
+        categories = parts["categories"]
+        return cls(**{**parts, "categories": None if categories is None else tuple(categories)})
+
 
 @dataclass(frozen=True)
 class Graph:

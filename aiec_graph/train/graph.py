@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aiec_graph.core import AIECLoss
-from aiec_graph.data import Graph, Split, scale_features
+from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import Metrics, average_precision, evaluate
 from aiec_graph.nn import Adjacency
@@ -34,6 +34,8 @@ class TrainResult:
 
     model: GNN
     """In eval mode, with the best epoch's weights."""
+    preprocessor: Preprocessor
+    """Makes its inputs."""
     score: NDArray[np.float32]
     """Score of each node [N]: the probability of being anomalous, from eval mode."""
     val: Metrics
@@ -73,7 +75,8 @@ def train(
     graph, adjacency = prepared
     run = f"{graph.label}, {model}-{act}, seed {seed}"
     torch.manual_seed(seed)
-    x = scale_features(graph.x, split.train_mask, settings.features)
+    preprocessor = Preprocessor.fit(graph, split.train_mask, settings.features)
+    x = preprocessor.transform(graph)
     network = build_model(model, act, x.shape[1], settings)
     index = torch.from_numpy(np.flatnonzero(split.train_mask))
     y_train = torch.from_numpy(graph.y)[index]
@@ -121,7 +124,7 @@ def train(
     network.load_state_dict(best_state)
     score = _score(_predict(network, x, adjacency))
     val, test = (evaluate(graph.y[m], score[m]) for m in (split.val_mask, split.test_mask))
-    return TrainResult(network, score, val, test, best_epoch, epoch, seconds / epoch)
+    return TrainResult(network, preprocessor, score, val, test, best_epoch, epoch, seconds / epoch)
 
 
 def _predict(network: GNN, x: Tensor, adjacency: Adjacency) -> Tensor:

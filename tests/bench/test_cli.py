@@ -279,10 +279,12 @@ def test_corrupt_checkpoints(tmp_path, capsys, command):
     for data in (b"", b"garbage", good.read_bytes()[:-500]):
         bad.write_bytes(data)
         assert "bad.pt: damaged" in fails(["score", str(bad)], capsys)
-    for altered in ({"a": 1}, [1], {**content, "format": 9}):
+    for altered in ({"a": 1}, [1]):
         torch.save(altered, bad)
         assert "not a checkpoint" in fails(["score", str(bad)], capsys)
-    for key, value in (("seed", None), ("in_channels", "x"), ("cell", {})):
+    torch.save({**content, "format": 9}, bad)
+    assert "another version" in fails(["score", str(bad)], capsys)
+    for key, value in (("seed", None), ("in_channels", "x"), ("cell", {}), ("preprocessor", {})):
         torch.save({**content, key: value}, bad)
         assert "incomplete or altered" in fails(["score", str(bad)], capsys)
     del content["state_dict"]["lin.weight"]

@@ -1,11 +1,10 @@
-"""Splits, feature scaling, cards and the registry."""
+"""Splits, cards and the registry."""
 
 import numpy as np
 import pytest
 import torch
-from sklearn.preprocessing import StandardScaler
 
-from aiec_graph.data import DATASETS, Edges, Graph, load_dataset, make_split, scale_features
+from aiec_graph.data import DATASETS, Edges, Graph, load_dataset, make_split
 from aiec_graph.data.cards import read_card
 from aiec_graph.data.graph import to_parts
 from aiec_graph.errors import InputError
@@ -103,20 +102,6 @@ def test_a_part_without_fraud_is_refused():
         make_split(graph(given={"supervised": to_parts(*masks)}), "supervised", 0, (0.4, 0.2))
     with pytest.raises(InputError, match="1 anomalous nodes are labelled"):
         make_split(graph(anomalous=1), "supervised", 0, (0.4, 0.2))
-
-
-def test_scaling_is_fitted_on_training_nodes_only():
-    x = torch.randn(50, 3) * torch.tensor([1.0, 10.0, 0.0]) + 5
-    train = np.arange(50) < 20
-    scaled = scale_features(x, train, "standard")
-    expected = StandardScaler().fit(x[:20].numpy()).transform(x.numpy())
-    np.testing.assert_allclose(scaled.numpy(), expected, rtol=1e-5, atol=1e-6)
-    assert scaled.dtype == torch.float32
-    rows = scale_features(x, train, "row")
-    torch.testing.assert_close(rows.abs().sum(1), torch.ones(50))
-    assert scale_features(x, train, "raw") is x
-    with pytest.raises(InputError, match="Did you mean 'standard'"):
-        scale_features(x, train, "standrad")
 
 
 @pytest.mark.parametrize(
