@@ -140,7 +140,10 @@ def test_a_forged_pipeline_is_refused(tmp_path):
         (skops.io.dumps(Runs()), "nothing of it was run"),
         (skops.io.dumps(StandardScaler()), "not a pipeline"),
         (b"nonsense", "damaged"),
-        (_with_module(state["pipeline"].numpy().tobytes(), b"sklearn.pipeline", b"os"), "nothing of it was run|damaged"),
+        (
+            _with_module(state["pipeline"].numpy().tobytes(), b"sklearn.pipeline", b"os"),
+            "nothing of it was run|damaged",
+        ),
     ):
         forged = {**state, "pipeline": torch.frombuffer(bytearray(content), dtype=torch.uint8)}
         with pytest.raises(InputError, match=message):

@@ -1,5 +1,6 @@
 """What the file graph.yaml of a user's own graph may declare."""
 
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,4 @@ def read_declaration(path: Path) -> Declaration:
 
 def to_word(value: object) -> str:
     """A label as it is compared: 1, 1.0 and "1" are one, and so are True and "true"."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip().lower()
+    return re.sub(r"\.0+$", "", str(value).strip().lower())

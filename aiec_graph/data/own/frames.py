@@ -53,11 +53,12 @@ def graph_of(nodes: Table, edges: Table, declared: Declaration, name: str) -> Gr
         parts = _split(nodes, declared.split)
         parts[y == UNKNOWN] = NO_PART
         given["supervised"] = parts[None]
+    links = _edges(edges, ids, declared)
     with named(nodes.where):
         return Graph(
             name=name,
             x=torch.from_numpy(x),
-            edges=_edges(edges, ids, declared),
+            edges=links,
             y=y,
             node_ids=to_node_ids(ids),
             given=given,
@@ -72,7 +73,7 @@ def labels(table: Table, column: str, declared: Declaration) -> NDArray[np.int64
     Raises:
         InputError: a label is none of those declared.
     """
-    meaning = dict.fromkeys(map(to_word, declared.unknown), UNKNOWN)
+    meaning = dict.fromkeys(map(to_word, ["", *declared.unknown]), UNKNOWN)
     meaning |= dict.fromkeys(map(to_word, declared.normal), 0)
     meaning |= dict.fromkeys(map(to_word, declared.anomalous), 1)
     values = table.need(column)
@@ -84,7 +85,8 @@ def labels(table: Table, column: str, declared: Declaration) -> NDArray[np.int64
         row = int(wrong[0])
         raise InputError(
             f"{table.at(row)}, column {column}: the label {values.iloc[row]!r} is none of "
-            f"{', '.join(meaning)}; graph.yaml can declare others (anomalous:, normal:)"
+            f"{', '.join(filter(None, meaning))}; graph.yaml can declare others "
+            "(anomalous:, normal:)"
         )
     return y
 

@@ -75,19 +75,32 @@ def read_table(path: Path, text_columns: Iterable[str] = ()) -> Table:
             )
             reading = pa_csv.ReadOptions(use_threads=False)  # then errors name the row
             table, line = pa_csv.read_csv(path, reading, convert_options=types), 2
+        names = table.column_names
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except (pa.ArrowException, pa.ArrowInvalid, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: {_explained(str(error))}") from None
-    names = table.column_names
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise InputError(f"{path}: the column {repeated.pop()!r} is there twice")
+    for name in names if line else ():
+        if pa.types.is_binary(table.schema.field(name).type):
+            row = _first_undecodable(table[name])
+            raise InputError(f"{path}, line {row + 2}, column {name}: not UTF-8 text")
     if table.num_rows == 0:
         raise InputError(f"{path}: the file holds no rows")
-    return Table(table.to_pandas(), str(path), line)
+    return Table(table.to_pandas(date_as_object=False), str(path), line)
+
+
+def _first_undecodable(values: pa.ChunkedArray) -> int:
+    for row, value in enumerate(values.to_pylist()):
+        try:
+            (value or b"").decode("utf-8")
+        except UnicodeDecodeError:
+            return row
+    return 0
 
 
 def _explained(message: str) -> str:

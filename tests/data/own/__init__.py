@@ -1,0 +1,1 @@
+"""Tests of graphs of the user's own."""
