@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aiec_graph.data import load_dataset
-from aiec_graph.data.own import from_frames
+from aiec_graph.data.own import Declaration, from_frames
 from aiec_graph.errors import InputError
 
 NODES = pd.DataFrame(
@@ -321,3 +321,18 @@ def test_damaged_tables(data, folder):
         assert "mine" in line
         return
     assert graph.edges.num_nodes == len(graph.x) == len(graph.y)
+
+
+def test_the_page_on_own_graphs_shows_every_key(tmp_path):
+    from dataclasses import fields
+
+    from aiec_graph.data.own.declaration import read_declaration
+
+    page = (Path(__file__).parents[3] / "docs" / "own-graphs.md").read_text()
+    shown = set()
+    for block in page.split("```yaml\n")[1:]:
+        file = tmp_path / "graph.yaml"
+        file.write_text(block.split("```")[0])
+        declared = read_declaration(file)  # every example is sound
+        shown |= {f.name for f in fields(declared) if f"\n{f.name}:" in "\n" + block}
+    assert shown == {f.name for f in fields(Declaration)}
