@@ -21,7 +21,7 @@ from aiec_graph.errors import InputError, did_you_mean
 from aiec_graph.train import MODELS, TrainSettings
 
 DEFAULT_SCALE = 0.1
-COMMANDS = ("bench", "score", "data")
+COMMANDS = ("bench", "score", "data", "vision")
 # How jsonargparse words an unknown option and an unknown key of a configuration file.
 UNKNOWN_OPTION = r"[Uu]nrecognized arguments: (\S+)|Option '([\w.-]+)' is not accepted"
 
@@ -33,13 +33,14 @@ DESCRIPTION = """Compares activations in graph anomaly detection: AUC, AP and Re
   run_bench.py --dataset path/to/my-graph/
   run_bench.py score results/reddit/checkpoints/NAME.pt --out scores.csv
   run_bench.py data list | info | download | simulate | verify
+  run_bench.py vision --dataset digits --backbone vit_tiny --act relu aiec
 
 Files: a folder per data set under --data-root; `data info NAME` says where each comes from, and
 docs/own-graphs.md how to give a graph of your own. Results: runs.csv (a row per seed), summary.csv,
 table.md and table.tex in --out."""
 
 
-class _HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+class HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """Leaves the examples of the description on lines of their own."""
 
 
@@ -62,6 +63,10 @@ def main(argv: list[str] | None = None) -> int:
             from aiec_graph.bench.data_cli import data_command
 
             return data_command(arguments)
+        if command == "vision":
+            from aiec_graph.bench.vision_cli import vision_command
+
+            return vision_command(arguments)
         if command == "bench":
             return _bench(arguments)
         raise InputError(
@@ -114,7 +119,7 @@ def bench_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="run_bench.py",
         description=DESCRIPTION,
-        formatter_class=_HelpFormatter,
+        formatter_class=HelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
         version=__version__,

@@ -1,11 +1,10 @@
 """The command `data`: which data sets there are, and getting, making and checking their files."""
 
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 from rich.table import Table
 
@@ -27,10 +26,6 @@ DESCRIPTION = """Data sets: what there is, and their files.
 Every action takes --help."""
 
 ROOT_HELP = "Folder with a folder for each data set (default: $AIEC_DATA_ROOT, else datasets/)."
-
-
-class _HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
-    """Leaves the examples on lines of their own."""
 
 
 def data_command(arguments: list[str]) -> int:
@@ -184,12 +179,12 @@ def _parse(
     *options: tuple[str, dict[str, Any]],
     names: str = "",
 ) -> Namespace:
-    from aiec_graph.bench.cli import parse
+    from aiec_graph.bench.cli import HelpFormatter, parse
 
     parser = ArgumentParser(
         prog=f"aiec-bench data {action}",
         description=description,
-        formatter_class=_HelpFormatter,
+        formatter_class=HelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
     )

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,9 @@ COLUMNS = [
 ]
 
 
-def versions() -> dict[str, str]:
+def versions(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:
     """The versions that the results depend on, under their column names."""
-    found = {f"{name.replace('-', '_')}_version": version(name) for name in LIBRARIES}
+    found = {f"{name.replace('-', '_')}_version": version(name) for name in libraries}
     own = {"aiec_graph_version": aiec_graph.__version__}
     return own | {"python_version": platform.python_version()} | found
 
@@ -42,14 +43,22 @@ class RunsFile:
 
     Args:
         folder: is made where it is missing.
+        columns: of the file.
+        numbers: which of them hold numbers.
 
     Raises:
         InputError: the folder cannot be written, another process writes to it, or the file there
             has other columns.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        columns: Sequence[str] = COLUMNS,
+        numbers: Sequence[str] = METRIC_COLUMNS,
+    ) -> None:
         self.path = folder / "runs.csv"
+        self._columns, self._numbers = columns, numbers
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(folder / ".lock")
@@ -70,7 +79,7 @@ class RunsFile:
             raise
 
     def _open(self) -> None:
-        header = ",".join(COLUMNS) + "\n"
+        header = ",".join(self._columns) + "\n"
         content = self.path.read_bytes() if self.path.exists() else b""
         whole = content[: content.rfind(b"\n") + 1]
         if header.encode().startswith(content):  # missing, empty, or torn in its first line
@@ -91,7 +100,7 @@ class RunsFile:
         """
         try:
             types = {"config_hash": "str", "data_checksum": "str", "seed": "int64"} | dict.fromkeys(
-                METRIC_COLUMNS, "float64"
+                self._numbers, "float64"
             )
             rows = pd.read_csv(self.path, dtype=types, encoding="utf-8", index_col=False)
             if rows.isna().any(axis=None):
@@ -114,7 +123,7 @@ class RunsFile:
             InputError: it cannot be written.
         """
         line = io.StringIO()
-        csv.DictWriter(line, COLUMNS, lineterminator="\n").writerow(row)
+        csv.DictWriter(line, self._columns, lineterminator="\n").writerow(row)
         try:
             with self.path.open("a", encoding="utf-8", newline="") as stream:
                 stream.write(line.getvalue())

@@ -1,6 +1,5 @@
 """Runs every cell of a benchmark for every seed, and writes what came out."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +14,14 @@ from aiec_graph.bench import memory
 from aiec_graph.bench.checkpoint import save_checkpoint
 from aiec_graph.bench.config import BenchConfig, Cell, trial_of
 from aiec_graph.bench.results import RunsFile, versions
-from aiec_graph.bench.tables import ACT_NAMES, MODEL_NAMES, ResultTable, make_table, summarise
+from aiec_graph.bench.tables import (
+    ACT_NAMES,
+    MODEL_NAMES,
+    ResultTable,
+    make_table,
+    summarise,
+    write_tables,
+)
 from aiec_graph.bench.time_steps import by_time_step, collect, plot
 from aiec_graph.data import Graph, Source, Split, find_source, fractions, make_split
 from aiec_graph.errors import InputError
@@ -74,7 +80,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
         wanted = wanted[wanted["seed"].isin(trials)]
         summary = summarise(wanted, cells)
         table = make_table(summary, cells)
-        _write_summary(config.folder, summary, table)
+        write_tables(config.folder, summary, table)
         hashes = {cell.config_hash for cell in cells}
         _write_time_steps(config.folder, wanted[wanted["config_hash"].isin(hashes)])
     finally:
@@ -208,15 +214,6 @@ def _cell_line(runs: RunsFile, cell: Cell, name: str) -> str:
         f"{cell.name}{simulated} {name}: test AP {ap.mean():.1f}{spread} over {len(ap)} seeds, "
         f"{seconds:.2g} s per epoch"
     )
-
-
-def _write_summary(folder: Path, summary: pd.DataFrame, table: ResultTable) -> None:
-    def text(content: str) -> Callable[[Path], object]:
-        return lambda path: path.write_text(content, encoding="utf-8")
-
-    write_whole(folder / "summary.csv", lambda path: summary.to_csv(path, index=False))
-    write_whole(folder / "table.md", text(table.to_markdown()))
-    write_whole(folder / "table.tex", text(table.to_latex()))
 
 
 def _write_time_steps(folder: Path, runs: pd.DataFrame) -> None:

@@ -1,12 +1,15 @@
 """Mean ± standard deviation over the seeds, as a summary file and as tables to read."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pandas as pd
 from rich.table import Table
 
 from aiec_graph.bench.config import Cell
 from aiec_graph.bench.paper import paper_figures
+from aiec_graph.files import write_whole
 from aiec_graph.train import TrainSettings
 
 METRICS = {"auc": "AUC", "ap": "AP", "rec_at_k": "Rec@K"}
@@ -105,6 +108,21 @@ class ResultTable:
         for plain, tex in LATEX.items():
             caption = caption.replace(plain, tex)
         return frame.to_latex(index=False, caption=caption)
+
+
+def write_tables(folder: Path, summary: pd.DataFrame, table: ResultTable) -> None:
+    """Writes `summary.csv`, `table.md` and `table.tex`.
+
+    Raises:
+        InputError: one cannot be written.
+    """
+
+    def text(content: str) -> Callable[[Path], object]:
+        return lambda path: path.write_text(content, encoding="utf-8")
+
+    write_whole(folder / "summary.csv", lambda path: summary.to_csv(path, index=False))
+    write_whole(folder / "table.md", text(table.to_markdown()))
+    write_whole(folder / "table.tex", text(table.to_latex()))
 
 
 def make_table(summary: pd.DataFrame, cells: list[Cell]) -> ResultTable:

@@ -1,0 +1,271 @@
+"""Runs backbones × activations × seeds on images, and writes what came out."""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import torch
+import yaml
+from rich.console import Console
+
+from aiec_graph.bench import memory
+from aiec_graph.bench.config import FIRST_SEED, MOST_SEEDS, SEED_STEP
+from aiec_graph.bench.results import RunsFile, versions
+from aiec_graph.bench.tables import ACT_NAMES, Entry, ResultTable, write_tables
+from aiec_graph.core import ACTIVATIONS
+from aiec_graph.data import default_data_root
+from aiec_graph.errors import InputError, look_up
+from aiec_graph.files import write_whole
+from aiec_graph.train import count_parameters
+from aiec_graph.vision import BACKBONES, ImageData, VisionSettings, load_images, make_backbone
+from aiec_graph.vision.training import VisionResult, train_images
+
+LIBRARIES = ("torch", "torchvision", "timm", "lightning", "transformers")
+METRICS = ["test_top1", "test_top5", "test_loss", "train_loss"]
+COLUMNS = [
+    *("dataset", "backbone", "act", "seed", "image_size", "train_images", "test_images"),
+    *METRICS,
+    *("epochs", "seconds_per_epoch", "peak_memory_mb", "parameters", "config_hash"),
+    *("aiec_graph_version", "python_version", *(f"{name}_version" for name in LIBRARIES)),
+]
+ONLY_AIEC = ("lambda_aux", "lambda_gate", "act_options")
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """The whole command; the text below each field is its help."""
+
+    dataset: list[str] = field(default_factory=lambda: ["digits"])
+    """Image data sets: names, or folders with train/<class>/ and test/<class>/."""
+    backbone: list[str] = field(default_factory=lambda: ["vit_tiny", "resnet18"])
+    """Networks."""
+    act: list[str] = field(default_factory=lambda: ["relu", "gelu", "aiec"])
+    """Activations, all at the same places: every block of a transformer, the last block of a
+    convolutional network."""
+    seeds: int = 3
+    """Number of trials: 3407, 3417, 3427, …"""
+    data_root: Path | None = None
+    """Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else datasets/)."""
+    out: Path | None = None
+    """Folder for the results (default: results/vision-<data sets>). The same command given again
+    continues there where it stopped, within a run at its last whole epoch."""
+    download: bool = False
+    """Fetch CIFAR where it is missing."""
+    classes: Path | None = None
+    """For imagenet100: a file with the names of its 100 classes, one a line."""
+    devices: int = 1
+    """Accelerators to train on, or processes where there is none."""
+    checkpoint: bool = False
+    """Keep the weights of each trained network."""
+    train: VisionSettings = field(default_factory=VisionSettings)
+
+    def check(self) -> None:
+        """Checks names and ranges before anything is loaded.
+
+        Raises:
+            InputError: one is unknown or out of range.
+        """
+        for option in ("dataset", "backbone", "act"):
+            if not getattr(self, option):
+                raise InputError(f"name at least one {option} with --{option}")
+        for name in self.backbone:
+            look_up(name, BACKBONES, "backbone")
+        for name in self.act:
+            look_up(name, ACTIVATIONS, "activation")
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise InputError(f"seeds must be at least 1 and at most {MOST_SEEDS}, not {self.seeds}")
+        if self.devices < 1:
+            raise InputError(f"devices must be at least 1, not {self.devices}")
+        self.train.check()
+
+    @property
+    def folder(self) -> Path:
+        names = "-".join(dict.fromkeys(Path(name).name for name in self.dataset))
+        return self.out or Path("results") / f"vision-{names}"
+
+    def cells(self) -> Iterator["VisionCell"]:
+        for dataset in dict.fromkeys(self.dataset):
+            for backbone in dict.fromkeys(self.backbone):
+                for act in dict.fromkeys(self.act):
+                    yield VisionCell(dataset, backbone, act, self.train)
+
+
+@dataclass(frozen=True)
+class VisionCell:
+    """One backbone with one activation on one data set."""
+
+    dataset: str
+    backbone: str
+    act: str
+    settings: VisionSettings
+
+    @property
+    def act_label(self) -> str:
+        """Without the gate loss it is not AIEC."""
+        aux_only = self.act == "aiec" and self.settings.lambda_gate == 0
+        return "aux_only" if aux_only else self.act
+
+    @property
+    def config_hash(self) -> str:
+        """Of everything that the result depends on, beyond the seed."""
+        parts = asdict(self)
+        del parts["settings"]["workers"]
+        if self.act != "aiec":
+            for name in ONLY_AIEC:
+                del parts["settings"][name]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def run(config: VisionConfig, console: Console) -> ResultTable:
+    """Trains what is not finished yet and writes `runs.csv`, `summary.csv` and the tables.
+
+    Raises:
+        InputError: a name, value, file or folder cannot be used.
+    """
+    config.check()
+    runs = RunsFile(config.folder, COLUMNS, METRICS)
+    seeds = [FIRST_SEED + SEED_STEP * i for i in range(config.seeds)]
+    cells = list(config.cells())
+    try:
+        finished = {(r.config_hash, r.seed) for r in runs.read().itertuples()}
+        loaded: dict[str, ImageData] = {}
+        todo = [(c, s) for c in cells for s in seeds if (c.config_hash, s) not in finished]
+        for dataset in {cell.dataset for cell, _ in todo}:
+            loaded[dataset] = load_images(
+                dataset,
+                config.train,
+                config.data_root or default_data_root(),
+                config.download,
+                config.classes,
+            )
+            for name in config.backbone:  # a misfit is told before hours of training
+                make_backbone(name, loaded[dataset].num_classes, loaded[dataset].image_size)
+        done = len(cells) * len(seeds) - len(todo)
+        known = f", {done} of them finished before" if done else ""
+        line = f"{done + len(todo)} runs{known}; results in {config.folder}/"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        for i, (cell, seed) in enumerate(todo, 1):
+            result = _run_one(config, cell, seed, loaded[cell.dataset], runs)
+            console.print(
+                f"[{i}/{len(todo)}] {cell.dataset} {cell.backbone} {cell.act_label} seed {seed}: "
+                f"top-1 {result.top1:.1f} %, {result.seconds_per_epoch:.2g} s per epoch",
+                highlight=False,
+                markup=False,
+            )
+        rows = runs.read()
+        summary = summarise(rows[rows["seed"].isin(seeds)], cells)
+        table = make_table(summary, cells, config.train)
+        write_tables(config.folder, summary, table)
+    finally:
+        runs.close()
+    return table
+
+
+def _run_one(
+    config: VisionConfig, cell: VisionCell, seed: int, data: ImageData, runs: RunsFile
+) -> VisionResult:
+    stem = f"{data.name}_{cell.backbone}_{cell.act_label}_{cell.config_hash}_{seed}"
+    folder = config.folder / "training" / stem
+    memory.reset_peak()
+    result = train_images(
+        cell.backbone, cell.act, data, cell.settings, seed, folder, config.devices
+    )
+    peak = memory.peak_mb()
+    settings = config.folder / "settings" / f"{cell.config_hash}.yaml"
+    if not settings.exists():
+        text = yaml.safe_dump(asdict(cell), sort_keys=False)
+        write_whole(settings, lambda path: path.write_text(text, encoding="utf-8"))
+    if config.checkpoint:
+        content = {"cell": asdict(cell), "state_dict": result.network.state_dict()}
+        place = config.folder / "checkpoints" / f"{stem}.pt"
+        write_whole(place, lambda path: torch.save(content, path))
+    runs.append(
+        {
+            "dataset": data.name,
+            "backbone": cell.backbone,
+            "act": cell.act_label,
+            "seed": seed,
+            "image_size": data.image_size,
+            "train_images": len(data.train),  # pyright: ignore[reportArgumentType]
+            "test_images": len(data.test),  # pyright: ignore[reportArgumentType]
+            "test_top1": result.top1,
+            "test_top5": result.top5,
+            "test_loss": result.test_loss,
+            "train_loss": result.train_loss,
+            "epochs": cell.settings.epochs,
+            "seconds_per_epoch": result.seconds_per_epoch,
+            "peak_memory_mb": peak,
+            "parameters": count_parameters(result.network),
+            "config_hash": cell.config_hash,
+            **versions(LIBRARIES),
+        }
+    )
+    _keep_logs_only(folder)
+    return result
+
+
+def _keep_logs_only(folder: Path) -> None:
+    """The row is written: what a run would go on from is not needed any more."""
+    for path in folder.iterdir():
+        if path.name != "logs":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def summarise(runs: pd.DataFrame, cells: list[VisionCell]) -> pd.DataFrame:
+    """One row per cell: mean and standard deviation over the seeds."""
+    rows = []
+    for cell in cells:
+        own = runs[runs["config_hash"] == cell.config_hash]
+        row: dict[str, object] = {
+            "dataset": Path(cell.dataset).name,
+            "backbone": cell.backbone,
+            "act": cell.act_label,
+            "seeds": len(own),
+        }
+        for metric in METRICS:
+            row[f"{metric}_mean"], row[f"{metric}_std"] = own[metric].mean(), own[metric].std()
+        row["seconds_per_epoch_median"] = own["seconds_per_epoch"].median()
+        row["config_hash"] = cell.config_hash
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def make_table(
+    summary: pd.DataFrame, cells: list[VisionCell], settings: VisionSettings
+) -> ResultTable:
+    """The shape of the paper's Tables 1 and 2: top-1 by backbone and activation."""
+    acts = list(dict.fromkeys(cell.act_label for cell in cells))
+    places = list(dict.fromkeys((Path(cell.dataset).name, cell.backbone) for cell in cells))
+    found = {
+        (row["dataset"], row["backbone"], row["act"]): (
+            row["test_top1_mean"],
+            row["test_top1_std"],
+        )
+        for row in summary.to_dict("records")
+    }
+    rows = []
+    for dataset, backbone in places:
+        best = max(found[dataset, backbone, act][0] for act in acts)
+        entries = []
+        for act in acts:
+            mean, std = found[dataset, backbone, act]
+            text = f"{mean:.1f}" if math.isnan(std) else f"{mean:.1f} ± {std:.1f}"
+            entries.append(Entry(text, bool(mean == best) and len(acts) > 1))
+        rows.append((f"{dataset} {BACKBONES[backbone].title}", entries))
+    limit = f"; {settings.limit_train} training images" if settings.limit_train else ""
+    note = (
+        f"{settings.epochs} epochs{limit}; accuracy after the last; λ_aux {settings.lambda_aux:g}; "
+        f"λ_gate {settings.lambda_gate:g}. Best of each row in bold."
+    )
+    seeds = summary["seeds"].max()
+    return ResultTable(
+        title=f"Top-1 accuracy on test images in %, mean ± standard deviation over {seeds} seeds",
+        columns=[ACT_NAMES[act] for act in acts],
+        rows=rows,
+        notes=[note],
+    )

@@ -1,0 +1,17 @@
+"""Image classification: the paper's ten backbones, and AIEC in a model of the user's own."""
+
+from aiec_graph.vision.backbones import BACKBONES, Backbone, make_backbone
+from aiec_graph.vision.images import IMAGES, ImageData, load_images
+from aiec_graph.vision.settings import VisionSettings
+from aiec_graph.vision.sites import convert
+
+__all__ = [
+    "BACKBONES",
+    "IMAGES",
+    "Backbone",
+    "ImageData",
+    "VisionSettings",
+    "convert",
+    "load_images",
+    "make_backbone",
+]

@@ -1,0 +1,6 @@
+"""Tests of image classification."""
+
+import pytest
+
+pytest.importorskip("timm")
+pytest.importorskip("lightning")

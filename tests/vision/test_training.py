@@ -1,0 +1,163 @@
+"""Training through Lightning: results, resuming, and the command line."""
+
+import pandas as pd
+import pytest
+import torch
+
+from aiec_graph.bench import vision as runner
+from aiec_graph.bench.cli import main
+from aiec_graph.core import ACTIVATIONS, AIEC
+from aiec_graph.errors import InputError
+from aiec_graph.vision import BACKBONES, VisionSettings, load_images, training
+from aiec_graph.vision.training import train_images
+
+TINY = ["--limit-train", "24", "--batch-size", "12", "--image-size", "16"]
+
+
+def settings(**changes):
+    base = {"limit_train": 24, "batch_size": 12, "image_size": 16, "epochs": 2, "warmup_epochs": 1}
+    return VisionSettings(**(base | changes))
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    data = load_images("digits", settings(), tmp_path_factory.mktemp("root"))
+    test = torch.utils.data.Subset(data.test, range(20))
+    return data._replace(test=test)
+
+
+def test_a_run_can_be_repeated_and_gone_on_with(digits, tmp_path):
+    longer, shorter = settings(epochs=3), settings(epochs=2)
+    whole = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "whole")
+    again = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "again")
+    assert (whole.test_loss, whole.top1) == (again.test_loss, again.top1)
+    for mine, theirs in zip(
+        whole.network.state_dict().values(), again.network.state_dict().values(), strict=True
+    ):
+        assert torch.equal(mine, theirs)
+    train_images("resnet18", "aiec", digits, shorter, 1, tmp_path / "cut")
+    state = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)
+    assert state["epoch"] == 2
+    resumed = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "cut")
+    state = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)
+    assert state["epoch"] == 3
+    assert resumed.train_loss > 0
+    finished = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "cut")
+    assert finished.seconds_per_epoch == 0
+    assert finished.top1 == pytest.approx(resumed.top1)
+    assert finished.test_loss == pytest.approx(resumed.test_loss)
+
+
+def test_counters_are_cleared_every_epoch(digits, tmp_path):
+    result = train_images("vit_tiny", "aiec", digits, settings(), 1, tmp_path)
+    layers = [m for m in result.network.modules() if isinstance(m, AIEC)]
+    assert len(layers) == 12
+    assert all(int(layer.counter.phi.sum()) <= 24 for layer in layers)
+
+
+def test_the_learning_rate_warms_up_and_falls(digits, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    seen = []
+
+    class Watching(training.Classifier):
+        def on_train_epoch_start(self):
+            super().on_train_epoch_start()
+            seen.append(self.optimizers().param_groups[0]["lr"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "Classifier", Watching)
+        options = settings(epochs=6, warmup_epochs=2, lr=0.01)
+        train_images("resnet18", "relu", digits, options, 1, tmp_path)
+    peak = 0.01 * 12 / 512
+    assert seen[0] == pytest.approx(1e-6)
+    assert seen[1] == pytest.approx((1e-6 + peak) / 2)
+    assert seen[2] <= peak
+    assert seen[2] > seen[3] > seen[4] > seen[5] > 0
+    logs = EventAccumulator(str(tmp_path / "logs")).Reload()
+    assert {"loss", "loss_task", "top1", "test_loss"} <= set(logs.Tags()["scalars"])
+    assert len(logs.Scalars("top1")) == 6
+
+
+def test_a_loss_that_is_no_number_is_told(digits, tmp_path):
+    options = settings(lr=1e12, clip=1e12, epochs=4, warmup_epochs=0)
+    with pytest.raises(InputError, match="smaller --lr"):
+        train_images("vit_tiny", "relu", digits, options, 1, tmp_path)
+
+
+def test_options_that_aiec_does_not_have(digits, tmp_path):
+    with pytest.raises(InputError, match="act_options"):
+        train_images(
+            "resnet18", "aiec", digits, settings(act_options={"gaet": "union"}), 1, tmp_path
+        )
+
+
+def test_results_of_the_command(tmp_path, capsys, monkeypatch):
+    out = tmp_path / "run"
+    arguments = ["vision", "--backbone", "resnet18", "--act", "relu", "aiec", *TINY]
+    arguments += ["--epochs", "1", "--seeds", "2", "--out", str(out), "--checkpoint"]
+    assert main(arguments) == 0
+    runs = pd.read_csv(out / "runs.csv")
+    assert list(runs.columns) == runner.COLUMNS
+    assert runs.notna().all(axis=None)
+    assert runs[["backbone", "act", "seed"]].to_numpy().tolist() == [
+        ["resnet18", act, seed] for act in ("relu", "aiec") for seed in (3407, 3417)
+    ]
+    assert runs["test_top1"].between(0, 100).all()
+    text = (out / "table.md").read_text()
+    assert "digits ResNet-18" in text
+    assert "paper" not in text
+    summary = pd.read_csv(out / "summary.csv")
+    own = runs[runs["act"] == "aiec"]["test_top1"]
+    row = summary[summary["act"] == "aiec"].iloc[0]
+    assert row["test_top1_mean"] == pytest.approx(own.mean())
+    assert row["test_top1_std"] == pytest.approx(own.std(ddof=1))
+    assert len(list((out / "checkpoints").iterdir())) == 4
+    for path in (out / "checkpoints").iterdir():
+        assert "state_dict" in torch.load(path, weights_only=True)
+    before = (out / "runs.csv").read_bytes()
+    monkeypatch.setattr(runner, "train_images", None)
+    assert main(arguments) == 0
+    assert (out / "runs.csv").read_bytes() == before
+    # λ_gate concerns AIEC alone, so relu's rows stand.
+    monkeypatch.setattr(runner, "train_images", _must_be_aiec)
+    with pytest.raises(_Asked):
+        main([*arguments, "--lambda-gate", "5"])
+
+
+class _Asked(Exception):  # noqa: N818
+    pass
+
+
+def _must_be_aiec(backbone, act, *_):
+    assert act == "aiec"
+    raise _Asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--backbone", "vit"], "Did you mean 'vit_tiny'"),
+        (["--act", "rleu"], "Did you mean 'relu'"),
+        (["--dataset", "digit"], "Did you mean 'digits'"),
+        (["--backbone", "vit_tiny", "--image-size", "30"], "in multiples of 4, not 30"),
+        (["--dataset", "cifar10", "--data-root", "/nowhere"], "Give --download"),
+        (["--epochs", "0"], "epochs must be at least 1"),
+        (["--epoch", "1"], "unknown option '--epoch'. Did you mean '--epochs'"),
+        (["--precision", "8"], "precision must be one of"),
+        (["--drop-path", "1"], "drop_path must be"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_code_2(arguments, message, tmp_path, capsys):
+    assert main(["vision", *arguments, "--out", str(tmp_path / "run")]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert message in line
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["vision", "--help"])
+    shown = capsys.readouterr().out
+    for word in (*BACKBONES, *ACTIVATIONS, "--image-size", "TensorBoard", "RandAugment"):
+        assert word in shown
