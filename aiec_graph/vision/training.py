@@ -151,8 +151,8 @@ def train_images(
     Raises:
         InputError: a name or option is unknown, or the loss is no number any more.
     """
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    for library in ("lightning.pytorch", "lightning.fabric", "timm.scheduler"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # What Lightning and torch tell each other, and advice on workers: no user can mend it.
         warnings.simplefilter("ignore", FutureWarning)

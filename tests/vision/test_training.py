@@ -1,5 +1,7 @@
 """Training through Lightning: results, resuming, and the command line."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import torch
@@ -11,6 +13,7 @@ from aiec_graph.errors import InputError
 from aiec_graph.vision import BACKBONES, VisionSettings, load_images, training
 from aiec_graph.vision.training import train_images
 
+ROOT = Path(__file__).parents[2]
 TINY = ["--limit-train", "24", "--batch-size", "12", "--image-size", "16"]
 
 
@@ -132,6 +135,16 @@ class _Asked(Exception):  # noqa: N818
 def _must_be_aiec(backbone, act, *_):
     assert act == "aiec"
     raise _Asked
+
+
+CONFIGS = [p for p in (ROOT / "configs").glob("*.yaml") if "backbone:" in p.read_text()]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_configuration_runs_on_a_few_digits(path, tmp_path):
+    small = ["--backbone", "shufflenet", "--act", "aiec", "--epochs", "1", "--seeds", "1", *TINY]
+    assert main(["vision", "--config", str(path), *small, "--out", str(tmp_path / "run")]) == 0
+    assert len(pd.read_csv(tmp_path / "run" / "runs.csv")) == 1
 
 
 @pytest.mark.parametrize(
