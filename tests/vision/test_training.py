@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+import torch.distributed as dist
 
 from aiec_graph.bench import vision as runner
 from aiec_graph.bench.cli import main
@@ -174,3 +175,13 @@ def test_help_teaches(capsys):
     shown = capsys.readouterr().out
     for word in (*BACKBONES, *ACTIVATIONS, "--image-size", "TensorBoard", "RandAugment"):
         assert word in shown
+
+
+@pytest.mark.skipif(not dist.is_gloo_available(), reason="gloo is not available")
+def test_two_processes_train_one_network(digits, tmp_path):
+    options = settings(act_options={"count": "all"})
+    result = train_images("shufflenet", "aiec", digits, options, 1, tmp_path, devices=2)
+    assert 0 <= result.top1 <= 100
+    assert result.train_loss > 0
+    (layer,) = [m for m in result.network.modules() if isinstance(m, AIEC)]
+    assert int(layer.counter.phi.sum()) == 24, "counts are summed over the processes"
