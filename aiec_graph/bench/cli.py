@@ -177,9 +177,14 @@ _TEXT: dict[str, Any] = {f"text_{f.name}": f for f in fields(TextGraph)}
 def _help() -> dict[str, str]:
     texts: dict[str, str] = {}
     for source, prefix in ((BenchConfig, ""), (TextGraph, "text_"), (TrainSettings, "")):
-        for entry in parse_from_object(source).params:
-            texts[prefix + entry.arg_name] = " ".join((entry.description or "").split())
+        texts |= {prefix + name: text for name, text in field_texts(source).items()}
     return {name: text for name, text in texts.items() if name not in ("train", "text")}
+
+
+def field_texts(source: type) -> dict[str, str]:
+    """The text below each field of a dataclass, which is its option's help."""
+    entries = parse_from_object(source).params
+    return {entry.arg_name: " ".join((entry.description or "").split()) for entry in entries}
 
 
 def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:

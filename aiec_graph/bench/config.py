@@ -23,11 +23,29 @@ from aiec_graph.train import MODELS, TrainSettings, check_settings
 
 FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
 MOST_SEEDS = 10_000
+ONLY_AIEC = ("lambda_aux", "lambda_gate", "act_options")
+"""Settings that no other activation uses."""
 
 
 def trial_of(seed: int) -> int:
     """The number of the trial that a seed belongs to, from 0."""
     return (seed - FIRST_SEED) // SEED_STEP
+
+
+def trial_seeds(count: int) -> list[int]:
+    """The seeds of the first trials.
+
+    Raises:
+        InputError: the count is out of range.
+    """
+    if not 1 <= count <= MOST_SEEDS:
+        raise InputError(f"seeds must be at least 1 and at most {MOST_SEEDS}, not {count}")
+    return [FIRST_SEED + SEED_STEP * trial for trial in range(count)]
+
+
+def hash_of(parts: dict[str, Any]) -> str:
+    """A short name for all that a result depends on."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)
@@ -89,8 +107,7 @@ class BenchConfig:
         for name in self.act:
             look_up(name, ACTIVATIONS, "activation")
         look_up(self.split, dict.fromkeys(SPLITS), "split")
-        if not 1 <= self.seeds <= MOST_SEEDS:
-            raise InputError(f"seeds must be at least 1 and at most {MOST_SEEDS}, not {self.seeds}")
+        trial_seeds(self.seeds)
         names = [short_name(name) for name in dict.fromkeys(self.dataset)]
         if len(set(names)) < len(names):
             raise InputError(f"two of the data sets have one name: {', '.join(names)}")
@@ -123,7 +140,7 @@ class BenchConfig:
                     yield Cell(dataset, self.simulate, self.split, model, act, settings, text)
 
     def trial_seeds(self) -> list[int]:
-        return [FIRST_SEED + SEED_STEP * trial for trial in range(self.seeds)]
+        return trial_seeds(self.seeds)
 
     @property
     def folder(self) -> Path:
@@ -160,14 +177,13 @@ class Cell:
         if self.model != "sage":
             del settings["aggr"]
         if self.act != "aiec":
-            for name in ("lambda_aux", "lambda_gate", "act_options"):
+            for name in ONLY_AIEC:
                 del settings[name]
         return parts
 
     @property
     def config_hash(self) -> str:
-        text = json.dumps(self.relevant(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        return hash_of(self.relevant())
 
     @property
     def act_label(self) -> str:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from filelock import FileLock, Timeout
 
 import aiec_graph
 from aiec_graph.errors import InputError
+from aiec_graph.files import write_whole
 
 LIBRARIES = ("torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas")
 METRIC_COLUMNS = [
@@ -34,6 +36,18 @@ def versions(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:
     found = {f"{name.replace('-', '_')}_version": version(name) for name in libraries}
     own = {"aiec_graph_version": aiec_graph.__version__}
     return own | {"python_version": platform.python_version()} | found
+
+
+def write_settings(folder: Path, config_hash: str, settings: dict[str, Any]) -> None:
+    """Writes `settings/<config_hash>.yaml` below a folder of results, once.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    path = folder / "settings" / f"{config_hash}.yaml"
+    if not path.exists():
+        text = yaml.safe_dump(settings, sort_keys=False)
+        write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
 class RunsFile:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from aiec_graph.bench import memory
 from aiec_graph.bench.checkpoint import save_checkpoint
 from aiec_graph.bench.config import BenchConfig, Cell, trial_of
-from aiec_graph.bench.results import RunsFile, versions
+from aiec_graph.bench.results import RunsFile, versions, write_settings
 from aiec_graph.bench.tables import (
     ACT_NAMES,
     MODEL_NAMES,
@@ -143,10 +142,7 @@ def _run_one(
             config.folder / TIME_STEPS / f"{cell.config_hash}_{seed}.csv",
             lambda path: steps.to_csv(path, index=False),
         )
-    settings = config.folder / "settings" / f"{cell.config_hash}.yaml"
-    if not settings.exists():
-        text = yaml.safe_dump(asdict(cell), sort_keys=False)
-        write_whole(settings, lambda path: path.write_text(text, encoding="utf-8"))
+    write_settings(config.folder, cell.config_hash, asdict(cell))
     runs.append(_row(cell, seed, result, peak, graph.checksum))
 
 

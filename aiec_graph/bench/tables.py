@@ -1,5 +1,6 @@
 """Mean ± standard deviation over the seeds, as a summary file and as tables to read."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,6 +63,11 @@ def summarise(runs: pd.DataFrame, cells: list[Cell]) -> pd.DataFrame:
         row["config_hash"] = cell.config_hash
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def mean_and_std(mean: float, std: float) -> str:
+    """As in the paper's tables; of one seed there is no deviation."""
+    return f"{mean:.1f}" if math.isnan(std) else f"{mean:.1f} ± {std:.1f}"
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ def make_table(summary: pd.DataFrame, cells: list[Cell]) -> ResultTable:
             has_paper = has_paper or paper is not None
             for i, metric in enumerate(METRICS):
                 mean, std = row[f"test_{metric}_mean"], row[f"test_{metric}_std"]
-                text = f"{mean:.1f}" if pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
+                text = mean_and_std(mean, std)
                 if paper is not None:
                     text += f" [{paper[i]:.1f}]"
                 is_best = len(groups) > 1 and mean == best[dataset, model, metric]

@@ -1,8 +1,5 @@
 """Runs backbones × activations × seeds on images, and writes what came out."""
 
-import hashlib
-import json
-import math
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -10,19 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-import yaml
 from rich.console import Console
 
 from aiec_graph.bench import memory
-from aiec_graph.bench.config import FIRST_SEED, MOST_SEEDS, SEED_STEP
-from aiec_graph.bench.results import RunsFile, versions
-from aiec_graph.bench.tables import ACT_NAMES, Entry, ResultTable, write_tables
+from aiec_graph.bench.config import ONLY_AIEC, hash_of, trial_seeds
+from aiec_graph.bench.results import RunsFile, versions, write_settings
+from aiec_graph.bench.tables import ACT_NAMES, Entry, ResultTable, mean_and_std, write_tables
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.data import default_data_root
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.files import write_whole
 from aiec_graph.train import count_parameters
-from aiec_graph.vision import BACKBONES, ImageData, VisionSettings, load_images, make_backbone
+from aiec_graph.vision import BACKBONES, ImageData, VisionSettings, check_image_size, load_images
 from aiec_graph.vision.training import VisionResult, train_images
 
 LIBRARIES = ("torch", "torchvision", "timm", "lightning", "transformers")
@@ -33,7 +29,6 @@ COLUMNS = [
     *("epochs", "seconds_per_epoch", "peak_memory_mb", "parameters", "config_hash"),
     *("aiec_graph_version", "python_version", *(f"{name}_version" for name in LIBRARIES)),
 ]
-ONLY_AIEC = ("lambda_aux", "lambda_gate", "act_options")
 
 
 @dataclass(frozen=True)
@@ -77,8 +72,7 @@ class VisionConfig:
             look_up(name, BACKBONES, "backbone")
         for name in self.act:
             look_up(name, ACTIVATIONS, "activation")
-        if not 1 <= self.seeds <= MOST_SEEDS:
-            raise InputError(f"seeds must be at least 1 and at most {MOST_SEEDS}, not {self.seeds}")
+        trial_seeds(self.seeds)
         if self.devices < 1:
             raise InputError(f"devices must be at least 1, not {self.devices}")
         self.train.check()
@@ -118,7 +112,7 @@ class VisionCell:
         if self.act != "aiec":
             for name in ONLY_AIEC:
                 del parts["settings"][name]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
+        return hash_of(parts)
 
 
 def run(config: VisionConfig, console: Console) -> ResultTable:
@@ -129,7 +123,7 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
     """
     config.check()
     runs = RunsFile(config.folder, COLUMNS, METRICS)
-    seeds = [FIRST_SEED + SEED_STEP * i for i in range(config.seeds)]
+    seeds = trial_seeds(config.seeds)
     cells = list(config.cells())
     try:
         finished = {(r.config_hash, r.seed) for r in runs.read().itertuples()}
@@ -144,7 +138,7 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
                 config.classes,
             )
             for name in config.backbone:  # a misfit is told before hours of training
-                make_backbone(name, loaded[dataset].num_classes, loaded[dataset].image_size)
+                check_image_size(name, loaded[dataset].image_size)
         done = len(cells) * len(seeds) - len(todo)
         known = f", {done} of them finished before" if done else ""
         line = f"{done + len(todo)} runs{known}; results in {config.folder}/"
@@ -176,10 +170,7 @@ def _run_one(
         cell.backbone, cell.act, data, cell.settings, seed, folder, config.devices
     )
     peak = memory.peak_mb()
-    settings = config.folder / "settings" / f"{cell.config_hash}.yaml"
-    if not settings.exists():
-        text = yaml.safe_dump(asdict(cell), sort_keys=False)
-        write_whole(settings, lambda path: path.write_text(text, encoding="utf-8"))
+    write_settings(config.folder, cell.config_hash, asdict(cell))
     if config.checkpoint:
         content = {"cell": asdict(cell), "state_dict": result.network.state_dict()}
         place = config.folder / "checkpoints" / f"{stem}.pt"
@@ -254,8 +245,7 @@ def make_table(
         entries = []
         for act in acts:
             mean, std = found[dataset, backbone, act]
-            text = f"{mean:.1f}" if math.isnan(std) else f"{mean:.1f} ± {std:.1f}"
-            entries.append(Entry(text, bool(mean == best) and len(acts) > 1))
+            entries.append(Entry(mean_and_std(mean, std), bool(mean == best) and len(acts) > 1))
         rows.append((f"{dataset} {BACKBONES[backbone].title}", entries))
     limit = f"; {settings.limit_train} training images" if settings.limit_train else ""
     note = (

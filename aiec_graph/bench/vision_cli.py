@@ -3,11 +3,10 @@
 from dataclasses import fields
 from typing import Any
 
-from docstring_parser import parse_from_object
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from aiec_graph.bench.cli import HelpFormatter, parse
+from aiec_graph.bench.cli import HelpFormatter, field_texts, parse
 from aiec_graph.errors import InputError
 
 DESCRIPTION = """Compares activations in image classification: top-1 accuracy over seeds.
@@ -53,13 +52,13 @@ def vision_command(arguments: list[str]) -> int:
     )
     parser.add_argument("--config", action="config", help="Read options from a YAML file.")
     for owner, defaults in ((VisionConfig, VisionConfig()), (VisionSettings, VisionSettings())):
-        texts = {p.arg_name: p.description for p in parse_from_object(owner).params}
+        texts = field_texts(owner)
         for option in fields(owner):
             if option.name == "train":
                 continue
             flag = "--" + option.name.replace("_", "-")
             default = getattr(defaults, option.name)
-            text = " ".join((texts[option.name] or "").split())
+            text = texts[option.name]
             kind: Any = option.type
             if option.name in known:
                 text += f" Known: {', '.join(known[option.name])}."

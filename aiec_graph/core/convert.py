@@ -104,22 +104,29 @@ def build_activations(
 
     for name in calls:
         watch(name)
-    mode = {module: module.training for module in modules.values()}
     try:
-        model.eval()
-        with torch.no_grad():
-            model(*example_inputs)
+        run_once(model, example_inputs)
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in mode.items():
-            module.training = training
     for name, count in calls.items():
         if count != 1:
             raise ValueError(
                 f"the activation {name!r} ran {count} times in one forward pass; AIEC needs sites "
                 "that run exactly once: give each site an instance of its own"
             )
+
+
+def run_once(model: nn.Module, example_inputs: tuple[Any, ...]) -> None:
+    """One forward pass without gradient in eval mode; every module's mode is as it was then."""
+    mode = {module: module.training for module in model.modules()}
+    try:
+        model.eval()
+        with torch.no_grad():
+            model(*example_inputs)
+    finally:
+        for module, training in mode.items():
+            module.training = training
 
 
 def strip(model: nn.Module) -> nn.Module:

@@ -59,6 +59,16 @@ def make_backbone(
     Raises:
         InputError: the name is unknown or the images do not fit the network.
     """
+    check_image_size(name, image_size)
+    return BACKBONES[name].make(num_classes, image_size, drop_path)
+
+
+def check_image_size(name: str, image_size: int) -> None:
+    """Checks that images of a size fit a network.
+
+    Raises:
+        InputError: they do not, or the name is unknown.
+    """
     backbone = look_up(name, BACKBONES, "backbone")
     multiple = backbone.multiple[0 if is_small(image_size) else 1]
     if image_size < backbone.smallest or image_size % multiple:
@@ -67,7 +77,6 @@ def make_backbone(
             + (f", in multiples of {multiple}" if multiple > 1 else "")
             + f", not {image_size}"
         )
-    return backbone.make(num_classes, image_size, drop_path)
 
 
 def _timm(name: str, classes: int, drop_path: float, **options: Any) -> Any:

@@ -20,7 +20,6 @@ RAND_AUGMENT = "rand-m9-mstd0.5-inc1"
 ERASING, JITTER, FLIP = 0.25, 0.4, 0.5
 LARGE = 96
 """From this size on, images are cut at random scales; below, padded and cut at random places."""
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 Transform = Callable[[Image.Image], Any]
 
 
@@ -145,7 +144,7 @@ def _cifar(make: Any, classes_count: int) -> Callable[..., tuple[Any, Any, int]]
     def read(
         place: Path, download: bool, classes: Path | None, train: Transform, test: Transform
     ) -> tuple[Any, Any, int]:
-        archive = f"{make.url.rpartition('/')[2]}"
+        archive = make.url.rpartition("/")[2]
         hint = (
             f"{place}: no {make.base_folder} in it. Give --download, or fetch {make.url} by hand "
             f"(MD5 {make.tgz_md5}) and unpack {archive} there"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from aiec_graph.core import convert as core
 from aiec_graph.core.activations import ACTIVATIONS
 from aiec_graph.core.aiec import AIEC, ThresholdActivation
-from aiec_graph.core.convert import REPLACEABLE
+from aiec_graph.core.convert import REPLACEABLE, run_once
 from aiec_graph.errors import InputError, look_up
 
 # Modules of these files are activations too.
@@ -134,16 +134,11 @@ def _shapes(model: nn.Module, image_size: int) -> dict[str, torch.Size]:
     for name, module in model.named_modules():
         if _is_activation(module):
             watch(name, module)
-    mode = {module: module.training for module in model.modules()}
     try:
-        model.eval()
-        with torch.no_grad():
-            model(_probe(model, image_size))
+        run_once(model, (_probe(model, image_size),))
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in mode.items():
-            module.training = training
     return shapes
 
 
