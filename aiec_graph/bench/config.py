@@ -43,6 +43,12 @@ def trial_seeds(count: int) -> list[int]:
     return [FIRST_SEED + SEED_STEP * trial for trial in range(count)]
 
 
+def label_of(act: str, lambda_gate: float, act_options: dict[str, Any]) -> str:
+    """An activation's name for the results: without a gate, AIEC is its own control."""
+    gated = lambda_gate > 0 and act_options.get("gate") != "none"
+    return act if act != "aiec" or gated else "aux_only"
+
+
 def hash_of(parts: dict[str, Any]) -> str:
     """A short name for all that a result depends on."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
@@ -188,9 +194,7 @@ class Cell:
     @property
     def act_label(self) -> str:
         """The activation's name for the results: without a gate, AIEC is its own control."""
-        settings = self.settings
-        gated = settings.lambda_gate > 0 and settings.act_options.get("gate") != "none"
-        return self.act if self.act != "aiec" or gated else "aux_only"
+        return label_of(self.act, self.settings.lambda_gate, self.settings.act_options)
 
 
 def _is_text(dataset: str) -> bool:

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from aiec_graph.bench import memory
-from aiec_graph.bench.config import ONLY_AIEC, hash_of, trial_seeds
+from aiec_graph.bench.config import ONLY_AIEC, hash_of, label_of, trial_seeds
 from aiec_graph.bench.results import RunsFile, versions, write_settings
 from aiec_graph.bench.tables import ACT_NAMES, Entry, ResultTable, mean_and_std, write_tables
 from aiec_graph.core import ACTIVATIONS
@@ -101,8 +101,7 @@ class VisionCell:
     @property
     def act_label(self) -> str:
         """Without the gate loss it is not AIEC."""
-        aux_only = self.act == "aiec" and self.settings.lambda_gate == 0
-        return "aux_only" if aux_only else self.act
+        return label_of(self.act, self.settings.lambda_gate, self.settings.act_options)
 
     @property
     def config_hash(self) -> str:
