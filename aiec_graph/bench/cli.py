@@ -4,6 +4,7 @@ import re
 import sys
 import warnings
 from argparse import RawDescriptionHelpFormatter
+from collections.abc import Iterable
 from dataclasses import fields
 from io import TextIOWrapper
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from aiec_graph import __version__
 from aiec_graph.bench.config import BenchConfig, Override
+from aiec_graph.bench.variants import ABLATIONS
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.data import DATASETS, TextGraph
 from aiec_graph.errors import InputError, did_you_mean
@@ -125,7 +127,7 @@ def bench_parser() -> ArgumentParser:
         version=__version__,
     )
     parser.add_argument("--config", action="config", help="Read options from a YAML file.")
-    known = {"dataset": DATASETS, "model": MODELS, "act": ACTIVATIONS}
+    known = {"dataset": DATASETS, "model": MODELS, "act": act_names(ACTIVATIONS)}
     defaults = BenchConfig(dataset=[])
     for name, help_text in _help().items():
         option = "--" + name.replace("_", "-")
@@ -179,6 +181,11 @@ def _help() -> dict[str, str]:
     for source, prefix in ((BenchConfig, ""), (TextGraph, "text_"), (TrainSettings, "")):
         texts |= {prefix + name: text for name, text in field_texts(source).items()}
     return {name: text for name, text in texts.items() if name not in ("train", "text")}
+
+
+def act_names(known: Iterable[str]) -> list[str]:
+    """What the help of --act lists."""
+    return [*known, *ABLATIONS, "aiec:SETTING=VALUE,… (as in aiec:tau=0.1)"]
 
 
 def field_texts(source: type) -> dict[str, str]:

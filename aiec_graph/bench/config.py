@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from aiec_graph.bench.variants import Variant, label_of, parse_variant
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.data import (
     DATASETS,
@@ -43,12 +44,6 @@ def trial_seeds(count: int) -> list[int]:
     return [FIRST_SEED + SEED_STEP * trial for trial in range(count)]
 
 
-def label_of(act: str, lambda_gate: float, act_options: dict[str, Any]) -> str:
-    """An activation's name for the results: without a gate, AIEC is its own control."""
-    gated = lambda_gate > 0 and act_options.get("gate") != "none"
-    return act if act != "aiec" or gated else "aux_only"
-
-
 def hash_of(parts: dict[str, Any]) -> str:
     """A short name for all that a result depends on."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
@@ -59,7 +54,8 @@ class Override:
     """Settings for some of the cells."""
 
     when: dict[str, str]
-    """Which cells: any of dataset, model and act, each with the value it must have."""
+    """Which cells: any of dataset, model (for images backbone) and act, each with the value it must
+    have; `act: aiec` means every form of AIEC."""
     set: dict[str, Any]
     """Training settings and their values there."""
 
@@ -110,8 +106,6 @@ class BenchConfig:
             check_dataset(name, self.simulate is not None)
         for name in self.model:
             look_up(name, MODELS, "model")
-        for name in self.act:
-            look_up(name, ACTIVATIONS, "activation")
         look_up(self.split, dict.fromkeys(SPLITS), "split")
         trial_seeds(self.seeds)
         names = [short_name(name) for name in dict.fromkeys(self.dataset)]
@@ -120,14 +114,7 @@ class BenchConfig:
         self.text.check()
         datasets = {*DATASETS, *self.dataset}
         known = {"dataset": datasets, "model": set(MODELS), "act": set(ACTIVATIONS)}
-        for override in self.overrides:
-            for key, value in override.when.items():
-                if key not in known:
-                    raise InputError(
-                        f"overrides: when knows {', '.join(known)}, not {key!r}."
-                        f"{did_you_mean(key, known)}"
-                    )
-                look_up(value, dict.fromkeys(known[key]), key)
+        check_overrides(self.overrides, known)
         for cell in self.cells():
             look_up(cell.settings.features, FEATURES, "kind of features")
             check_settings(cell.settings)
@@ -136,14 +123,12 @@ class BenchConfig:
         """Every combination of data set, model and activation, in the order of the table."""
         for dataset in dict.fromkeys(self.dataset):
             for model in dict.fromkeys(self.model):
-                for act in dict.fromkeys(self.act):
-                    settings = self.train
-                    place = {"dataset": dataset, "model": model, "act": act}
-                    for override in self.overrides:
-                        if override.when.items() <= place.items():
-                            settings = _replaced(settings, override.set)
+                for variant in variants_of(self.act, ACTIVATIONS):
+                    place = {"dataset": dataset, "model": model, "act": variant.act}
+                    settings = variant.apply(overridden(self.train, self.overrides, place))
                     text = self.text if _is_text(dataset) else None
-                    yield Cell(dataset, self.simulate, self.split, model, act, settings, text)
+                    parts = (dataset, self.simulate, self.split, model, variant.act, settings)
+                    yield Cell(*parts, text, variant.changes)
 
     def trial_seeds(self) -> list[int]:
         return trial_seeds(self.seeds)
@@ -168,6 +153,8 @@ class Cell:
     settings: TrainSettings
     text: TextGraph | None = None
     """How texts become a graph; None for a data set that is a graph already."""
+    changes: dict[str, Any] = field(default_factory=dict)
+    """What --act itself changed in the settings; it names the results."""
 
     @property
     def name(self) -> str:
@@ -177,6 +164,7 @@ class Cell:
     def relevant(self) -> dict[str, Any]:
         """All that the result depends on; a setting that this cell does not use is left out."""
         parts = asdict(self)
+        del parts["changes"]
         settings = parts["settings"]
         if self.text is None:
             del parts["text"]
@@ -193,16 +181,65 @@ class Cell:
 
     @property
     def act_label(self) -> str:
-        """The activation's name for the results: without a gate, AIEC is its own control."""
-        return label_of(self.act, self.settings.lambda_gate, self.settings.act_options)
+        """The activation's name for the results."""
+        return label_of(self.act, self.settings, self.changes)
 
 
 def _is_text(dataset: str) -> bool:
     return not is_own(dataset) and read_card(dataset).form == "weibo21"
 
 
-def _replaced(settings: TrainSettings, changes: dict[str, Any]) -> TrainSettings:
-    known = {f.name: f.type for f in fields(TrainSettings)}
+S = TypeVar("S", bound=Any)
+
+
+def variants_of(acts: list[str], known: Iterable[str]) -> list[Variant]:
+    """Reads --act; what is named twice comes once.
+
+    Raises:
+        InputError: a name is unknown or a value is out of its set.
+    """
+    variants: list[Variant] = []
+    for text in acts:
+        variant = parse_variant(text, known)
+        if variant not in variants:
+            variants.append(variant)
+    return variants
+
+
+def check_overrides(overrides: list[Override], known: dict[str, set[str]]) -> None:
+    """Checks the conditions of overrides.
+
+    Args:
+        overrides: from a configuration file.
+        known: by name of a condition, the values it can have.
+
+    Raises:
+        InputError: a name or value is unknown.
+    """
+    for override in overrides:
+        for key, value in override.when.items():
+            if key not in known:
+                raise InputError(
+                    f"overrides: when knows {', '.join(known)}, not {key!r}."
+                    f"{did_you_mean(key, known)}"
+                )
+            look_up(value, dict.fromkeys(known[key]), key)
+
+
+def overridden(settings: S, overrides: list[Override], place: dict[str, str]) -> S:
+    """The settings of a cell.
+
+    Raises:
+        InputError: an override sets something unknown, or to a value of another type.
+    """
+    for override in overrides:
+        if override.when.items() <= place.items():
+            settings = _replaced(settings, override.set)
+    return settings
+
+
+def _replaced(settings: S, changes: dict[str, Any]) -> S:
+    known = {f.name: f.type for f in fields(settings)}
     for name, value in changes.items():
         if name not in known:
             raise InputError(

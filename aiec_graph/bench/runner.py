@@ -13,8 +13,8 @@ from aiec_graph.bench import memory
 from aiec_graph.bench.checkpoint import save_checkpoint
 from aiec_graph.bench.config import BenchConfig, Cell, trial_of
 from aiec_graph.bench.results import RunsFile, versions, write_settings
+from aiec_graph.bench.sweep import plot_sweeps
 from aiec_graph.bench.tables import (
-    ACT_NAMES,
     MODEL_NAMES,
     ResultTable,
     make_table,
@@ -22,6 +22,7 @@ from aiec_graph.bench.tables import (
     write_tables,
 )
 from aiec_graph.bench.time_steps import by_time_step, collect, plot
+from aiec_graph.bench.variants import slug_of, title_of
 from aiec_graph.data import Graph, Source, Split, find_source, fractions, make_split
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
@@ -68,7 +69,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
                         line = f"warning: {cell.name}: {warning}"
                         progress.console.print(line, highlight=False, markup=False)
                     prepared = {cell.dataset: prepare_graph(loaded.graph)}
-                name = f"{MODEL_NAMES[cell.model]}-{ACT_NAMES[cell.act_label]}"
+                name = f"{MODEL_NAMES[cell.model]}-{title_of(cell.act_label)}"
                 for seed in seeds:
                     progress.update(task, description=f"{cell.name} {name} seed {seed}")
                     _run_one(config, cell, seed, prepared[cell.dataset], runs)
@@ -80,6 +81,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
         summary = summarise(wanted, cells)
         table = make_table(summary, cells)
         write_tables(config.folder, summary, table)
+        plot_sweeps(config.folder, summary, "model", "test_ap", "AP (%)")
         hashes = {cell.config_hash for cell in cells}
         _write_time_steps(config.folder, wanted[wanted["config_hash"].isin(hashes)])
     finally:
@@ -127,7 +129,7 @@ def _run_one(
     result = train(prepared, split, cell.model, cell.act, cell.settings, seed)
     peak = memory.peak_mb()
     # The row comes last: where it stands, everything else of the run stands too.
-    stem = f"{graph.slug}_{cell.model}_{cell.act_label}_{cell.config_hash}_{seed}"
+    stem = f"{graph.slug}_{cell.model}_{slug_of(cell.act_label)}_{cell.config_hash}_{seed}"
     if config.save_scores:
         frame = score_frame(graph, split, result.score)
         write_whole(

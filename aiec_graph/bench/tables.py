@@ -10,26 +10,17 @@ from rich.table import Table
 
 from aiec_graph.bench.config import Cell
 from aiec_graph.bench.paper import paper_figures
+from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
 from aiec_graph.train import TrainSettings
 
 METRICS = {"auc": "AUC", "ap": "AP", "rec_at_k": "Rec@K"}
 MODEL_NAMES = {"gcn": "GCN", "sage": "GraphSAGE"}
-ACT_NAMES = {
-    "softplus": "Softplus",
-    "elu": "ELU",
-    "selu": "SELU",
-    "silu": "SiLU",
-    "relu": "ReLU",
-    "gelu": "GELU",
-    "gdn": "GDN",
-    "aiec": "AIEC",
-    "aux_only": "aux-only",
-}
-
 LATEX = {
     "%": r"\%",
     "±": r"$\pm$",
+    "∪": r"$\cup$",
+    "τ": r"$\tau$",
     "λ_aux": r"$\lambda_{\mathrm{aux}}$",
     "λ_gate": r"$\lambda_{\mathrm{gate}}$",
 }
@@ -91,7 +82,7 @@ class ResultTable:
         table = Table(title=self.title, caption="\n".join(self.notes), caption_justify="left")
         table.add_column("", no_wrap=True)
         for column in self.columns:
-            table.add_column(column, justify="right", min_width=10)
+            table.add_column(column, justify="right", overflow="fold")
         for name, entries in self.rows:
             cells = (f"[bold]{e.text}[/bold]" if e.best else e.text for e in entries)
             table.add_row(name, *cells)
@@ -104,16 +95,17 @@ class ResultTable:
         return "\n\n".join([f"**{self.title}**", table, *self.notes]) + "\n"
 
     def to_latex(self) -> str:
-        def cell(entry: Entry) -> str:
-            text = entry.text.replace("±", r"$\pm$")
-            return rf"\textbf{{{text}}}" if entry.best else text
+        def tex(text: str) -> str:
+            for plain, command in LATEX.items():
+                text = text.replace(plain, command)
+            return text
 
-        rows = [[name, *(cell(e) for e in entries)] for name, entries in self.rows]
-        frame = pd.DataFrame(rows, columns=["", *self.columns])
-        caption = " ".join([self.title + ".", *self.notes])
-        for plain, tex in LATEX.items():
-            caption = caption.replace(plain, tex)
-        return frame.to_latex(index=False, caption=caption)
+        def cell(entry: Entry) -> str:
+            return rf"\textbf{{{tex(entry.text)}}}" if entry.best else tex(entry.text)
+
+        rows = [[tex(name), *(cell(e) for e in entries)] for name, entries in self.rows]
+        frame = pd.DataFrame(rows, columns=["", *map(tex, self.columns)])
+        return frame.to_latex(index=False, caption=tex(" ".join([self.title + ".", *self.notes])))
 
 
 def write_tables(folder: Path, summary: pd.DataFrame, table: ResultTable) -> None:
@@ -166,7 +158,7 @@ def make_table(summary: pd.DataFrame, cells: list[Cell]) -> ResultTable:
                     text += f" [{paper[i]:.1f}]"
                 is_best = len(groups) > 1 and mean == best[dataset, model, metric]
                 entries.append(Entry(text, bool(is_best)))
-        rows.append((f"{MODEL_NAMES[model]}-{ACT_NAMES[act]}", entries))
+        rows.append((f"{MODEL_NAMES[model]}-{title_of(act)}", entries))
     names = [
         name if scale is None else f"{name} (simulated, scale {scale:g})"
         for name, scale in datasets

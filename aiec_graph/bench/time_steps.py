@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aiec_graph.bench.tables import ACT_NAMES, METRICS, MODEL_NAMES
+from aiec_graph.bench.tables import METRICS, MODEL_NAMES
+from aiec_graph.bench.variants import title_of
 from aiec_graph.data import Graph, Split
 from aiec_graph.files import write_whole
 from aiec_graph.metrics import evaluate
@@ -69,7 +70,7 @@ def plot(rows: pd.DataFrame, path: Path) -> None:
         for (act, _), own in panel.groupby(["act", "config_hash"], sort=False):
             ap = own.groupby("time_step")["ap"].agg(["mean", "std"])
             mean, std = ap["mean"], ap["std"].fillna(0)
-            (line,) = axis.plot(ap.index, mean, marker="o", markersize=3, label=ACT_NAMES[str(act)])
+            (line,) = axis.plot(ap.index, mean, marker="o", markersize=3, label=title_of(str(act)))
             axis.fill_between(
                 ap.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0
             )

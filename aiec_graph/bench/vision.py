@@ -4,21 +4,41 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 from rich.console import Console
 
 from aiec_graph.bench import memory
-from aiec_graph.bench.config import ONLY_AIEC, hash_of, label_of, trial_seeds
+from aiec_graph.bench.config import (
+    ONLY_AIEC,
+    Override,
+    check_overrides,
+    hash_of,
+    overridden,
+    trial_seeds,
+    variants_of,
+)
+from aiec_graph.bench.paper_images import paper_top1
 from aiec_graph.bench.results import RunsFile, versions, write_settings
-from aiec_graph.bench.tables import ACT_NAMES, Entry, ResultTable, mean_and_std, write_tables
-from aiec_graph.core import ACTIVATIONS
+from aiec_graph.bench.sweep import plot_sweeps
+from aiec_graph.bench.tables import Entry, ResultTable, mean_and_std, write_tables
+from aiec_graph.bench.variants import label_of, slug_of, title_of
 from aiec_graph.data import default_data_root
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.files import write_whole
 from aiec_graph.train import count_parameters
-from aiec_graph.vision import BACKBONES, ImageData, VisionSettings, check_image_size, load_images
+from aiec_graph.vision import (
+    BACKBONES,
+    IMAGE_ACTIVATIONS,
+    IMAGES,
+    ImageData,
+    VisionSettings,
+    check_image_size,
+    load_images,
+)
+from aiec_graph.vision.activations import MAPS_ONLY
 from aiec_graph.vision.training import VisionResult, train_images
 
 LIBRARIES = ("torch", "torchvision", "timm", "lightning", "transformers")
@@ -57,6 +77,11 @@ class VisionConfig:
     """Accelerators to train on, or processes where there is none."""
     checkpoint: bool = False
     """Keep the weights of each trained network."""
+    overrides: list[Override] = field(default_factory=list)
+    """In a configuration file: settings for some of the cells, such as
+    [{when: {backbone: deit_tiny, act: aiec}, set: {lambda_gate: 400}}]."""
+    skip: list[dict[str, str]] = field(default_factory=list)
+    """In a configuration file: cells to leave out, such as [{backbone: vit_tiny, act: cbam}]."""
     train: VisionSettings = field(default_factory=VisionSettings)
 
     def check(self) -> None:
@@ -70,12 +95,23 @@ class VisionConfig:
                 raise InputError(f"name at least one {option} with --{option}")
         for name in self.backbone:
             look_up(name, BACKBONES, "backbone")
-        for name in self.act:
-            look_up(name, ACTIVATIONS, "activation")
         trial_seeds(self.seeds)
         if self.devices < 1:
             raise InputError(f"devices must be at least 1, not {self.devices}")
-        self.train.check()
+        known = {
+            "dataset": {*IMAGES, *self.dataset},
+            "backbone": set(BACKBONES),
+            "act": set(IMAGE_ACTIVATIONS),
+        }
+        check_overrides([*self.overrides, *(Override(when, {}) for when in self.skip)], known)
+        for cell in self.cells():
+            cell.settings.check()
+            if cell.act in MAPS_ONLY and BACKBONES[cell.backbone].gives_tokens:
+                raise InputError(
+                    f"{cell.act} convolves over maps and cannot stand in {cell.backbone}, which "
+                    "gives tokens; leave it out of --act, or out of these cells by skip: "
+                    f"[{{backbone: {cell.backbone}, act: {cell.act}}}] in a configuration file"
+                )
 
     @property
     def folder(self) -> Path:
@@ -85,8 +121,12 @@ class VisionConfig:
     def cells(self) -> Iterator["VisionCell"]:
         for dataset in dict.fromkeys(self.dataset):
             for backbone in dict.fromkeys(self.backbone):
-                for act in dict.fromkeys(self.act):
-                    yield VisionCell(dataset, backbone, act, self.train)
+                for variant in variants_of(self.act, IMAGE_ACTIVATIONS):
+                    place = {"dataset": dataset, "backbone": backbone, "act": variant.act}
+                    if any(when.items() <= place.items() for when in self.skip):
+                        continue
+                    settings = variant.apply(overridden(self.train, self.overrides, place))
+                    yield VisionCell(dataset, backbone, variant.act, settings, variant.changes)
 
 
 @dataclass(frozen=True)
@@ -97,17 +137,21 @@ class VisionCell:
     backbone: str
     act: str
     settings: VisionSettings
+    changes: dict[str, Any] = field(default_factory=dict)
+    """What --act itself changed in the settings; it names the results."""
 
     @property
     def act_label(self) -> str:
-        """Without the gate loss it is not AIEC."""
-        return label_of(self.act, self.settings.lambda_gate, self.settings.act_options)
+        """The activation's name for the results."""
+        return label_of(self.act, self.settings, self.changes)
 
     @property
     def config_hash(self) -> str:
         """Of everything that the result depends on, beyond the seed."""
         parts = asdict(self)
-        del parts["settings"]["workers"]
+        del parts["changes"], parts["settings"]["workers"]
+        if self.act not in ("relu_l0", "gelu_l0"):
+            del parts["settings"]["lambda_l0"]
         if self.act != "aiec":
             for name in ONLY_AIEC:
                 del parts["settings"][name]
@@ -154,6 +198,7 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
         summary = summarise(rows[rows["seed"].isin(seeds)], cells)
         table = make_table(summary, cells, config.train)
         write_tables(config.folder, summary, table)
+        plot_sweeps(config.folder, summary, "backbone", "test_top1", "top-1 accuracy (%)")
     finally:
         runs.close()
     return table
@@ -162,7 +207,7 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
 def _run_one(
     config: VisionConfig, cell: VisionCell, seed: int, data: ImageData, runs: RunsFile
 ) -> VisionResult:
-    stem = f"{data.name}_{cell.backbone}_{cell.act_label}_{cell.config_hash}_{seed}"
+    stem = f"{data.name}_{cell.backbone}_{slug_of(cell.act_label)}_{cell.config_hash}_{seed}"
     folder = config.folder / "training" / stem
     memory.reset_peak()
     result = train_images(
@@ -232,29 +277,45 @@ def make_table(
     acts = list(dict.fromkeys(cell.act_label for cell in cells))
     places = list(dict.fromkeys((Path(cell.dataset).name, cell.backbone) for cell in cells))
     found = {
-        (row["dataset"], row["backbone"], row["act"]): (
+        (Path(cell.dataset).name, cell.backbone, cell.act_label): (
             row["test_top1_mean"],
             row["test_top1_std"],
+            paper_top1(cell.dataset, cell.backbone, cell.act_label, cell.settings),
         )
-        for row in summary.to_dict("records")
+        for cell, row in zip(cells, summary.to_dict("records"), strict=True)
     }
     rows = []
     for dataset, backbone in places:
-        best = max(found[dataset, backbone, act][0] for act in acts)
+        own = {
+            act: found[dataset, backbone, act] for act in acts if (dataset, backbone, act) in found
+        }
+        best = max(mean for mean, _, _ in own.values())
         entries = []
         for act in acts:
-            mean, std = found[dataset, backbone, act]
-            entries.append(Entry(mean_and_std(mean, std), bool(mean == best) and len(acts) > 1))
+            if act not in own:
+                entries.append(Entry("n/a", False))
+                continue
+            mean, std, paper = own[act]
+            text = mean_and_std(mean, std) + ("" if paper is None else f" [{paper:.1f}]")
+            entries.append(Entry(text, bool(mean == best) and len(own) > 1))
         rows.append((f"{dataset} {BACKBONES[backbone].title}", entries))
     limit = f"; {settings.limit_train} training images" if settings.limit_train else ""
+    gates = " / ".join(
+        f"{value:g}"
+        for value in dict.fromkeys(c.settings.lambda_gate for c in cells if not c.changes)
+        or [settings.lambda_gate]
+    )
     note = (
         f"{settings.epochs} epochs{limit}; accuracy after the last; λ_aux {settings.lambda_aux:g}; "
-        f"λ_gate {settings.lambda_gate:g}. Best of each row in bold."
+        f"λ_gate {gates}. Best of each row in bold."
     )
+    notes = [note]
+    if any(paper is not None for _, _, paper in found.values()):
+        notes.append("In brackets: the paper's figure.")
     seeds = summary["seeds"].max()
     return ResultTable(
         title=f"Top-1 accuracy on test images in %, mean ± standard deviation over {seeds} seeds",
-        columns=[ACT_NAMES[act] for act in acts],
+        columns=[title_of(act) for act in acts],
         rows=rows,
-        notes=[note],
+        notes=notes,
     )

@@ -6,7 +6,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from aiec_graph.bench.cli import HelpFormatter, field_texts, parse
+from aiec_graph.bench.cli import HelpFormatter, act_names, field_texts, parse
 from aiec_graph.errors import InputError
 
 DESCRIPTION = """Compares activations in image classification: top-1 accuracy over seeds.
@@ -39,10 +39,9 @@ def vision_command(arguments: list[str]) -> int:
             f"images need further libraries ({error}): pip install 'aiec-graph[vision]'"
         ) from None
     from aiec_graph.bench.vision import VisionConfig, run
-    from aiec_graph.core import ACTIVATIONS
-    from aiec_graph.vision import BACKBONES, IMAGES, VisionSettings
+    from aiec_graph.vision import BACKBONES, IMAGE_ACTIVATIONS, IMAGES, VisionSettings
 
-    known = {"dataset": IMAGES, "backbone": BACKBONES, "act": ACTIVATIONS}
+    known = {"dataset": IMAGES, "backbone": BACKBONES, "act": act_names(IMAGE_ACTIVATIONS)}
     parser = ArgumentParser(
         prog="run_bench.py vision",
         description=DESCRIPTION,

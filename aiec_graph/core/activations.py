@@ -8,7 +8,7 @@ from torch import nn
 from aiec_graph.core.aiec import AIEC
 from aiec_graph.core.channelwise import ChannelwiseActivation
 from aiec_graph.core.gdn import GDN
-from aiec_graph.errors import look_up
+from aiec_graph.errors import InputError, did_you_mean, look_up
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "softplus": nn.Softplus,
@@ -20,6 +20,33 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "gdn": GDN,
     "aiec": AIEC,
 }
+
+AIEC_OPTIONS = ("tau", "gate", "count", "gate_norm", "detach_aux")
+"""What a benchmark may change about AIEC; width, classes and pooling follow from the site."""
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Checks options of AIEC by name and value.
+
+    Raises:
+        InputError: one is unknown or out of its set.
+    """
+    for option in options:
+        if option not in AIEC_OPTIONS:
+            raise InputError(
+                f"unknown AIEC option {option!r}.{did_you_mean(option, AIEC_OPTIONS)} Known: "
+                f"{', '.join(AIEC_OPTIONS)}"
+            )
+    kinds = {"tau": (int, float), "detach_aux": bool}
+    for option, value in options.items():
+        kind = kinds.get(option, str)
+        wrong_bool = isinstance(value, bool) and kind is not bool
+        if not isinstance(value, kind) or wrong_bool or value == float("inf"):
+            raise InputError(f"act_options: {option} cannot be {value!r}")
+    try:
+        AIEC(1, **options)
+    except ValueError as error:
+        raise InputError(f"act_options: {error}") from None
 
 
 def make_activation(

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from torch import nn
 
-from aiec_graph.core import AIEC, make_activation
-from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.core import AIEC
+from aiec_graph.core.activations import check_options
+from aiec_graph.errors import InputError, look_up
 from aiec_graph.nn import AGGREGATORS, GCN, NORMS, GraphSAGE
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.settings import TrainSettings
 
 MODELS: dict[str, Callable[..., GNN]] = {"gcn": GCN, "sage": GraphSAGE}
-AIEC_OPTIONS = ("tau", "gate", "count", "gate_norm", "detach_aux")
 
 
 def build_model(name: str, act: str, in_channels: int, settings: TrainSettings) -> GNN:
@@ -52,22 +52,7 @@ def check_settings(settings: TrainSettings) -> None:
     for name in ("lambda_aux", "lambda_gate"):
         if not getattr(settings, name) >= 0:
             raise InputError(f"{name} must be at least 0, not {getattr(settings, name)}")
-    for option in settings.act_options:
-        if option not in AIEC_OPTIONS:
-            raise InputError(
-                f"unknown AIEC option {option!r}.{did_you_mean(option, AIEC_OPTIONS)} Known: "
-                f"{', '.join(AIEC_OPTIONS)}"
-            )
-    kinds = {"tau": (int, float), "detach_aux": bool}
-    for option, value in settings.act_options.items():
-        kind = kinds.get(option, str)
-        wrong_bool = isinstance(value, bool) and kind is not bool
-        if not isinstance(value, kind) or wrong_bool or value == float("inf"):
-            raise InputError(f"act_options: {option} cannot be {value!r}")
-    try:
-        make_activation(AIEC, 1, options=settings.act_options)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"act_options: {error}") from None
+    check_options(settings.act_options)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -36,6 +36,11 @@ class Backbone:
     smallest: int = 8
     """Smaller images would vanish inside."""
 
+    @property
+    def gives_tokens(self) -> bool:
+        """Whether it is a transformer; the others give maps [N, C, H, W]."""
+        return self.blocks == "all"
+
 
 def is_small(image_size: int) -> bool:
     return image_size <= LARGEST_SMALL

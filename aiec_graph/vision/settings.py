@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiec_graph.core.activations import check_options
 from aiec_graph.errors import InputError
 
 REFERENCE_BATCH = 512
@@ -42,6 +43,8 @@ class VisionSettings:
     """AIEC: weight of the auxiliary loss."""
     lambda_gate: float = 200.0
     """AIEC: weight of the gate loss; 0 leaves the auxiliary loss alone, which is not AIEC."""
+    lambda_l0: float = 0.01
+    """relu_l0, gelu_l0: weight of the share of open gates."""
     act_options: dict[str, Any] = field(default_factory=dict)
     """AIEC: its further options, such as {gate: union, count: all, tau: 0.1}."""
 
@@ -60,9 +63,10 @@ class VisionSettings:
         for name in ("lr", "clip"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("lambda_aux", "lambda_gate"):
+        for name in ("lambda_aux", "lambda_gate", "lambda_l0"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} must be at least 0, not {getattr(self, name)}")
+        check_options(self.act_options)
         if not 0 <= self.drop_path < 1:
             raise InputError(f"drop_path must be at least 0 and below 1, not {self.drop_path}")
         for name, known in (("augment", ("auto", "full", "none")), ("precision", PRECISIONS)):

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from aiec_graph.core import convert as core
-from aiec_graph.core.activations import ACTIVATIONS
 from aiec_graph.core.aiec import AIEC, ThresholdActivation
 from aiec_graph.core.convert import REPLACEABLE, run_once
 from aiec_graph.errors import InputError, look_up
+from aiec_graph.vision.activations import IMAGE_ACTIVATIONS
 
 # Modules of these files are activations too.
 ACTIVATION_FILES = frozenset(
@@ -39,7 +39,7 @@ def convert(
 
     Args:
         model: from images [N, 3, H, W] to logits.
-        act: a name in `aiec_graph.core.ACTIVATIONS`.
+        act: one of `IMAGE_ACTIVATIONS`.
         num_classes: K, for AIEC's decision units.
         image_size: H and W of the forward pass that looks at shapes.
         blocks: "all" activations, those of the "last" block that gives maps or tokens, or a
@@ -54,22 +54,15 @@ def convert(
     Raises:
         InputError: nothing matches, or the name of the activation is unknown.
     """
-    look_up(act, ACTIVATIONS, "activation")
-    shapes = _shapes(model, image_size)
-    chosen = _choose(shapes, blocks)
-    if not chosen:
-        known = ", ".join(shapes) or "none"
-        raise InputError(
-            f"no activation of {type(model).__name__} matches blocks={blocks!r}; found: {known}"
-        )
+    cls = look_up(act, IMAGE_ACTIVATIONS, "activation")
+    sites = find_sites(model, image_size, blocks, pooling)
     example = (_probe(model, image_size),)
-    is_aiec = ACTIVATIONS[act] is AIEC
     groups: dict[str | None, set[str]] = {}
-    for name in chosen:
-        groups.setdefault(_pooling_at(shapes[name], pooling) if is_aiec else None, set()).add(name)
+    for name, way in sites.items():
+        groups.setdefault(way if cls is AIEC else None, set()).add(name)
     for way, names in groups.items():
         extra = dict(options or {}) | ({} if way is None else {"pooling": way})
-        new: str | type[nn.Module] = act
+        new = cls
         if way == UNJUDGED:
             new = ThresholdActivation
             extra = {k: v for k, v in (options or {}).items() if k == "tau"}
@@ -81,10 +74,33 @@ def convert(
             where=lambda name, _, names=names: name in names,
             options=extra,
         )
-    return chosen
+    return list(sites)
 
 
 UNJUDGED = "unjudged"
+
+
+def find_sites(
+    model: nn.Module, image_size: int, blocks: str = "all", pooling: str = "auto"
+) -> dict[str, str]:
+    """The activations of a network that `convert` would replace, and how each makes one vector.
+
+    Takes the arguments of `convert`.
+
+    Returns:
+        By module name "mean", "class_token", or `UNJUDGED` where a row is no image.
+
+    Raises:
+        InputError: nothing matches.
+    """
+    shapes = _shapes(model, image_size)
+    chosen = _choose(shapes, blocks)
+    if not chosen:
+        known = ", ".join(shapes) or "none"
+        raise InputError(
+            f"no activation of {type(model).__name__} matches blocks={blocks!r}; found: {known}"
+        )
+    return {name: _pooling_at(shapes[name], pooling) for name in chosen}
 
 
 def _pooling_at(shape: torch.Size, pooling: str) -> str:
@@ -117,7 +133,8 @@ def _block_of(name: str) -> str:
 
 
 def _is_activation(module: nn.Module) -> bool:
-    return isinstance(module, REPLACEABLE) or type(module).__module__ in ACTIVATION_FILES
+    known = (*REPLACEABLE, *IMAGE_ACTIVATIONS.values(), ThresholdActivation)
+    return isinstance(module, known) or type(module).__module__ in ACTIVATION_FILES
 
 
 def _shapes(model: nn.Module, image_size: int) -> dict[str, torch.Size]:
@@ -131,8 +148,11 @@ def _shapes(model: nn.Module, image_size: int) -> dict[str, torch.Size]:
 
         handles.append(module.register_forward_pre_hook(see))
 
+    found: list[str] = []
     for name, module in model.named_modules():
-        if _is_activation(module):
+        # What is inside of a site, such as the ReLU of an attention block, is no site.
+        if _is_activation(module) and not any(name.startswith(f"{site}.") for site in found):
+            found.append(name)
             watch(name, module)
     try:
         run_once(model, (_probe(model, image_size),))

@@ -19,9 +19,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchmetrics.classification import MulticlassAccuracy
 
 from aiec_graph.core import AIECLoss
+from aiec_graph.core.activations import check_options
 from aiec_graph.errors import InputError
 from aiec_graph.vision.backbones import BACKBONES, make_backbone
 from aiec_graph.vision.images import ImageData
+from aiec_graph.vision.rivals import HardConcrete
 from aiec_graph.vision.settings import REFERENCE_BATCH, VisionSettings
 from aiec_graph.vision.sites import convert
 
@@ -54,18 +56,15 @@ def build_network(
         InputError: a name is unknown, the images do not fit, or an option is unknown.
     """
     network = make_backbone(backbone, num_classes, image_size, settings.drop_path)
-    options = settings.act_options if act == "aiec" else {}
-    try:
-        convert(
-            network,
-            act,
-            num_classes=num_classes,
-            image_size=image_size,
-            blocks=BACKBONES[backbone].blocks,
-            options=options,
-        )
-    except TypeError as error:
-        raise InputError(f"act_options: {error}") from None
+    check_options(settings.act_options)
+    convert(
+        network,
+        act,
+        num_classes=num_classes,
+        image_size=image_size,
+        blocks=BACKBONES[backbone].blocks,
+        options=settings.act_options if act == "aiec" else {},
+    )
     return network
 
 
@@ -91,10 +90,14 @@ class Classifier(L.LightningModule):
                 f"the loss is {losses.total.item()} at epoch {self.current_epoch + 1}; try a "
                 "smaller --lr or --lambda-gate"
             )
-        self.log("loss", losses.total, on_step=False, on_epoch=True, prog_bar=True)
+        total = losses.total
+        gates = [m.penalty() for m in self.network.modules() if isinstance(m, HardConcrete)]
+        if gates:
+            total = total + self.settings.lambda_l0 * torch.stack(gates).mean()
+        self.log("loss", total, on_step=False, on_epoch=True, prog_bar=True)
         for name in ("task", "aux", "gate"):
             self.log(f"loss_{name}", getattr(losses, name), on_step=False, on_epoch=True)
-        return losses.total
+        return total
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
         images, y = batch
@@ -141,7 +144,7 @@ def train_images(
 
     Args:
         backbone: one of `BACKBONES`.
-        act: a name in `aiec_graph.core.ACTIVATIONS`.
+        act: one of `IMAGE_ACTIVATIONS`.
         data: what to train on.
         settings: everything else.
         seed: of the weights and the order of the images.

@@ -90,7 +90,7 @@ def test_a_loss_that_is_no_number_is_told(digits, tmp_path):
 
 
 def test_options_that_aiec_does_not_have(digits, tmp_path):
-    with pytest.raises(InputError, match="act_options"):
+    with pytest.raises(InputError, match="unknown AIEC option 'gaet'"):
         train_images(
             "resnet18", "aiec", digits, settings(act_options={"gaet": "union"}), 1, tmp_path
         )

@@ -1,0 +1,160 @@
+"""What --act takes: an activation, an ablation of AIEC, or AIEC with settings of its own.
+
+`aiec:tau=0.1,gate=union` is AIEC with two settings that differ from the rest of the command. The
+ablations of the paper's Table 3 have names.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+import yaml
+
+from aiec_graph.core.activations import AIEC_OPTIONS
+from aiec_graph.errors import InputError, did_you_mean
+
+LAMBDAS = ("lambda_aux", "lambda_gate")
+AUX_ONLY = "aux_only"
+ABLATIONS: dict[str, dict[str, Any]] = {
+    AUX_ONLY: {"lambda_gate": 0.0},
+    "stats_all": {"count": "all"},
+    "gate_all": {"gate": "all"},
+    "intrinsic": {"gate": "intrinsic"},
+    "extrinsic": {"gate": "extrinsic"},
+    "union": {"gate": "union"},
+}
+"""The paper's Table 3, beside `aiec` itself, which is the consensus."""
+
+TITLES = {
+    "softplus": "Softplus",
+    "elu": "ELU",
+    "selu": "SELU",
+    "silu": "SiLU",
+    "relu": "ReLU",
+    "gelu": "GELU",
+    "gdn": "GDN",
+    "aiec": "AIEC",
+    "relu_by_hand": "ReLU by hand",
+    "gelu_by_hand": "GELU by hand",
+    "relu_l0": "ReLU + L0",
+    "gelu_l0": "GELU + L0",
+    "senet": "SENet",
+    "cbam": "CBAM",
+    AUX_ONLY: "aux-only",
+    "stats_all": "AIEC stats-all",
+    "gate_all": "AIEC all",
+    "intrinsic": "AIEC I",
+    "extrinsic": "AIEC E",
+    "union": "AIEC I ∪ E",
+}
+SETTING_TITLES = {"tau": "τ", "lambda_gate": "λ_gate", "lambda_aux": "λ_aux"}
+
+
+class AIECSettings(Protocol):
+    """What graphs' and images' settings have in common."""
+
+    @property
+    def lambda_aux(self) -> float: ...
+    @property
+    def lambda_gate(self) -> float: ...
+    @property
+    def act_options(self) -> dict[str, Any]: ...
+
+
+S = TypeVar("S", bound=AIECSettings)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An activation, and what it changes in the settings."""
+
+    act: str
+    """The activation that the network is built with."""
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def apply(self, settings: S) -> S:
+        """The settings with the changes made."""
+        lambdas = {k: v for k, v in self.changes.items() if k in LAMBDAS}
+        options = {k: v for k, v in self.changes.items() if k not in LAMBDAS}
+        return replace(  # pyright: ignore[reportCallIssue]
+            settings,  # pyright: ignore[reportArgumentType]
+            **lambdas,
+            act_options={**settings.act_options, **options},
+        )
+
+
+def parse_variant(text: str, known: Iterable[str]) -> Variant:
+    """Reads one value of --act.
+
+    Args:
+        text: such as `relu`, `union` or `aiec:tau=0.1`.
+        known: names of activations.
+
+    Raises:
+        InputError: a name is unknown or a value is out of its set.
+    """
+    if text in ABLATIONS:
+        return Variant("aiec", dict(ABLATIONS[text]))
+    names = [*known, *ABLATIONS]
+    act, colon, rest = text.partition(":")
+    if act not in names:
+        raise InputError(
+            f"unknown activation {act!r}.{did_you_mean(act, names)} Known: {', '.join(names)}"
+        )
+    if not colon:
+        return Variant(act)
+    if act != "aiec":
+        raise InputError(f"{text!r}: only aiec takes settings, such as aiec:tau=0.1")
+    changes: dict[str, Any] = {}
+    for part in rest.split(","):
+        key, equals, value = part.partition("=")
+        if key not in (*LAMBDAS, *AIEC_OPTIONS) or not equals:
+            keys = (*LAMBDAS, *AIEC_OPTIONS)
+            raise InputError(
+                f"{text!r}: {part!r} is not SETTING=VALUE with a setting of AIEC."
+                f"{did_you_mean(key, keys)} Known: {', '.join(keys)}"
+            )
+        changes[key] = _number(value, text) if key in (*LAMBDAS, "tau") else _plain(value)
+    return Variant("aiec", changes)
+
+
+def _number(value: str, text: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise InputError(f"{text!r}: {value!r} is not a number") from None
+
+
+def _plain(value: str) -> Any:
+    return yaml.safe_load(value) if value in ("true", "false") else value
+
+
+def label_of(act: str, settings: AIECSettings, changes: Mapping[str, Any]) -> str:
+    """A variant's name in the results: without a gate, AIEC is its own control, `aux_only`."""
+    if act != "aiec":
+        return act
+    gated = settings.lambda_gate > 0 and settings.act_options.get("gate") != "none"
+    own = dict(changes) if gated else {k: v for k, v in changes.items() if "gate" not in k}
+    if gated and own in ABLATIONS.values():
+        return next(name for name, same in ABLATIONS.items() if same == own)
+    parts = [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in own.items()]
+    return ("aiec" if gated else AUX_ONLY) + (":" + ",".join(parts) if parts else "")
+
+
+def title_of(label: str) -> str:
+    """A label as tables and figures show it."""
+    act, _, rest = label.partition(":")
+    parts = [part.partition("=") for part in rest.split(",") if part]
+    return " ".join([TITLES[act], *(f"{SETTING_TITLES.get(k, k)} {v}" for k, _, v in parts)])
+
+
+def swept(label: str) -> tuple[str, float] | None:
+    """The one setting with a number that a label changes, and its value."""
+    key, equals, value = label.partition(":")[2].partition("=")
+    numeric = equals and "," not in value and key in (*LAMBDAS, "tau")
+    return (key, float(value)) if numeric else None
+
+
+def slug_of(label: str) -> str:
+    """A label as a part of a file's name."""
+    return label.replace(":", "-").replace("=", "-").replace(",", "-")
