@@ -1,5 +1,7 @@
 """Trained networks on disk: tensors and plain values only, so that loading one runs no code."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,16 +47,8 @@ def load_checkpoint(path: Path) -> tuple[GNN, Preprocessor, Cell, int]:
     Raises:
         InputError: the file is missing, damaged or not a checkpoint of this project.
     """
-    try:
-        with path.open("rb") as stream:
-            content: dict[str, Any] = load_weights_only(stream, path)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    if not isinstance(content, dict) or "format" not in content:
-        raise InputError(f"{path}: not a checkpoint that --checkpoint wrote")
-    if str(content["format"]) != str(FORMAT):
-        raise InputError(f"{path}: a checkpoint of another version of aiec_graph; train it anew")
-    try:
+    content = read_content(path, FORMAT)
+    with refused(path):
         parts = dict(content["cell"])
         text = parts.get("text")
         parts["text"] = None if text is None else TextGraph(**text)
@@ -64,9 +58,51 @@ def load_checkpoint(path: Path) -> tuple[GNN, Preprocessor, Cell, int]:
         seed = int(content["seed"])
         network = build_model(cell.model, cell.act, content["in_channels"], cell.settings)
         network.load_state_dict(content["state_dict"])
+        preprocessor = Preprocessor.from_state(content["preprocessor"])
+    return network.eval(), preprocessor, cell, seed
+
+
+def read_content(path: Path, expected: object = None) -> dict[str, Any]:
+    """What a checkpoint holds, of graphs or of images.
+
+    Args:
+        path: the file.
+        expected: the format that it must have; None takes any.
+
+    Raises:
+        InputError: the file is missing, damaged, no checkpoint of this project or of another
+            format.
+    """
+    try:
+        with path.open("rb") as stream:
+            content: dict[str, Any] = load_weights_only(stream, path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if not isinstance(content, dict) or "format" not in content:
+        raise InputError(f"{path}: not a checkpoint that --checkpoint wrote")
+    found = str(content["format"])
+    if expected is not None and found != str(expected):
+        if found.startswith("image-") != str(expected).startswith("image-"):
+            kind = "images" if found.startswith("image-") else "graphs"
+            raise InputError(
+                f"{path}: a checkpoint of a network for {kind}, which is of no use here"
+            )
+        raise InputError(f"{path}: a checkpoint of another version of aiec_graph; train it anew")
+    return content
+
+
+@contextmanager
+def refused(path: Path) -> Iterator[None]:
+    """Turns whatever the parts of a checkpoint fail with into an error that names its file.
+
+    Raises:
+        InputError: the block within raised.
+    """
+    try:
         with named(path):
-            preprocessor = Preprocessor.from_state(content["preprocessor"])
+            yield
+    except InputError:
+        raise
     except (KeyError, TypeError, RuntimeError, ValueError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: an incomplete or altered checkpoint ({reason})") from None
-    return network.eval(), preprocessor, cell, seed

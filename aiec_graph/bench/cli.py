@@ -23,7 +23,7 @@ from aiec_graph.errors import InputError, did_you_mean
 from aiec_graph.train import MODELS, TrainSettings
 
 DEFAULT_SCALE = 0.1
-COMMANDS = ("bench", "score", "data", "vision")
+COMMANDS = ("bench", "score", "data", "vision", "cost", "channels", "export")
 # How jsonargparse words an unknown option and an unknown key of a configuration file.
 UNKNOWN_OPTION = r"[Uu]nrecognized arguments: (\S+)|Option '([\w.-]+)' is not accepted"
 
@@ -36,6 +36,8 @@ DESCRIPTION = """Compares activations in graph anomaly detection: AUC, AP and Re
   run_bench.py score results/reddit/checkpoints/NAME.pt --out scores.csv
   run_bench.py data list | info | download | simulate | verify
   run_bench.py vision --dataset digits --backbone vit_tiny --act relu aiec
+  run_bench.py channels CHECKPOINT CHECKPOINT   # which channels serve which class
+  run_bench.py cost | export                    # of image networks: time and memory, ONNX
 
 Files: a folder per data set under --data-root; `data info NAME` says where each comes from, and
 docs/own-graphs.md how to give a graph of your own. Results: runs.csv (a row per seed), summary.csv,
@@ -65,10 +67,10 @@ def main(argv: list[str] | None = None) -> int:
             from aiec_graph.bench.data_cli import data_command
 
             return data_command(arguments)
-        if command == "vision":
-            from aiec_graph.bench.vision_cli import vision_command
+        if command in ("vision", "cost", "channels", "export"):
+            from aiec_graph.bench import vision_cli
 
-            return vision_command(arguments)
+            return getattr(vision_cli, f"{command}_command")(arguments)
         if command == "bench":
             return _bench(arguments)
         raise InputError(

@@ -108,8 +108,10 @@ class ResultTable:
         return frame.to_latex(index=False, caption=tex(" ".join([self.title + ".", *self.notes])))
 
 
-def write_tables(folder: Path, summary: pd.DataFrame, table: ResultTable) -> None:
-    """Writes `summary.csv`, `table.md` and `table.tex`.
+def write_tables(
+    folder: Path, summary: pd.DataFrame, table: ResultTable, name: str = "summary"
+) -> None:
+    """Writes `<name>.csv`, `table.md` and `table.tex`.
 
     Raises:
         InputError: one cannot be written.
@@ -118,7 +120,7 @@ def write_tables(folder: Path, summary: pd.DataFrame, table: ResultTable) -> Non
     def text(content: str) -> Callable[[Path], object]:
         return lambda path: path.write_text(content, encoding="utf-8")
 
-    write_whole(folder / "summary.csv", lambda path: summary.to_csv(path, index=False))
+    write_whole(folder / f"{name}.csv", lambda path: summary.to_csv(path, index=False))
     write_whole(folder / "table.md", text(table.to_markdown()))
     write_whole(folder / "table.tex", text(table.to_latex()))
 

@@ -4,30 +4,26 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import torch
 from rich.console import Console
 
 from aiec_graph.bench import memory
 from aiec_graph.bench.config import (
-    ONLY_AIEC,
     Override,
     check_overrides,
-    hash_of,
     overridden,
     trial_seeds,
     variants_of,
 )
+from aiec_graph.bench.image_checkpoint import VisionCell, save_image_checkpoint
 from aiec_graph.bench.paper_images import paper_top1
 from aiec_graph.bench.results import RunsFile, versions, write_settings
 from aiec_graph.bench.sweep import plot_sweeps
 from aiec_graph.bench.tables import Entry, ResultTable, mean_and_std, write_tables
-from aiec_graph.bench.variants import label_of, slug_of, title_of
+from aiec_graph.bench.variants import slug_of, title_of
 from aiec_graph.data import default_data_root
 from aiec_graph.errors import InputError, look_up
-from aiec_graph.files import write_whole
 from aiec_graph.train import count_parameters
 from aiec_graph.vision import (
     BACKBONES,
@@ -47,6 +43,7 @@ COLUMNS = [
     *("dataset", "backbone", "act", "seed", "image_size", "train_images", "test_images"),
     *METRICS,
     *("epochs", "seconds_per_epoch", "peak_memory_mb", "parameters", "config_hash"),
+    "data_checksum",
     *("aiec_graph_version", "python_version", *(f"{name}_version" for name in LIBRARIES)),
 ]
 
@@ -96,6 +93,9 @@ class VisionConfig:
         for name in self.backbone:
             look_up(name, BACKBONES, "backbone")
         trial_seeds(self.seeds)
+        names = [Path(name).name for name in dict.fromkeys(self.dataset)]
+        if len(set(names)) < len(names):
+            raise InputError(f"two of the data sets have one name: {', '.join(names)}")
         if self.devices < 1:
             raise InputError(f"devices must be at least 1, not {self.devices}")
         known = {
@@ -118,7 +118,7 @@ class VisionConfig:
         names = "-".join(dict.fromkeys(Path(name).name for name in self.dataset))
         return self.out or Path("results") / f"vision-{names}"
 
-    def cells(self) -> Iterator["VisionCell"]:
+    def cells(self) -> Iterator[VisionCell]:
         for dataset in dict.fromkeys(self.dataset):
             for backbone in dict.fromkeys(self.backbone):
                 for variant in variants_of(self.act, IMAGE_ACTIVATIONS):
@@ -127,35 +127,6 @@ class VisionConfig:
                         continue
                     settings = variant.apply(overridden(self.train, self.overrides, place))
                     yield VisionCell(dataset, backbone, variant.act, settings, variant.changes)
-
-
-@dataclass(frozen=True)
-class VisionCell:
-    """One backbone with one activation on one data set."""
-
-    dataset: str
-    backbone: str
-    act: str
-    settings: VisionSettings
-    changes: dict[str, Any] = field(default_factory=dict)
-    """What --act itself changed in the settings; it names the results."""
-
-    @property
-    def act_label(self) -> str:
-        """The activation's name for the results."""
-        return label_of(self.act, self.settings, self.changes)
-
-    @property
-    def config_hash(self) -> str:
-        """Of everything that the result depends on, beyond the seed."""
-        parts = asdict(self)
-        del parts["changes"], parts["settings"]["workers"]
-        if self.act not in ("relu_l0", "gelu_l0"):
-            del parts["settings"]["lambda_l0"]
-        if self.act != "aiec":
-            for name in ONLY_AIEC:
-                del parts["settings"][name]
-        return hash_of(parts)
 
 
 def run(config: VisionConfig, console: Console) -> ResultTable:
@@ -169,7 +140,7 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
     seeds = trial_seeds(config.seeds)
     cells = list(config.cells())
     try:
-        finished = {(r.config_hash, r.seed) for r in runs.read().itertuples()}
+        finished = runs.finished()
         loaded: dict[str, ImageData] = {}
         todo = [(c, s) for c in cells for s in seeds if (c.config_hash, s) not in finished]
         for dataset in {cell.dataset for cell, _ in todo}:
@@ -180,6 +151,13 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
                 config.download,
                 config.classes,
             )
+            own = [c.config_hash for c in cells if c.dataset == dataset]
+            made_from = {finished[h, s] for h in own for s in seeds if (h, s) in finished}
+            if made_from - {loaded[dataset].checksum}:
+                raise InputError(
+                    f"{config.folder} has runs on {loaded[dataset].name} from other images than "
+                    "the present ones; name another --out"
+                )
             for name in config.backbone:  # a misfit is told before hours of training
                 check_image_size(name, loaded[dataset].image_size)
         done = len(cells) * len(seeds) - len(todo)
@@ -216,9 +194,8 @@ def _run_one(
     peak = memory.peak_mb()
     write_settings(config.folder, cell.config_hash, asdict(cell))
     if config.checkpoint:
-        content = {"cell": asdict(cell), "state_dict": result.network.state_dict()}
         place = config.folder / "checkpoints" / f"{stem}.pt"
-        write_whole(place, lambda path: torch.save(content, path))
+        save_image_checkpoint(place, result.network, cell, seed, data, config.classes)
     runs.append(
         {
             "dataset": data.name,
@@ -237,6 +214,7 @@ def _run_one(
             "peak_memory_mb": peak,
             "parameters": count_parameters(result.network),
             "config_hash": cell.config_hash,
+            "data_checksum": data.checksum,
             **versions(LIBRARIES),
         }
     )
@@ -286,9 +264,8 @@ def make_table(
     }
     rows = []
     for dataset, backbone in places:
-        own = {
-            act: found[dataset, backbone, act] for act in acts if (dataset, backbone, act) in found
-        }
+        place = (dataset, backbone)
+        own = {act: found[*place, act] for act in acts if (*place, act) in found}
         best = max(mean for mean, _, _ in own.values())
         entries = []
         for act in acts:

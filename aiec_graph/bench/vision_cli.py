@@ -1,23 +1,50 @@
-"""The command `vision`."""
+"""The commands `vision`, `cost`, `channels` and `export`."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jsonargparse import ArgumentParser
 from rich.console import Console
+from rich.table import Table
 
 from aiec_graph.bench.cli import HelpFormatter, act_names, field_texts, parse
 from aiec_graph.errors import InputError
 
-DESCRIPTION = """Compares activations in image classification: top-1 accuracy over seeds.
+VISION = """Compares activations in image classification: top-1 accuracy over seeds.
 
   run_bench.py vision --dataset digits --backbone vit_tiny resnet18 --act relu gelu aiec --epochs 30
   run_bench.py vision --dataset cifar100 --backbone vit_tiny --act relu aiec --download
   run_bench.py vision --dataset path/to/folder --backbone pvt_tiny --image-size 64
-  run_bench.py vision --config configs/vision_digits.yaml
+  run_bench.py vision --config configs/table1.yaml
 
 Results: runs.csv (a row per seed), summary.csv, table.md and table.tex in --out; logs for
-TensorBoard below training/."""
+TensorBoard below training/. Where --act gives one setting of AIEC several values, as in
+aiec:tau=0 aiec:tau=0.1, a figure shows accuracy over it."""
+
+COST = """Times training and inference steps, and takes their peak memory (the paper's Table 4).
+
+  run_bench.py cost --config configs/table4.yaml
+  run_bench.py cost --backbone vit_tiny --batch-size 1024 --device cuda
+
+Results: cost.csv, table.md and table.tex in --out."""
+
+CHANNELS = """Shows how active each channel is for a class, and how a classifier weighs it.
+
+  run_bench.py channels results/reddit/checkpoints/NAME.pt
+  run_bench.py channels RELU.pt AIEC.pt --classes truck --data-root DIR
+
+Takes checkpoints of graph and of image networks that --checkpoint kept. One alone is drawn in the
+order of its channels and sorted; several are drawn sorted, side by side. Results: a PNG for each
+layer and four classes, channels.csv and channels_summary.csv in --out."""
+
+EXPORT = """Writes an image network for other runtimes, AIEC stripped to its threshold.
+
+  run_bench.py export results/vision-digits/checkpoints/NAME.pt --out network.onnx
+
+The file is checked to give the same logits before it is left in place."""
 
 
 def vision_command(arguments: list[str]) -> int:
@@ -29,6 +56,120 @@ def vision_command(arguments: list[str]) -> int:
     Raises:
         InputError: a name, option or value cannot be used, or a library is missing.
     """
+    _need_libraries()
+    from aiec_graph.bench.vision import VisionConfig, run
+    from aiec_graph.vision import BACKBONES, IMAGE_ACTIVATIONS, IMAGES, VisionSettings
+
+    known = {"dataset": IMAGES, "backbone": BACKBONES, "act": act_names(IMAGE_ACTIVATIONS)}
+    parser = _parser("vision", VISION)
+    parser.add_argument("--config", action="config", help="Read options from a YAML file.")
+    _add_options(parser, VisionConfig(), known, leave_out=("train",))
+    _add_options(parser, VisionSettings(), known)
+    parsed = vars(parse(parser, arguments))
+    settings = {f.name: parsed.pop(f.name) for f in fields(VisionSettings)}
+    parsed.pop("config")
+    config = VisionConfig(**parsed, train=VisionSettings(**settings))
+    Console().print(run(config, Console(stderr=True)).to_rich())
+    return 0
+
+
+def cost_command(arguments: list[str]) -> int:
+    """Runs `cost` with the arguments after it.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        InputError: a name, option or value cannot be used, or a library is missing.
+    """
+    _need_libraries()
+    from aiec_graph.bench.cost import CostConfig, measure_cost
+    from aiec_graph.vision import BACKBONES, IMAGE_ACTIVATIONS
+
+    parser = _parser("cost", COST)
+    parser.add_argument("--config", action="config", help="Read options from a YAML file.")
+    known = {"backbone": BACKBONES, "act": act_names(IMAGE_ACTIVATIONS)}
+    _add_options(parser, CostConfig(), known)
+    parsed = vars(parse(parser, arguments))
+    parsed.pop("config")
+    Console().print(measure_cost(CostConfig(**parsed), Console(stderr=True)).to_rich())
+    return 0
+
+
+def channels_command(arguments: list[str]) -> int:
+    """Runs `channels` with the arguments after it.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        InputError: a checkpoint, option or data set cannot be used.
+    """
+    parser = _parser("channels", CHANNELS)
+    parser.add_argument("checkpoint", nargs="+", type=Path, help="Files that --checkpoint wrote.")
+    parser.add_argument("--out", type=Path, default=Path("results/channels"), help="Folder.")
+    parser.add_argument(
+        "--layer", type=str, default="last", help="last, all, or the name of a layer."
+    )
+    parser.add_argument(
+        "--classes", nargs="+", type=str, default=[], help="Names of classes; all by default."
+    )
+    parser.add_argument(
+        "--fit",
+        action="store_true",
+        help="Fit a linear classifier to AIEC's features too, as is done for other activations, "
+        "instead of showing the weights of its own decision unit.",
+    )
+    parser.add_argument(
+        "--data-root",
+        type=Path | None,
+        default=None,
+        help="Folder that holds a folder for each data set.",
+    )
+    parsed = parse(parser, arguments)
+    from aiec_graph.bench.channels import draw_channels
+
+    summary = draw_channels(
+        parsed.checkpoint,
+        parsed.out,
+        parsed.layer,
+        parsed.classes,
+        parsed.data_root,
+        parsed.fit,
+        Console(stderr=True),
+    )
+    Console().print(_to_rich(summary, f"Channels on test samples; figures in {parsed.out}/"))
+    return 0
+
+
+def export_command(arguments: list[str]) -> int:
+    """Runs `export` with the arguments after it.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        InputError: the checkpoint or an option cannot be used, or a library is missing.
+    """
+    _need_libraries()
+    parser = _parser("export", EXPORT)
+    parser.add_argument("checkpoint", type=Path, help="A file that vision --checkpoint wrote.")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("network.onnx"),
+        help="NAME.onnx for ONNX, NAME.pt2 for torch.export.",
+    )
+    parsed = parse(parser, arguments)
+    from aiec_graph.bench.export import export
+
+    difference = export(parsed.checkpoint, parsed.out)
+    text = f"{parsed.out}: logits within {difference:.1e} of the network's"
+    Console(soft_wrap=True).print(text, markup=False, highlight=False)
+    return 0
+
+
+def _need_libraries() -> None:
     try:
         import lightning  # noqa: F401
         import timm  # noqa: F401
@@ -38,37 +179,47 @@ def vision_command(arguments: list[str]) -> int:
         raise InputError(
             f"images need further libraries ({error}): pip install 'aiec-graph[vision]'"
         ) from None
-    from aiec_graph.bench.vision import VisionConfig, run
-    from aiec_graph.vision import BACKBONES, IMAGE_ACTIVATIONS, IMAGES, VisionSettings
 
-    known = {"dataset": IMAGES, "backbone": BACKBONES, "act": act_names(IMAGE_ACTIVATIONS)}
-    parser = ArgumentParser(
-        prog="run_bench.py vision",
-        description=DESCRIPTION,
+
+def _parser(command: str, description: str) -> ArgumentParser:
+    return ArgumentParser(
+        prog=f"run_bench.py {command}",
+        description=description,
         formatter_class=HelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
     )
-    parser.add_argument("--config", action="config", help="Read options from a YAML file.")
-    for owner, defaults in ((VisionConfig, VisionConfig()), (VisionSettings, VisionSettings())):
-        texts = field_texts(owner)
-        for option in fields(owner):
-            if option.name == "train":
-                continue
-            flag = "--" + option.name.replace("_", "-")
-            default = getattr(defaults, option.name)
-            text = texts[option.name]
-            kind: Any = option.type
-            if option.name in known:
-                text += f" Known: {', '.join(known[option.name])}."
-                parser.add_argument(flag, nargs="+", type=str, default=default, help=text)
-            elif kind is bool:
-                parser.add_argument(flag, action="store_true", help=text)
-            else:
-                parser.add_argument(flag, type=kind, default=default, help=text)
-    parsed = vars(parse(parser, arguments))
-    settings = {f.name: parsed.pop(f.name) for f in fields(VisionSettings)}
-    parsed.pop("config")
-    config = VisionConfig(**parsed, train=VisionSettings(**settings))
-    Console().print(run(config, Console(stderr=True)).to_rich())
-    return 0
+
+
+def _add_options(
+    parser: ArgumentParser,
+    defaults: Any,
+    known: Mapping[str, Iterable[str]],
+    leave_out: tuple[str, ...] = (),
+) -> None:
+    """An option for each field of a dataclass; the text below the field is its help."""
+    texts = field_texts(type(defaults))
+    for option in fields(defaults):
+        if option.name in leave_out:
+            continue
+        flag = "--" + option.name.replace("_", "-")
+        default = getattr(defaults, option.name)
+        text = texts[option.name]
+        kind: Any = option.type
+        if option.name in known:
+            text += f" Known: {', '.join(known[option.name])}."
+            parser.add_argument(flag, nargs="+", type=str, default=default, help=text)
+        elif kind is bool:
+            parser.add_argument(flag, action="store_true", help=text)
+        else:
+            parser.add_argument(flag, type=kind, default=default, help=text)
+
+
+def _to_rich(frame: pd.DataFrame, title: str) -> Table:
+    table = Table(title=title)
+    for column in frame.columns:
+        number = pd.api.types.is_numeric_dtype(frame[column])
+        table.add_column(column, justify="right" if number else "left", overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row))
+    return table

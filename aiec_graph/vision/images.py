@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+import xxhash
 from PIL import Image
 from timm.data.transforms_factory import create_transform
 from torch.utils.data import Dataset, Subset
@@ -29,14 +30,27 @@ class ImageData(NamedTuple):
     name: str
     train: Dataset[Any]
     test: Dataset[Any]
-    num_classes: int
+    class_names: Sequence[str]
     image_size: int
+    checksum: str
+    """Changes with the images; of a folder, with the names and sizes of its files."""
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+
+class _Read(NamedTuple):
+    train: Any
+    test: Any
+    class_names: Sequence[str]
+    checksum: str
 
 
 @dataclass(frozen=True)
 class _Kind:
     image_size: int
-    read: Callable[..., tuple[Any, Any, int]]
+    read: Callable[..., "_Read"]
     """Takes (root, download, classes, train transform, test transform)."""
     augmented: bool = True
 
@@ -71,12 +85,13 @@ def load_images(
     full = settings.augment == "full" or (settings.augment == "auto" and kind.augmented)
     place = Path(name) if is_folder else root / name
     both = _train_transform(size, full), _test_transform(size)
-    train, test, count = kind.read(place, download, classes, *both)
+    train, test, names, checksum = kind.read(place, download, classes, *both)
     if settings.limit_train:
         rng = np.random.default_rng(0)
         keep = rng.permutation(len(train))[: settings.limit_train]
         train = Subset(train, keep.tolist())
-    return ImageData(place.resolve().name if is_folder else name, train, test, count, size)
+    shown = place.resolve().name if is_folder else name
+    return ImageData(shown, train, test, names, size, checksum)
 
 
 def _train_transform(size: int, full: bool) -> Transform:
@@ -125,7 +140,7 @@ class _Digits(Dataset[tuple[Any, int]]):
 
 def _digits(
     _: Path, download: bool, classes: Path | None, train: Transform, test: Transform
-) -> tuple[Any, Any, int]:
+) -> _Read:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -137,13 +152,13 @@ def _digits(
         rows, test_size=DIGITS_TEST_SHARE, random_state=0, stratify=bunch.target
     )
     made = [_Digits(images[r], bunch.target[r], t) for r, t in ((left, train), (right, test))]
-    return made[0], made[1], 10
+    return _Read(made[0], made[1], [str(i) for i in range(10)], _checksum(images.tobytes()))
 
 
-def _cifar(make: Any, classes_count: int) -> Callable[..., tuple[Any, Any, int]]:
+def _cifar(make: Any) -> Callable[..., _Read]:
     def read(
         place: Path, download: bool, classes: Path | None, train: Transform, test: Transform
-    ) -> tuple[Any, Any, int]:
+    ) -> _Read:
         archive = make.url.rpartition("/")[2]
         hint = (
             f"{place}: no {make.base_folder} in it. Give --download, or fetch {make.url} by hand "
@@ -157,14 +172,15 @@ def _cifar(make: Any, classes_count: int) -> Callable[..., tuple[Any, Any, int]]
         except (RuntimeError, OSError) as error:  # URLError is an OSError
             reason = " ".join(str(error).split())[:150] if download else ""
             raise InputError(hint + (f" ({reason})" if reason else "")) from None
-        return made[0], made[1], classes_count
+        checksum = _checksum(*(part.data.tobytes() for part in made))
+        return _Read(made[0], made[1], made[0].classes, checksum)
 
     return read
 
 
 def _folder(
     place: Path, download: bool, classes: Path | None, train: Transform, test: Transform
-) -> tuple[Any, Any, int]:
+) -> _Read:
     wanted = None if classes is None else _read_classes(classes)
     tests = [place / part for part in ("test", "val") if (place / part).is_dir()]
     if not (place / "train").is_dir() or not tests:
@@ -183,7 +199,16 @@ def _folder(
         raise InputError(f"{place}: train and {tests[0].name} differ in the class {odd[0]!r}")
     if len(made[0].classes) < 2:
         raise InputError(f"{place / 'train'}: one class alone, {made[0].classes[0]!r}")
-    return made[0], made[1], len(made[0].classes)
+    files = [Path(path) for part in made for path, _ in part.samples]
+    listed = (f"{file.relative_to(place)} {file.stat().st_size}" for file in files)
+    return _Read(made[0], made[1], made[0].classes, _checksum("\n".join(listed).encode()))
+
+
+def _checksum(*parts: bytes) -> str:
+    digest = xxhash.xxh3_64()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:12]
 
 
 class _ClassFolder(datasets.ImageFolder):
@@ -216,7 +241,7 @@ def _read_classes(path: Path) -> list[str]:
 
 def _imagenet100(
     place: Path, download: bool, classes: Path | None, train: Transform, test: Transform
-) -> tuple[Any, Any, int]:
+) -> _Read:
     if classes is None and not (place / "train").is_dir():
         raise InputError(
             "imagenet100: no folder with these 100 classes, and no --classes FILE that lists them "
@@ -230,8 +255,8 @@ def _imagenet100(
 FOLDER = _Kind(224, _folder)
 IMAGES = {
     "digits": _Kind(32, _digits, augmented=False),
-    "cifar10": _Kind(32, _cifar(datasets.CIFAR10, 10)),
-    "cifar100": _Kind(32, _cifar(datasets.CIFAR100, 100)),
+    "cifar10": _Kind(32, _cifar(datasets.CIFAR10)),
+    "cifar100": _Kind(32, _cifar(datasets.CIFAR100)),
     "imagenet1k": _Kind(224, _folder),
     "imagenet100": _Kind(224, _imagenet100),
 }

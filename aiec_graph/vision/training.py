@@ -117,10 +117,7 @@ class Classifier(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         settings = self.settings
-        rate = settings.lr * settings.batch_size / REFERENCE_BATCH
-        optimizer = create_optimizer_v2(
-            self.network, opt="adamw", lr=rate, weight_decay=settings.weight_decay
-        )
+        optimizer = make_optimizer(self.network, settings)
         warmup = min(settings.warmup_epochs, settings.epochs - 1)
         scheduler = CosineLRScheduler(
             optimizer, t_initial=settings.epochs, warmup_t=warmup, warmup_lr_init=WARMUP_LR
@@ -129,6 +126,12 @@ class Classifier(L.LightningModule):
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         scheduler.step(epoch=self.current_epoch + 1)
+
+
+def make_optimizer(network: nn.Module, settings: VisionSettings) -> torch.optim.Optimizer:
+    """AdamW at the learning rate for the batch; norms and biases do not decay."""
+    rate = settings.lr * settings.batch_size / REFERENCE_BATCH
+    return create_optimizer_v2(network, opt="adamw", lr=rate, weight_decay=settings.weight_decay)
 
 
 def train_images(
