@@ -212,9 +212,9 @@ def _peak(case: _Case, phase: str) -> float:
         memory.reset_peak()
     for _ in range(3):
         step()
-    return (
-        torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else memory.peak_mb() - before
-    )
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e6
+    return memory.peak_mb() - before
 
 
 def _table(frame: pd.DataFrame, config: CostConfig) -> ResultTable:

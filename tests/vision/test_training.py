@@ -138,12 +138,17 @@ def _must_be_aiec(backbone, act, *_):
     raise _Asked
 
 
-CONFIGS = [p for p in (ROOT / "configs").glob("*.yaml") if "backbone:" in p.read_text()]
+CONFIGS = [
+    p
+    for p in (ROOT / "configs").glob("*.yaml")
+    if "backbone:" in p.read_text() and "dataset:" in p.read_text()
+]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_configuration_runs_on_a_few_digits(path, tmp_path):
-    small = ["--backbone", "shufflenet", "--act", "aiec", "--epochs", "1", "--seeds", "1", *TINY]
+    small = ["--dataset", "digits", "--backbone", "shufflenet", "--act", "aiec", "--epochs", "1"]
+    small += ["--seeds", "1", "--workers", "0", "--precision", "32-true", *TINY]
     assert main(["vision", "--config", str(path), *small, "--out", str(tmp_path / "run")]) == 0
     assert len(pd.read_csv(tmp_path / "run" / "runs.csv")) == 1
 

@@ -1,0 +1,132 @@
+"""Checkpoints of image networks: figures of their channels, export, and costs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from aiec_graph.bench.cli import main
+from aiec_graph.bench.export import export_onnx, export_torch
+from aiec_graph.bench.image_checkpoint import load_image_checkpoint
+from aiec_graph.core import AIEC, strip
+from aiec_graph.vision import VisionSettings
+from aiec_graph.vision.training import build_network
+
+TINY = ["--limit-train", "24", "--batch-size", "12", "--image-size", "16", "--epochs", "1"]
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained")
+    arguments = ["vision", "--backbone", "shufflenet", "--act", "relu", "aiec", *TINY]
+    assert main([*arguments, "--seeds", "1", "--checkpoint", "--out", str(out)]) == 0
+    found = sorted((out / "checkpoints").iterdir())
+    assert len(found) == 2
+    return found  # aiec, relu
+
+
+def test_a_checkpoint_comes_back_whole(checkpoints):
+    loaded = load_image_checkpoint(checkpoints[0])
+    assert loaded.cell.act_label == "aiec"
+    assert loaded.class_names == [str(i) for i in range(10)]
+    state = torch.load(checkpoints[0], weights_only=True)["state_dict"]
+    for name, value in loaded.network.state_dict().items():
+        assert torch.equal(value, state[name])
+    assert not loaded.network.training
+
+
+def test_channels_of_two_networks(checkpoints, tmp_path, capsys):
+    arguments = ["channels", *map(str, checkpoints[::-1]), "--out", str(tmp_path)]
+    assert main([*arguments, "--classes", "0", "1", "2", "3", "4"]) == 0
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == [
+        *("channels.csv", "channels_conv5_2-1.png", "channels_conv5_2-2.png"),
+        "channels_summary.csv",
+    ]
+    rows = pd.read_csv(tmp_path / "channels.csv")
+    assert len(rows) == 2 * 5 * 1024
+    assert rows["activity_level"].between(-1, 1).all()
+    for _, own in rows.groupby(["network", "class"]):
+        ordered = own.sort_values("rank")["activity_level"].to_numpy()
+        assert (np.diff(ordered) <= 0).all()
+        assert sorted(own["rank"]) == list(range(1024))
+    summary = pd.read_csv(tmp_path / "channels_summary.csv")
+    assert set(summary["weights"]) == {"own", "fitted"}
+    assert (summary["samples"] == 36).sum() + (summary["samples"] != 36).sum() == 10
+
+
+def test_channels_of_one_network_and_of_a_graph(checkpoints, tmp_path, monkeypatch):
+    assert main(["channels", str(checkpoints[1]), "--classes", "3", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "channels_conv5_2.png").is_file()
+    monkeypatch.setenv("AIEC_CACHE_DIR", str(tmp_path / "cache"))
+    graph = ["--dataset", "elliptic", "--simulate", "0.02", "--model", "gcn", "--act", "aiec"]
+    graph += ["--seeds", "1", "--epochs", "2", "--checkpoint", "--data-root", str(tmp_path)]
+    assert main([*graph, "--out", str(tmp_path / "run")]) == 0
+    (path,) = (tmp_path / "run" / "checkpoints").iterdir()
+    out = tmp_path / "graph"
+    arguments = ["channels", str(path), "--layer", "all", "--out", str(out)]
+    assert main([*arguments, "--data-root", str(tmp_path)]) == 0
+    assert {p.name for p in out.glob("*.png")} == {"channels_layer1.png", "channels_layer2.png"}
+    rows = pd.read_csv(out / "channels.csv")
+    assert rows["data"].str.contains("simulated").all()
+    assert len(rows) == 2 * 2 * 32
+    # Two kinds of data cannot stand side by side.
+    assert main([*arguments, str(checkpoints[0]), "--data-root", str(tmp_path)]) == 2
+    assert main(["export", str(path), "--out", str(tmp_path / "n.onnx")]) == 2
+    assert main(["score", str(checkpoints[0]), "--out", str(tmp_path / "s.csv")]) == 2
+    assert not (tmp_path / "n.onnx").exists() and not (tmp_path / "s.csv").exists()
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "pt2"])
+def test_export_by_command(checkpoints, suffix, tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    out = tmp_path / f"network.{suffix}"
+    assert main(["export", str(checkpoints[0]), "--out", str(out)]) == 0
+    assert "logits within" in capsys.readouterr().out
+    assert [p.name for p in tmp_path.iterdir()] == [out.name]
+
+
+@pytest.mark.parametrize("name", ["vit_tiny", "pvt_tiny", "resnet18"])
+def test_exported_networks_compute_the_same(name, tmp_path):
+    pytest.importorskip("onnxruntime")
+    torch.manual_seed(0)
+    network = build_network(name, "aiec", 10, 32, VisionSettings()).eval()
+    images = torch.randn(3, 3, 32, 32)
+    with torch.no_grad():
+        before = network(images)
+        stripped = strip(network)
+        assert torch.equal(stripped(images), before)
+    assert not any(isinstance(m, AIEC) for m in stripped.modules())
+    assert export_torch(stripped, 32, tmp_path / "n.pt2") <= 1e-6
+    assert export_onnx(stripped, 32, tmp_path / "n.onnx") <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["channels", "{c}", "--layer", "conv6"], "no layer 'conv6'"),
+        (["channels", "{c}", "--classes", "eleven"], "unknown class 'eleven'"),
+        (["channels", "/nowhere.pt"], "No such file"),
+        (["export", "{c}", "--out", "network.pb"], "must end in .onnx or .pt2"),
+        (["cost", "--act", "rleu"], "Did you mean 'relu'"),
+        (["cost", "--image-size", "100"], "in multiples of 16, not 100"),
+        (["cost", "--rounds", "0"], "rounds must be at least 1"),
+        (["cost", "--device", "tpu"], "unknown device 'tpu'"),
+    ],
+)
+def test_mistakes(checkpoints, arguments, message, capsys):
+    assert main([a.replace("{c}", str(checkpoints[0])) for a in arguments]) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message in line
+
+
+def test_costs_are_measured(tmp_path):
+    arguments = ["cost", "--backbone", "shufflenet", "--act", "relu", "aiec", "--rounds", "2"]
+    arguments += ["--image-size", "32", "--batch-size", "4", "--warmup", "0", "--device", "cpu"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    rows = pd.read_csv(tmp_path / "cost.csv")
+    assert rows[["act", "phase"]].to_numpy().tolist() == [
+        [act, phase] for phase in ("train", "inference") for act in ("relu", "aiec")
+    ]
+    assert (rows["latency_ms_median"] > 0).all() and (rows["peak_memory_mb"] > 0).all()
+    assert "(1.000)" in (tmp_path / "table.md").read_text()
