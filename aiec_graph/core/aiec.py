@@ -179,6 +179,7 @@ class AIEC(ChannelwiseActivation):
         self.counter: ActivationCounter | None = None
         self.decision: DecisionUnit | None = None
         self._let_through: Tensor | None = None
+        self._output: Tensor | None = None
         self._calls = 0
         self._version = 0
         if num_channels is not None:
@@ -210,13 +211,18 @@ class AIEC(ChannelwiseActivation):
         # A forward without gradient is no training step, and one inside a backward pass is a
         # recomputation by gradient checkpointing: neither is to be judged (again).
         if torch.is_grad_enabled() and torch._C._current_graph_task_id() == -1:
-            self._let_through = out
-            self._version = out._version
+            # Pooled here and not by the objective, so that autograd reaches the pooling together
+            # with the layer: from the objective, it would spread the gradients of all layers over
+            # their maps first and hold them all at once.
+            wide = torch.promote_types(out.dtype, torch.float32)
+            self._let_through = F.global_feature(out, self.pooling, wide)
+            self._output, self._version = out, out._version
             self._calls += 1
 
     def forget(self) -> None:
         """Drops what the last forward left for the objective."""
         self._let_through = None
+        self._output = None
         self._calls = 0
 
     def observe(self, one_hot: Tensor, index: Tensor | None) -> Evidence:
@@ -231,14 +237,14 @@ class AIEC(ChannelwiseActivation):
                 step, saw several, or its output was
                 changed in place.
         """
-        seen, calls = self._let_through, self._calls
+        a, output, calls = self._let_through, self._output, self._calls
         self.forget()
         if self.decision is None:
             raise RuntimeError(
                 "this AIEC does not know its number of channels: give num_channels, or pass the "
                 "model through convert or build_activations"
             )
-        if seen is None:
+        if a is None or output is None:
             raise RuntimeError(
                 "AIEC saw no forward pass since the last step: run the model in training mode "
                 "with gradients enabled, once before each call of the objective (gradient "
@@ -249,13 +255,10 @@ class AIEC(ChannelwiseActivation):
                 f"AIEC ran {calls} times since the last step: give each site an instance of its "
                 "own, and call the objective (or its forget method) after each forward pass"
             )
-        if seen._version != self._version:
+        if output._version != self._version:
             raise RuntimeError(
                 "the output of AIEC was changed in place after the layer; use the out-of-place form"
             )
-        # Maps and tokens are pooled in the wider type: a small mean must not round to zero.
-        seen = seen if seen.dim() == 2 else seen.to(one_hot.dtype)
-        a = F.global_feature(seen, self.pooling)
         a = (a if index is None else a.index_select(0, index)).to(one_hot.dtype)
         logits = self.decision(a.detach() if self.detach_aux else a)
         with torch.no_grad():
@@ -278,7 +281,7 @@ class AIEC(ChannelwiseActivation):
 
     def __getstate__(self) -> dict[str, object]:
         # What was let through belongs to a step under way: it is never copied or saved.
-        return {**self.__dict__, "_let_through": None, "_calls": 0}
+        return {**self.__dict__, "_let_through": None, "_output": None, "_calls": 0}
 
     def extra_repr(self) -> str:
         return (

@@ -23,12 +23,15 @@ def threshold(x: Tensor, tau: float = 0.0) -> Tensor:
 POOLINGS = ("mean", "class_token")
 
 
-def global_feature(activated: Tensor, pooling: str = "mean") -> Tensor:
+def global_feature(
+    activated: Tensor, pooling: str = "mean", dtype: torch.dtype | None = None
+) -> Tensor:
     """Reduces an activated tensor to one vector a sample (eq. 3).
 
     Args:
         activated: node matrix [N, C], feature map [N, C, H, W] or token sequence [N, T, C].
         pooling: for token sequences, "mean" over the tokens or the "class_token" (the first one).
+        dtype: of the mean, wider than the tensor's where a small mean must not round to zero.
 
     Returns:
         [N, C].
@@ -39,9 +42,9 @@ def global_feature(activated: Tensor, pooling: str = "mean") -> Tensor:
     if activated.dim() == 2:
         return activated
     if activated.dim() == 3:
-        return activated[:, 0] if pooling == "class_token" else activated.mean(1)
+        return activated[:, 0] if pooling == "class_token" else activated.mean(1, dtype=dtype)
     if activated.dim() == 4:
-        return activated.mean((2, 3))
+        return activated.mean((2, 3), dtype=dtype)
     raise ValueError(
         "AIEC takes node matrices [N, C], maps [N, C, H, W] or tokens [N, T, C], "
         f"not a tensor of shape {tuple(activated.shape)}"
