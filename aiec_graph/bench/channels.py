@@ -11,21 +11,14 @@ from rich.console import Console
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from aiec_graph.bench.checkpoint import load_checkpoint, read_content
-from aiec_graph.bench.config import trial_of
+from aiec_graph.bench.checkpoint import read_content
 from aiec_graph.bench.image_checkpoint import is_of_images, load_image_checkpoint
+from aiec_graph.bench.score import reopen
 from aiec_graph.bench.variants import title_of
 from aiec_graph.channels import Channels, collect_features, judge_channels
-from aiec_graph.data import (
-    TextGraph,
-    default_data_root,
-    fractions,
-    load_dataset,
-    make_split,
-)
-from aiec_graph.errors import InputError, did_you_mean, look_up, named
+from aiec_graph.data import default_data_root
+from aiec_graph.errors import InputError, did_you_mean, look_up
 from aiec_graph.files import write_whole
-from aiec_graph.train import prepare_graph
 
 CLASSES_A_PAGE = 4
 BATCH = 128
@@ -116,12 +109,7 @@ def observe(path: Path, data_root: Path | None) -> Observed:
     """
     if is_of_images(read_content(path)):
         return _observe_images(path, data_root)
-    network, preprocessor, cell, seed = load_checkpoint(path)
-    graph = load_dataset(cell.dataset, data_root, cell.simulate, cell.text or TextGraph())
-    graph, adjacency = prepare_graph(graph)
-    split = make_split(graph, cell.split, seed, fractions(cell.dataset), trial_of(seed))
-    with named(path):
-        x = preprocessor.transform(graph)
+    network, cell, graph, adjacency, split, x = reopen(path, data_root)
     index = torch.from_numpy(np.flatnonzero(split.test_mask))
 
     def forward() -> Iterator[Tensor]:

@@ -80,12 +80,14 @@ class GELUL0(HardConcrete):
     activate = staticmethod(F.gelu)
 
 
-class SqueezeExcite(ChannelwiseActivation):
-    """ReLU and SENet's block (Hu et al., 2018); tokens are squeezed as the places of a map are."""
+class _Attention(ChannelwiseActivation):
+    """ReLU, and a block that weighs what it let through."""
+
+    make_block: Callable[[int], nn.Module]
 
     def __init__(self, num_channels: int | None = None) -> None:
         super().__init__()
-        self.block: SEModule | None = None
+        self.block: nn.Module | None = None
         if num_channels is not None:
             self.build(num_channels)
 
@@ -94,38 +96,37 @@ class SqueezeExcite(ChannelwiseActivation):
         return self.block is not None
 
     def build(self, num_channels: int) -> None:
-        self.block = SEModule(num_channels)
+        self.block = self.make_block(num_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def weigh(self, maps: Tensor) -> Tensor:
+        """The block on maps [N, C, H, W]."""
         if self.block is None:
             raise RuntimeError("this activation does not know its number of channels: use convert")
+        return self.block(maps)
+
+
+class SqueezeExcite(_Attention):
+    """ReLU and SENet's block (Hu et al., 2018); tokens are squeezed as the places of a map are."""
+
+    make_block = SEModule
+
+    def forward(self, x: Tensor) -> Tensor:
         x = F.relu(x)
         if x.dim() == 4:
-            return self.block(x)
+            return self.weigh(x)
         if x.dim() == 3:
-            return self.block(x.mT.unsqueeze(3)).squeeze(3).mT
-        return self.block(x[:, :, None, None])[:, :, 0, 0]
+            return self.weigh(x.mT.unsqueeze(3)).squeeze(3).mT
+        return self.weigh(x[:, :, None, None])[:, :, 0, 0]
 
 
-class CBAM(ChannelwiseActivation):
+class CBAM(_Attention):
     """ReLU and the convolutional block attention module (Woo et al., 2018), for maps alone.
 
     Raises:
         InputError: it is given anything but maps [N, C, H, W].
     """
 
-    def __init__(self, num_channels: int | None = None) -> None:
-        super().__init__()
-        self.block: CbamModule | None = None
-        if num_channels is not None:
-            self.build(num_channels)
-
-    @property
-    def is_built(self) -> bool:
-        return self.block is not None
-
-    def build(self, num_channels: int) -> None:
-        self.block = CbamModule(num_channels)
+    make_block = CbamModule
 
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 4:
@@ -133,6 +134,4 @@ class CBAM(ChannelwiseActivation):
                 "cbam convolves over maps [N, C, H, W] and cannot take the place of an activation "
                 f"on a tensor of shape {list(x.shape)}; it fits convolutional networks alone"
             )
-        if self.block is None:
-            raise RuntimeError("this activation does not know its number of channels: use convert")
-        return self.block(F.relu(x))
+        return self.weigh(F.relu(x))

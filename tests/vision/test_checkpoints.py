@@ -52,7 +52,7 @@ def test_channels_of_two_networks(checkpoints, tmp_path, capsys):
         assert sorted(own["rank"]) == list(range(1024))
     summary = pd.read_csv(tmp_path / "channels_summary.csv")
     assert set(summary["weights"]) == {"own", "fitted"}
-    assert (summary["samples"] == 36).sum() + (summary["samples"] != 36).sum() == 10
+    assert len(summary) == 10 and summary["samples"].between(35, 37).all()  # a stratified fifth
 
 
 def test_channels_of_one_network_and_of_a_graph(checkpoints, tmp_path, monkeypatch):

@@ -20,8 +20,6 @@ def step(images, y, wrap=None):
     forward = network if wrap is None else wrap(network)
     objective = AIECLoss(network, 1.0, 200.0)
     found = {}
-    for part in images.chunk(2), y.chunk(2):
-        assert len(part) == 2
     for x, labels in zip(images.chunk(2), y.chunk(2), strict=True):
         network.zero_grad()
         losses = objective(forward(x), labels)
