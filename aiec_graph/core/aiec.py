@@ -225,12 +225,13 @@ class AIEC(ChannelwiseActivation):
         self._output = None
         self._calls = 0
 
-    def observe(self, one_hot: Tensor, index: Tensor | None) -> Evidence:
+    def observe(self, one_hot: Tensor, index: Tensor | slice | None) -> Evidence:
         """Takes the batch that the last forward saw; the counters stay as they are.
 
         Args:
             one_hot: labels of the labelled samples [N, K], float32 or wider.
-            index: positions of the labelled samples in the batch [N], or None for all.
+            index: positions of the labelled samples in the batch [N], a slice where they lie
+                together, or None for all.
 
         Raises:
             RuntimeError: the layer is unbuilt, saw no forward with gradients since the last
@@ -259,7 +260,11 @@ class AIEC(ChannelwiseActivation):
             raise RuntimeError(
                 "the output of AIEC was changed in place after the layer; use the out-of-place form"
             )
-        a = (a if index is None else a.index_select(0, index)).to(one_hot.dtype)
+        if isinstance(index, Tensor):
+            a = a.index_select(0, index)
+        elif index is not None:
+            a = a[index]
+        a = a.to(one_hot.dtype)
         logits = self.decision(a.detach() if self.detach_aux else a)
         with torch.no_grad():
             counted = one_hot

@@ -83,14 +83,15 @@ class AIECLoss(nn.Module):
         for layer in self.layers():
             layer.forget()
 
-    def forward(self, logits: Tensor, y: Tensor, index: Tensor | None = None) -> Losses:
+    def forward(self, logits: Tensor, y: Tensor, index: Tensor | slice | None = None) -> Losses:
         """Judges the last forward pass.
 
         Args:
             logits: what the model gave for the labelled samples [N, K].
             y: their labels [N], int64 in [0, K).
             index: their positions among the samples the model saw [N], int64, for a full-batch
-                graph where only the training nodes are labelled; None when all are.
+                graph where only the training nodes are labelled; a slice where they lie together,
+                which is cheaper; None when all are.
 
         Raises:
             RuntimeError: a layer is unbuilt or did not see exactly one forward pass.

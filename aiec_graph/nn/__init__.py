@@ -1,6 +1,6 @@
 """Graph layers and networks on prepared adjacencies, with the names and arguments of PyG."""
 
-from aiec_graph.nn.adjacency import Adjacency
+from aiec_graph.nn.adjacency import Adjacency, Block, Neighbourhoods
 from aiec_graph.nn.convert import convert
 from aiec_graph.nn.gcn_conv import GCNConv
 from aiec_graph.nn.networks import GCN, NORMS, GraphSAGE
@@ -11,8 +11,10 @@ __all__ = [
     "GCN",
     "NORMS",
     "Adjacency",
+    "Block",
     "GCNConv",
     "GraphSAGE",
+    "Neighbourhoods",
     "SAGEConv",
     "convert",
 ]

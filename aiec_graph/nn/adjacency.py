@@ -1,10 +1,12 @@
 """A graph prepared for propagation: the adjacency in every form the layers need, each made once."""
 
+import itertools
 import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -13,6 +15,7 @@ from aiec_graph.nn import propagate
 
 # SciPy ships no types: what is meant is any of its sparse matrices and arrays.
 SparseMatrix = Any
+_NUMPY = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 
 
 class _Matrix(NamedTuple):
@@ -20,29 +23,99 @@ class _Matrix(NamedTuple):
     transpose: Tensor
 
 
-class Adjacency:
+class Neighbourhoods:
+    """Edges from source nodes to target nodes, prepared for aggregation over them.
+
+    The targets are the first of the sources. What the layers need of the matrix is made at first
+    use and kept.
+
+    Attributes:
+        num_sources: rows of what is aggregated.
+        num_targets: rows of the aggregate.
+    """
+
+    num_sources: int
+    num_targets: int
+
+    def __init__(self) -> None:
+        self._forms: dict[tuple[str, torch.dtype, torch.device], _Matrix] = {}
+        self._aggregated: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+    def aggregate(self, x: Tensor, form: str, *, constant: bool = False) -> Tensor:
+        """Aggregates the neighbours of each target.
+
+        Args:
+            x: [num_sources, C].
+            form: "gcn", the symmetric normalisation D^-½ (A + I) D^-½ of Kipf and Welling, with
+                self-loops added where missing and D the in-degrees;
+                "gcn_no_loops", the same without adding them; "sum", plain A;
+                "mean", the mean over the in-neighbours weighted by A;
+                "mean_with_self", the mean over A + I, GraphSAGE's "gcn" aggregator;
+                "max", the channel-wise maximum, weights disregarded.
+            constant: `x` is the same tensor in every call, such as the input features, so its
+                aggregate is kept for as long as the tensor lives unchanged.
+
+        Returns:
+            [num_targets, C]; 0 for a node without in-neighbours.
+
+        Raises:
+            ValueError: `x` does not have a row for each source.
+        """
+        if x.shape[0] != self.num_sources:
+            raise ValueError(f"x has {x.shape[0]} rows for a graph of {self.num_sources} nodes")
+        # A tensor made in inference mode has no version to notice a change by.
+        if not constant or x.requires_grad or x.is_inference():
+            return self._aggregate(x, form)
+        known = self._aggregated.get(x)
+        if known is None or known[0] != x._version:
+            known = (x._version, {})
+            self._aggregated[x] = known
+        kept = known[1]
+        if form not in kept:
+            # Kept beyond this call, so not as a tensor of inference mode, which cannot train.
+            with torch.inference_mode(False), torch.no_grad():
+                kept[form] = self._aggregate(x, form)
+        return kept[form]
+
+    def _aggregate(self, x: Tensor, form: str) -> Tensor:
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        if form == "max":
+            return propagate.maximum(x, self._form(form, dtype, x.device).forward)
+        matrix = self._form(form, dtype, x.device)
+        return propagate.weighted_sum(x, matrix.forward, matrix.transpose)
+
+    def _form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
+        key = (form, dtype, device)
+        if key not in self._forms:
+            with torch.inference_mode(False):
+                self._forms[key] = self._make_form(form, dtype, device)
+        return self._forms[key]
+
+    def _make_form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
+        raise NotImplementedError
+
+
+class Adjacency(Neighbourhoods):
     """The adjacency matrix of a directed graph, row = target, column = source.
 
-    Its normalised forms and their transposes are made at first use and kept; the transpose of a
-    symmetric matrix is the matrix itself. Indices are 32-bit where they fit.
+    The transpose of a symmetric matrix is the matrix itself. Indices are 32-bit where they fit,
+    and weights where nothing is lost by it.
 
     Args:
         matrix: A [N, N] with A[i, j] the weight of the edge from j to i, in any SciPy sparse form;
             entries given twice are added up, as PyG's layers do with edges given twice.
 
     Attributes:
-        csr: the same matrix as SciPy CSR in float64, sorted, without duplicates.
+        csr: the same matrix as SciPy CSR, sorted, without duplicates.
     """
 
     def __init__(self, matrix: SparseMatrix) -> None:
         if matrix.shape[0] != matrix.shape[1]:
             raise ValueError(f"an adjacency matrix is square, not of shape {matrix.shape}")
-        csr: SparseMatrix = sparse.csr_array(matrix, dtype=np.float64)
-        csr.sum_duplicates()
-        self.csr = csr
+        super().__init__()
+        self.csr: SparseMatrix = _compact(sparse.csr_array(matrix))
+        self.num_sources = self.num_targets = self.num_nodes = self.csr.shape[0]
         self._symmetric: bool | None = None
-        self._forms: dict[tuple[str, torch.dtype, torch.device], _Matrix] = {}
-        self._aggregated: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
     @classmethod
     def from_edge_index(
@@ -95,10 +168,6 @@ class Adjacency:
         return cls(sparse.coo_array((weight, (target, source)), shape=(num_nodes, num_nodes)))
 
     @property
-    def num_nodes(self) -> int:
-        return self.csr.shape[0]
-
-    @property
     def num_edges(self) -> int:
         """Directed edges, duplicates merged."""
         return self.csr.nnz
@@ -118,58 +187,35 @@ class Adjacency:
         """The same graph with a self-loop of weight 1 at each node that has none."""
         return Adjacency(_with_self_loops(self.csr))
 
-    def aggregate(self, x: Tensor, form: str, *, constant: bool = False) -> Tensor:
-        """Aggregates each node's neighbours.
+    def blocks(self, targets: NDArray[np.integer], num_layers: int) -> "Blocks":
+        """What the layers of a network compute for the sake of some nodes' outputs.
+
+        The last layer computes the targets, the one before it these and their in-neighbours, and
+        so on: all that an output depends on and nothing else, so outputs, gradients included,
+        are those of the whole graph.
 
         Args:
-            x: [N, C].
-            form: "gcn", the symmetric normalisation D^-½ (A + I) D^-½ of Kipf and Welling, with
-                self-loops added where missing and D the in-degrees;
-                "gcn_no_loops", the same without adding them; "sum", plain A;
-                "mean", the mean over the in-neighbours weighted by A;
-                "mean_with_self", the mean over A + I, GraphSAGE's "gcn" aggregator;
-                "max", the channel-wise maximum, weights disregarded.
-            constant: `x` is the same tensor in every call, such as the input features, so its
-                aggregate is kept for as long as the tensor lives unchanged.
-
-        Returns:
-            [N, C]; 0 for a node without in-neighbours.
-
-        Raises:
-            ValueError: `x` does not have a row for each node.
+            targets: nodes [M], each once.
+            num_layers: number of graph layers.
         """
-        if x.shape[0] != self.num_nodes:
-            raise ValueError(f"x has {x.shape[0]} rows for a graph of {self.num_nodes} nodes")
-        # A tensor made in inference mode has no version to notice a change by.
-        if not constant or x.requires_grad or x.is_inference():
-            return self._aggregate(x, form)
-        known = self._aggregated.get(x)
-        if known is None or known[0] != x._version:
-            known = (x._version, {})
-            self._aggregated[x] = known
-        kept = known[1]
-        if form not in kept:
-            # Kept beyond this call, so not as a tensor of inference mode, which cannot train.
-            with torch.inference_mode(False), torch.no_grad():
-                kept[form] = self._aggregate(x, form)
-        return kept[form]
-
-    def _aggregate(self, x: Tensor, form: str) -> Tensor:
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        matrix = self._form(form, dtype, x.device)
-        if form == "max":
-            return propagate.maximum(x, matrix.forward)
-        return propagate.weighted_sum(x, matrix.forward, matrix.transpose)
-
-    def _form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
-        key = (form, dtype, device)
-        if key not in self._forms:
-            with torch.inference_mode(False):
-                self._forms[key] = self._make_form(form, dtype, device)
-        return self._forms[key]
+        reached = np.zeros(self.num_nodes, dtype=bool)
+        reached[targets] = True
+        order, sizes = np.asarray(targets), [len(targets)]
+        for _ in range(num_layers):
+            if sizes[-1] < self.num_nodes:
+                near = np.zeros(self.num_nodes, dtype=bool)
+                near[self.csr[order].indices] = True
+                order = np.concatenate([order, np.flatnonzero(near & ~reached)])
+                reached |= near
+            sizes.append(len(order))
+        number = np.zeros_like(self.csr.indices, shape=self.num_nodes)
+        number[order] = np.arange(len(order))
+        pairs = itertools.pairwise(sizes)
+        blocks = [Block(self, order[:few], number, many) for few, many in pairs]
+        return Blocks(order, blocks[::-1])
 
     def _make_form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
-        csr = _normalise(self.csr, form)
+        csr = _normalise(self.csr, form, _NUMPY[dtype])
         forward = _to_torch(csr, dtype, device)
         # Row sums as weights of a mean make a symmetric adjacency asymmetric.
         keeps_symmetry = form in ("gcn", "gcn_no_loops", "sum")
@@ -185,6 +231,49 @@ class Adjacency:
         return f"Adjacency(num_nodes={self.num_nodes}, num_edges={self.num_edges})"
 
 
+class Block(Neighbourhoods):
+    """The rows of an adjacency that one layer computes, over the nodes that it gets as input.
+
+    Args:
+        whole: the graph.
+        targets: the nodes of the rows, which are also the first of the sources.
+        number: the position of each node [N] among the sources.
+        num_sources: their number.
+    """
+
+    def __init__(
+        self,
+        whole: Adjacency,
+        targets: NDArray[np.integer],
+        number: NDArray[np.integer],
+        num_sources: int,
+    ) -> None:
+        super().__init__()
+        self.num_sources, self.num_targets = num_sources, len(targets)
+        self._whole, self._targets, self._number = whole, targets, number
+
+    def _make_form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
+        rows = _normalise(self._whole.csr, form, _NUMPY[dtype])[self._targets]
+        shape = (self.num_targets, self.num_sources)
+        csr = sparse.csr_array((rows.data, self._number[rows.indices], rows.indptr), shape=shape)
+        forward = _to_torch(csr, dtype, device)
+        if form == "max":
+            return _Matrix(forward, forward)
+        return _Matrix(forward, _to_torch(csr.T.tocsr(), dtype, device))
+
+    def __repr__(self) -> str:
+        return f"Block(num_sources={self.num_sources}, num_targets={self.num_targets})"
+
+
+class Blocks(NamedTuple):
+    """What `Adjacency.blocks` makes."""
+
+    order: NDArray[np.integer]
+    """The nodes [M'] whose features the first layer gets, in this order; the targets lead."""
+    layers: list[Block]
+    """A block for each layer, the first layer's first."""
+
+
 def _is_integer(x: Tensor) -> bool:
     return not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
 
@@ -195,33 +284,56 @@ def _with_self_loops(csr: SparseMatrix) -> SparseMatrix:
     return sparse.csr_array(csr + sparse.diags_array(missing))
 
 
-def _normalise(csr: SparseMatrix, form: str) -> SparseMatrix:
+ENTRIES_AT_ONCE = 2**22
+
+
+def _compact(csr: SparseMatrix) -> SparseMatrix:
+    """Sorted, duplicates summed, with 32-bit weights and indices where they hold the same."""
+    if csr.dtype not in (np.float32, np.float64):
+        csr = csr.astype(np.float64)
+    csr.sum_duplicates()
+    narrow = csr.data.astype(np.float32)
+    index = np.int32 if max(csr.nnz, csr.shape[0]) < 2**31 else np.int64
+    parts = (
+        narrow if np.array_equal(narrow, csr.data, equal_nan=True) else csr.data,
+        csr.indices.astype(index, copy=False),
+        csr.indptr.astype(index, copy=False),
+    )
+    return sparse.csr_array(parts, shape=csr.shape)
+
+
+def _normalise(csr: SparseMatrix, form: str, dtype: np.dtype[Any]) -> SparseMatrix:
+    """The matrix of a form of aggregation, in `dtype`; without a copy of the pattern."""
     if form == "sum":
-        return csr
+        return csr.astype(dtype, copy=False)
     if form == "max":
-        ones = csr.copy()
-        ones.data = np.ones_like(ones.data)
-        return ones
+        return csr  # its weights are never read
     if form == "gcn":
         csr = _with_self_loops(csr)
     elif form == "mean_with_self":
         csr = sparse.csr_array(csr + sparse.eye_array(csr.shape[0], dtype=csr.dtype))
     elif form not in ("gcn_no_loops", "mean"):
         raise ValueError(f"unknown form of aggregation {form!r}")
-    degree = np.asarray(csr.sum(axis=1)).ravel()
+    degree = csr @ np.ones(csr.shape[1])
     power = -0.5 if form.startswith("gcn") else -1.0
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = np.where(degree > 0, degree**power, 0.0)
-    rows = np.repeat(inverse, np.diff(csr.indptr))
-    # One product a side, left first: the order in which the symmetric pair rounds alike.
-    data = csr.data * (rows * inverse[csr.indices] if form.startswith("gcn") else rows)
+    data = np.empty(csr.nnz, dtype)
+    # In pieces, so that the double precision of the computation is never held for all entries.
+    starts = np.arange(0, csr.nnz, ENTRIES_AT_ONCE)
+    for start in starts:
+        piece = slice(start, start + ENTRIES_AT_ONCE)
+        row = np.searchsorted(csr.indptr, np.arange(*piece.indices(csr.nnz)), "right") - 1
+        scale = inverse[row]
+        if form.startswith("gcn"):
+            # One product a side, left first: the order in which the symmetric pair rounds alike.
+            scale = scale * inverse[csr.indices[piece]]
+        data[piece] = csr.data[piece] * scale
     return sparse.csr_array((data, csr.indices, csr.indptr), shape=csr.shape)
 
 
 def _to_torch(csr: SparseMatrix, dtype: torch.dtype, device: torch.device) -> Tensor:
-    csr.sort_indices()
-    index = np.int32 if max(csr.nnz, csr.shape[0]) < 2**31 else np.int64
-    parts = csr.indptr.astype(index), csr.indices.astype(index), csr.data
+    parts = (csr.indptr, csr.indices, csr.data)
     crow, col, values = (torch.from_numpy(part).to(device) for part in parts)
     with warnings.catch_warnings():
         # torch calls the layout a beta at its first use in a process.
@@ -236,19 +348,20 @@ _PREPARED: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 def prepare(
-    edge_index: Tensor | Adjacency, num_nodes: int, edge_weight: Tensor | None = None
-) -> Adjacency:
+    edge_index: Tensor | Neighbourhoods, num_nodes: int, edge_weight: Tensor | None = None
+) -> Neighbourhoods:
     """Returns the prepared adjacency of an edge list, the same object while the list is unchanged.
 
     Args:
-        edge_index: what `Adjacency.from_edge_index` takes, or an `Adjacency`, which is returned.
+        edge_index: what `Adjacency.from_edge_index` takes, or `Neighbourhoods` (an `Adjacency`
+            or one of its `blocks`), which are returned.
         num_nodes: N.
         edge_weight: [E] or None.
 
     Raises:
         ValueError: as `Adjacency.from_edge_index`.
     """
-    if isinstance(edge_index, Adjacency):
+    if isinstance(edge_index, Neighbourhoods):
         if edge_weight is not None:
             raise ValueError("an Adjacency carries its own weights: omit edge_weight")
         return edge_index

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aiec_graph.nn.adjacency import Adjacency, prepare
+from aiec_graph.nn.adjacency import Neighbourhoods, prepare
 
 
 class GCNConv(nn.Module):
@@ -49,7 +49,7 @@ class GCNConv(nn.Module):
             nn.init.zeros_(self.bias)
 
     def forward(
-        self, x: Tensor, edge_index: Tensor | Adjacency, edge_weight: Tensor | None = None
+        self, x: Tensor, edge_index: Tensor | Neighbourhoods, edge_weight: Tensor | None = None
     ) -> Tensor:
         adjacency = prepare(edge_index, x.shape[0], edge_weight)
         form = "gcn" if self.add_self_loops else "gcn_no_loops"

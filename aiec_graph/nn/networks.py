@@ -1,13 +1,13 @@
 """The two networks of the benchmark: graph layers, an activation after each, a linear head."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from aiec_graph.core import make_activation
 from aiec_graph.errors import look_up
-from aiec_graph.nn.adjacency import Adjacency, prepare
+from aiec_graph.nn.adjacency import Neighbourhoods, prepare
 from aiec_graph.nn.gcn_conv import GCNConv
 from aiec_graph.nn.sage_conv import SAGEConv
 
@@ -62,6 +62,8 @@ class GNN(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         self.lin = nn.Linear(hidden_channels, out_channels)
+        self.mixes_nodes = norm == "batch"
+        """Whether a node's output in training mode depends on nodes beyond its neighbourhood."""
         self.trains_as_it_predicts = dropout == 0 and norm != "batch"
         """Whether the forward pass in training mode gives the outputs of eval mode."""
 
@@ -71,11 +73,21 @@ class GNN(nn.Module):
             if reset is not None:
                 reset()
 
-    def forward(self, x: Tensor, edge_index: Tensor | Adjacency) -> Tensor:
-        """Returns the logits [N, out_channels] for x [N, in_channels]."""
-        adjacency = prepare(edge_index, x.shape[0])
-        for conv, norm, act in zip(self.convs, self.norms, self.acts, strict=True):
-            x = self.dropout(act(norm(conv(x, adjacency))))
+    def forward(
+        self, x: Tensor, edge_index: Tensor | Neighbourhoods | Sequence[Neighbourhoods]
+    ) -> Tensor:
+        """Returns the logits [N, out_channels] for x [N, in_channels].
+
+        Args:
+            x: node features.
+            edge_index: PyG's edge list or an `Adjacency`; or a block for each layer
+                (`Adjacency.blocks`), with the features and the logits of the blocks' nodes.
+        """
+        if isinstance(edge_index, Tensor | Neighbourhoods):
+            edge_index = [prepare(edge_index, x.shape[0])] * len(self.convs)
+        layers = zip(edge_index, self.convs, self.norms, self.acts, strict=True)
+        for neighbourhoods, conv, norm, act in layers:
+            x = self.dropout(act(norm(conv(x, neighbourhoods))))
         return self.lin(x)
 
 

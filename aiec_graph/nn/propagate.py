@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 class _Product(torch.autograd.Function):
@@ -25,31 +26,20 @@ class _Product(torch.autograd.Function):
 class _Maximum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor) -> Tensor:
-        # The operator behind torch.sparse.mm(reduce="amax"): called directly because it also
-        # returns which entry won, which the backward pass needs. It multiplies by the values,
-        # which are all 1 here.
-        needs_grad = ctx.needs_input_grad[0]
-        with torch.set_grad_enabled(needs_grad):  # without it, it does not say which
-            source = x.detach().requires_grad_(needs_grad)
-            out, entry = torch.ops.aten._sparse_mm_reduce_impl(matrix, source, "amax")
-        if needs_grad:
-            column = matrix.col_indices()
-            channels = out.shape[1]
-            # An empty row has no winner and a number past the end.
-            empty = matrix.crow_indices().diff() == 0
-            winner = column[entry.clamp_(max=len(column) - 1)].long()
-            flat = winner.mul_(channels).add_(torch.arange(channels, device=x.device))
-            ctx.save_for_backward(flat, empty)
-            ctx.source_rows = x.shape[0]
-        return out.detach()
+        from aiec_graph.nn import kernels
+
+        out, winner = kernels.maximum(matrix.crow_indices(), matrix.col_indices(), x)
+        ctx.save_for_backward(winner)
+        ctx.num_sources = x.shape[0]
+        return out
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        flat, empty = ctx.saved_tensors
-        grad = grad_outputs[0].masked_fill(empty[:, None], 0)
-        out = grad.new_zeros(ctx.source_rows * grad.shape[1])
-        out.scatter_add_(0, flat.view(-1), grad.reshape(-1))
-        return out.view(ctx.source_rows, -1), None
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:  # pyright: ignore
+        from aiec_graph.nn import kernels
+
+        (winner,) = ctx.saved_tensors
+        return kernels.maximum_backward(grad_outputs[0], winner, ctx.num_sources), None
 
 
 def weighted_sum(x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
@@ -73,7 +63,7 @@ def maximum(x: Tensor, matrix: Tensor) -> Tensor:
 
     Args:
         x: [N, C].
-        matrix: CSR [M, N] with all values 1.
+        matrix: CSR [M, N]; its values are disregarded.
 
     Returns:
         [M, C] in the dtype of `x`.
@@ -81,13 +71,13 @@ def maximum(x: Tensor, matrix: Tensor) -> Tensor:
     if matrix.values().numel() == 0:
         return x.new_zeros(matrix.shape[0], x.shape[1])
     if x.device.type == "cpu":
-        with torch.autocast("cpu", enabled=False):
-            return _Maximum.apply(x.to(matrix.dtype).contiguous(), matrix).to(x.dtype)  # pyright: ignore
+        wide = x.to(torch.promote_types(x.dtype, torch.float32)).contiguous()
+        return _Maximum.apply(wide, matrix).to(x.dtype)  # pyright: ignore
     return segment_maximum(x, matrix)
 
 
 def segment_maximum(x: Tensor, matrix: Tensor) -> Tensor:
-    """`maximum` by gathering the neighbours' rows: for devices without the sparse kernel."""
+    """`maximum` by gathering the neighbours' rows: for devices that the kernel does not run on."""
     offsets = matrix.crow_indices().long()
     gathered = x.index_select(0, matrix.col_indices().long())
     out = torch.segment_reduce(gathered, "max", offsets=offsets)

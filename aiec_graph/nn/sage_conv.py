@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aiec_graph.errors import look_up
-from aiec_graph.nn.adjacency import Adjacency, prepare
+from aiec_graph.nn.adjacency import Neighbourhoods, prepare
 
 # The adjacency's form behind each aggregator.
 AGGREGATORS = {"mean": "mean", "max": "max", "pool": "max", "gcn": "mean_with_self"}
@@ -61,7 +61,7 @@ class SAGEConv(nn.Module):
                 # As DGL's layer draws them, which the published benchmark runs on.
                 nn.init.xavier_uniform_(linear.weight, gain=nn.init.calculate_gain("relu"))
 
-    def forward(self, x: Tensor, edge_index: Tensor | Adjacency) -> Tensor:
+    def forward(self, x: Tensor, edge_index: Tensor | Neighbourhoods) -> Tensor:
         adjacency = prepare(edge_index, x.shape[0])
         # A mean commutes with the linear map: the narrower side is the cheaper one to aggregate.
         map_first = (
@@ -74,7 +74,7 @@ class SAGEConv(nn.Module):
             source = x if self.lin is None else F.relu(self.lin(x))
             constant = self.constant_input
             out = self.lin_l(adjacency.aggregate(source, self._form, constant=constant))
-        return out if self.lin_r is None else out + self.lin_r(x)
+        return out if self.lin_r is None else out + self.lin_r(x[: adjacency.num_targets])
 
     def __repr__(self) -> str:
         return f"SAGEConv({self.in_channels}, {self.out_channels}, aggr={self.aggr!r})"

@@ -1,6 +1,7 @@
 """The one training loop for full-batch graphs."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from aiec_graph.core import AIECLoss
 from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import Metrics, average_precision, evaluate
-from aiec_graph.nn import Adjacency
+from aiec_graph.nn import Adjacency, Neighbourhoods
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.models import build_model
 from aiec_graph.train.settings import TrainSettings
@@ -76,16 +77,21 @@ def train(
     run = f"{graph.label}, {model}-{act}, seed {seed}"
     torch.manual_seed(seed)
     preprocessor = Preprocessor.fit(graph, split.train_mask, settings.features)
-    x = preprocessor.transform(graph)
-    network = build_model(model, act, x.shape[1], settings)
-    index = torch.from_numpy(np.flatnonzero(split.train_mask))
-    y_train = torch.from_numpy(graph.y)[index]
+    network = build_model(model, act, graph.x.shape[1], settings)
+    train_nodes, val_nodes = (np.flatnonzero(m) for m in (split.train_mask, split.val_mask))
+    seen = np.concatenate([train_nodes, val_nodes])
+    if network.mixes_nodes:
+        seen = np.concatenate([seen, np.flatnonzero(~(split.train_mask | split.val_mask))])
+    order, blocks = adjacency.blocks(seen, settings.layers)
+    x = preprocessor.transform(graph)[order]
+    train_rows = slice(0, len(train_nodes))
+    val_rows = slice(len(train_nodes), len(train_nodes) + len(val_nodes))
+    y_train = torch.from_numpy(graph.y[train_nodes])
     anomalous = int(y_train.sum())
     class_weight = torch.tensor([1.0, (len(y_train) - anomalous) / anomalous])
     objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate, class_weight)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, fused=True)
-    val_index = torch.from_numpy(np.flatnonzero(split.val_mask))
-    y_val = graph.y[split.val_mask]
+    y_val = graph.y[val_nodes]
 
     best_ap, best_epoch, best_state, epoch = -1.0, 0, {}, 0
     started = time.perf_counter()
@@ -94,14 +100,14 @@ def train(
     for epoch in range(settings.epochs + 1):
         logits = None
         if epoch == 0 or network.trains_as_it_predicts:
-            logits = network.train()(x, adjacency)
+            logits = network.train()(x, blocks)
         if epoch > 0:
-            shown = _predict(network, x, adjacency) if logits is None else logits
-            if not torch.isfinite(shown[val_index]).all():
+            shown = (_predict(network, x, blocks) if logits is None else logits)[val_rows]
+            if not torch.isfinite(shown).all():
                 raise InputError(
                     f"{run}: the network gives no numbers any more after {epoch} epochs; {ADVICE}"
                 )
-            ap = average_precision(y_val, _score(shown[val_index]))
+            ap = average_precision(y_val, _score(shown))
             if ap > best_ap:
                 best_ap, best_epoch = ap, epoch
                 best_state = {k: v.detach().clone() for k, v in network.state_dict().items()}
@@ -110,9 +116,9 @@ def train(
         if epoch == settings.epochs:
             break
         if logits is None:
-            logits = network.train()(x, adjacency)
+            logits = network.train()(x, blocks)
         objective.start_epoch()
-        loss = objective(logits[index], y_train, index).total
+        loss = objective(logits[train_rows], y_train, train_rows).total
         if not torch.isfinite(loss):
             raise InputError(f"{run}: the loss is {loss.item()} at epoch {epoch + 1}; {ADVICE}")
         optimizer.zero_grad(set_to_none=True)
@@ -122,15 +128,16 @@ def train(
     objective.forget()
 
     network.load_state_dict(best_state)
-    score = _score(_predict(network, x, adjacency))
+    del x, blocks
+    score = _score(_predict(network, preprocessor.transform(graph), adjacency))
     val, test = (evaluate(graph.y[m], score[m]) for m in (split.val_mask, split.test_mask))
     return TrainResult(network, preprocessor, score, val, test, best_epoch, epoch, seconds / epoch)
 
 
-def _predict(network: GNN, x: Tensor, adjacency: Adjacency) -> Tensor:
+def _predict(network: GNN, x: Tensor, graph: Adjacency | Sequence[Neighbourhoods]) -> Tensor:
     network.eval()
     with torch.no_grad():
-        return network(x, adjacency)
+        return network(x, graph)
 
 
 def _score(logits: Tensor) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 import torch_geometric.nn as pyg
@@ -9,7 +10,7 @@ from torch import nn
 
 from aiec_graph.core import ACTIVATIONS, AIEC, AIECLoss, strip
 from aiec_graph.errors import InputError
-from aiec_graph.nn import GCN, GraphSAGE, convert
+from aiec_graph.nn import GCN, Adjacency, GraphSAGE, convert
 
 
 @pytest.fixture
@@ -132,3 +133,46 @@ def test_sites_that_are_not_chosen_keep_their_activation(graph):
     assert isinstance(model.norms[1].act, nn.ELU)
     convert(original, "elu", graph)
     assert len({id(norm.act) for norm in original.norms[:2]}) == 2
+
+
+@pytest.mark.parametrize("aggr", [None, "mean", "max", "pool", "gcn"])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_blocks_compute_what_the_whole_graph_does(aggr, layers):
+    rng = np.random.default_rng(layers)
+    nodes = 300
+    # Sparse and directed, so that a few targets do not reach every node.
+    source, target = torch.from_numpy(rng.integers(0, nodes, (2, 400)))
+    weight = torch.from_numpy(rng.random(400) + 0.1)
+    adjacency = Adjacency.from_edge_index(torch.stack([source, target]), nodes, weight)
+    targets = rng.permutation(nodes)[:17]
+    torch.manual_seed(0)
+    kind = {} if aggr is None else {"aggr": aggr}
+    network = (GraphSAGE if kind else GCN)(5, 6, num_layers=layers, act="aiec", **kind).double()
+    x = torch.randn(nodes, 5, dtype=torch.float64)
+    order, blocks = adjacency.blocks(targets, layers)
+    assert order[:17].tolist() == targets.tolist()
+    assert len(set(order.tolist())) == len(order) < nodes
+    got, expected = network(x[order], blocks), network(x, adjacency)[targets]
+    torch.testing.assert_close(got, expected)
+    upstream = torch.randn_like(expected)
+    parameters = [p for n, p in network.named_parameters() if "decision" not in n]
+    for one, other in zip(
+        torch.autograd.grad(got, parameters, upstream),
+        torch.autograd.grad(expected, parameters, upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_blocks_of_all_nodes_and_of_none():
+    adjacency = Adjacency.from_edge_index(torch.tensor([[0, 1], [1, 2]]), 4)
+    order, blocks = adjacency.blocks(np.array([2, 0, 3, 1]), 2)
+    assert order.tolist() == [2, 0, 3, 1]
+    assert [(b.num_sources, b.num_targets) for b in blocks] == [(4, 4), (4, 4)]
+    torch.manual_seed(0)
+    network = GraphSAGE(3, 4, norm="batch").double()
+    x = torch.randn(4, 3, dtype=torch.float64)
+    torch.testing.assert_close(network(x[order], blocks), network(x, adjacency)[order])
+    order, blocks = adjacency.blocks(np.array([], dtype=int), 2)
+    assert order.tolist() == []
+    assert GCN(3)(torch.zeros(0, 3), blocks).shape == (0, 2)
