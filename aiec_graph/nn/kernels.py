@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import config as numba_config
-from numba import get_num_threads, njit, prange, set_num_threads
+from numba import config, get_num_threads, njit, prange, set_num_threads
 from torch import Tensor
 
 LINE = 16  # float32 values of a cache line, which no two threads should write to
