@@ -74,64 +74,109 @@ def train(
         InputError: the loss or the outputs became NaN or infinite.
     """
     graph, adjacency = prepared
-    run = f"{graph.label}, {model}-{act}, seed {seed}"
     torch.manual_seed(seed)
     preprocessor = Preprocessor.fit(graph, split.train_mask, settings.features)
     network = build_model(model, act, graph.x.shape[1], settings)
-    train_nodes, val_nodes = (np.flatnonzero(m) for m in (split.train_mask, split.val_mask))
-    seen = np.concatenate([train_nodes, val_nodes])
-    if network.mixes_nodes:
-        seen = np.concatenate([seen, np.flatnonzero(~(split.train_mask | split.val_mask))])
-    order, blocks = adjacency.blocks(seen, settings.layers)
-    x = preprocessor.transform(graph)[order]
-    train_rows = slice(0, len(train_nodes))
-    val_rows = slice(len(train_nodes), len(train_nodes) + len(val_nodes))
-    y_train = torch.from_numpy(graph.y[train_nodes])
-    anomalous = int(y_train.sum())
-    class_weight = torch.tensor([1.0, (len(y_train) - anomalous) / anomalous])
-    objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate, class_weight)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, fused=True)
-    y_val = graph.y[val_nodes]
-
+    run = FullBatch(prepared, split, network, preprocessor, settings)
     best_ap, best_epoch, best_state, epoch = -1.0, 0, {}, 0
     started = time.perf_counter()
-    # Where the pass in training mode gives what eval mode would, the one that follows a step
-    # serves twice: it validates the step, and begins the next one.
-    for epoch in range(settings.epochs + 1):
-        logits = None
-        if epoch == 0 or network.trains_as_it_predicts:
-            logits = network.train()(x, blocks)
-        if epoch > 0:
-            shown = (_predict(network, x, blocks) if logits is None else logits)[val_rows]
-            if not torch.isfinite(shown).all():
-                raise InputError(
-                    f"{run}: the network gives no numbers any more after {epoch} epochs; {ADVICE}"
-                )
-            ap = average_precision(y_val, _score(shown))
-            if ap > best_ap:
-                best_ap, best_epoch = ap, epoch
-                best_state = {k: v.detach().clone() for k, v in network.state_dict().items()}
-            elif epoch - best_epoch >= settings.patience:
-                break
-        if epoch == settings.epochs:
+    for epoch in range(1, settings.epochs + 1):
+        try:
+            ap = run.epoch()
+        except FloatingPointError as error:
+            name = f"{graph.label}, {model}-{act}, seed {seed}"
+            raise InputError(f"{name}: {error} in epoch {epoch}; {ADVICE}") from None
+        if ap > best_ap:
+            best_ap, best_epoch = ap, epoch
+            best_state = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        elif epoch - best_epoch >= settings.patience:
             break
-        if logits is None:
-            logits = network.train()(x, blocks)
-        objective.start_epoch()
-        loss = objective(logits[train_rows], y_train, train_rows).total
-        if not torch.isfinite(loss):
-            raise InputError(f"{run}: the loss is {loss.item()} at epoch {epoch + 1}; {ADVICE}")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
     seconds = time.perf_counter() - started
-    objective.forget()
+    run.objective.forget()
+    del run
 
     network.load_state_dict(best_state)
-    del x, blocks
     score = _score(_predict(network, preprocessor.transform(graph), adjacency))
     val, test = (evaluate(graph.y[m], score[m]) for m in (split.val_mask, split.test_mask))
     return TrainResult(network, preprocessor, score, val, test, best_epoch, epoch, seconds / epoch)
+
+
+class FullBatch:
+    """A network in training on a graph, an epoch at a time.
+
+    It computes the part of the graph that training and validation labels depend on, and no more;
+    the training nodes come first, so that their rows are a slice of each layer's.
+
+    Args:
+        prepared: the data set.
+        split: its masks.
+        network: to train, in place.
+        preprocessor: makes its inputs.
+        settings: learning rate and weights of the losses.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        split: Split,
+        network: GNN,
+        preprocessor: Preprocessor,
+        settings: TrainSettings,
+    ) -> None:
+        graph, adjacency = prepared
+        train, val = (np.flatnonzero(mask) for mask in (split.train_mask, split.val_mask))
+        seen = [train, val]
+        if network.mixes_nodes:
+            seen.append(np.flatnonzero(~(split.train_mask | split.val_mask)))
+        order, self.blocks = adjacency.blocks(np.concatenate(seen), len(network.convs))
+        self.network = network
+        self.x = preprocessor.transform(graph)[order]
+        self.train_rows = slice(0, len(train))
+        self.val_rows = slice(len(train), len(train) + len(val))
+        self.y_train, self.y_val = torch.from_numpy(graph.y[train]), graph.y[val]
+        anomalous = int(self.y_train.sum())
+        class_weight = torch.tensor([1.0, (len(train) - anomalous) / anomalous])
+        self.objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate, class_weight)
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, fused=True)
+        self._logits: Tensor | None = None
+
+    def epoch(self) -> float:
+        """Makes one step and returns the validation AP after it, a fraction.
+
+        Raises:
+            FloatingPointError: the loss or the outputs are NaN or infinite.
+        """
+        if self._logits is None:
+            self._logits = self.forward()
+        self.step(self._logits)
+        # Where the pass in training mode gives what eval mode would, the one that follows a step
+        # serves twice: it validates the step, and begins the next one.
+        if self.network.trains_as_it_predicts:
+            self._logits = shown = self.forward()
+        else:
+            self._logits, shown = None, _predict(self.network, self.x, self.blocks)
+        shown = shown[self.val_rows]
+        if not torch.isfinite(shown).all():
+            raise FloatingPointError("the network gives no numbers any more")
+        return average_precision(self.y_val, _score(shown))
+
+    def forward(self) -> Tensor:
+        """The logits of the training and validation nodes, in training mode."""
+        return self.network.train()(self.x, self.blocks)
+
+    def step(self, logits: Tensor) -> None:
+        """Judges the last forward pass and makes one step.
+
+        Raises:
+            FloatingPointError: the loss is NaN or infinite.
+        """
+        self.objective.start_epoch()
+        loss = self.objective(logits[self.train_rows], self.y_train, self.train_rows).total
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss.item()}")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
 
 
 def _predict(network: GNN, x: Tensor, graph: Adjacency | Sequence[Neighbourhoods]) -> Tensor:
