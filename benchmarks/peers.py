@@ -1,27 +1,42 @@
-"""The peers' networks, built from their stock layers in the protocol's shape."""
+"""The peers: stock layers of PyG and DGL in the protocol's shape, in a plain training loop.
+
+The loop is what a careful user writes: labelled rows by index, class-weighted loss, torch's Adam,
+and validation AP by scikit-learn from the training forward, which spares it a second one.
+"""
 
 import os
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
 
+from collections.abc import Callable
+
 import dgl
+import numpy as np
 import torch
 import torch.nn.functional as F
 import torch_geometric.nn as pyg
 from dgl.nn.pytorch import GraphConv
 from dgl.nn.pytorch import SAGEConv as DGLSAGEConv
+from graphs import Case
+from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
+from torch_geometric import EdgeIndex
+
+from aiec_graph.data import Preprocessor
+from aiec_graph.metrics import average_precision
+from aiec_graph.train import FullBatch, TrainSettings, build_model
 
 HIDDEN = 32
+MODELS = ("gcn", "sage-mean", "sage-pool")
 
 
 class Stack(nn.Module):
     """Two layers with ReLU and a linear head; `graph` is whatever the layers take."""
 
-    def __init__(self, layers: list[nn.Module], graph_first: bool) -> None:
+    def __init__(self, layers: list[nn.Module], graph_first: bool, hidden: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.lin = nn.Linear(HIDDEN, 2)
+        self.lin = nn.Linear(hidden, 2)
         self.graph_first = graph_first
 
     def forward(self, x: Tensor, graph: object) -> Tensor:
@@ -30,29 +45,129 @@ class Stack(nn.Module):
         return self.lin(x)
 
 
-def pyg_stack(model: str, in_channels: int) -> Stack:
-    widths = [(in_channels, HIDDEN), (HIDDEN, HIDDEN)]
+def pyg_stack(model: str, in_channels: int, hidden: int = HIDDEN, cached: bool = False) -> Stack:
+    widths = [(in_channels, hidden), (hidden, hidden)]
     if model == "gcn":
         # The graph has its self-loops already.
-        return Stack([pyg.GCNConv(i, o, add_self_loops=False) for i, o in widths], False)
-    layers = [pyg.SAGEConv(i, o, aggr="max", project=True) for i, o in widths]
-    return Stack([*layers], False)
+        layers = [pyg.GCNConv(i, o, add_self_loops=False, cached=cached) for i, o in widths]
+    elif model == "sage-mean":
+        layers = [pyg.SAGEConv(i, o) for i, o in widths]
+    else:
+        layers = [pyg.SAGEConv(i, o, aggr="max", project=True) for i, o in widths]
+    return Stack([*layers], False, hidden)
 
 
-def dgl_stack(model: str, in_channels: int) -> Stack:
-    widths = [(in_channels, HIDDEN), (HIDDEN, HIDDEN)]
+def dgl_stack(model: str, in_channels: int, hidden: int = HIDDEN) -> Stack:
+    widths = [(in_channels, hidden), (hidden, hidden)]
     if model == "gcn":
-        return Stack([GraphConv(i, o) for i, o in widths], True)
-    return Stack([DGLSAGEConv(i, o, "pool") for i, o in widths], True)
-
-
-def merged_edges(edge_index: Tensor, num_nodes: int) -> Tensor:
-    """The protocol's edges: duplicates merged, a self-loop at each node."""
-    loops = torch.arange(num_nodes).repeat(2, 1)
-    return torch.cat([edge_index[:, edge_index[0] != edge_index[1]], loops], 1).unique(dim=1)
+        return Stack([GraphConv(i, o) for i, o in widths], True, hidden)
+    return Stack([DGLSAGEConv(i, o, model.removeprefix("sage-")) for i, o in widths], True, hidden)
 
 
 def dgl_graph(edges: Tensor, num_nodes: int) -> "dgl.DGLGraph":
     graph = dgl.graph((edges[0], edges[1]), num_nodes=num_nodes)
     graph.create_formats_()
     return graph
+
+
+def adj_t(case: Case) -> Tensor:
+    """PyG's sparse adjacency: a torch CSR matrix with the targets as rows."""
+    csr = case.prepared.adjacency.csr
+    parts = csr.indptr.astype(np.int64), csr.indices.astype(np.int64), csr.data.astype(np.float32)
+    return torch.sparse_csr_tensor(*map(torch.from_numpy, parts), csr.shape)
+
+
+def edge_index_class(case: Case) -> EdgeIndex:
+    nodes = len(case.graph.y)
+    edges = EdgeIndex(case.edges, sparse_size=(nodes, nodes), is_undirected=False)
+    return edges.sort_by("col").values.fill_cache_()
+
+
+class PeerLoop:
+    """A peer's network in the plain loop."""
+
+    def __init__(self, network: nn.Module, structure: object, case: Case, tuned: bool) -> None:
+        self.network, self.structure, self.x = network, structure, case.graph.x
+        split = case.split
+        self.train, self.val = (
+            torch.from_numpy(np.flatnonzero(m)) for m in (split.train_mask, split.val_mask)
+        )
+        self.y = torch.from_numpy(case.graph.y)[self.train]
+        self.y_val = case.graph.y[split.val_mask]
+        self.weight = case.class_weight
+        self.ap = average_precision if tuned else average_precision_score
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=0.01, fused=tuned or None)
+
+    def forward(self) -> Tensor:
+        return self.network(self.x, self.structure)
+
+    def step(self) -> Tensor:
+        logits = self.forward()
+        loss = F.cross_entropy(logits[self.train], self.y, self.weight)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return logits.detach()
+
+    def epoch(self) -> None:
+        logits = self.step()
+        self.ap(self.y_val, logits[self.val].softmax(1)[:, 1].numpy())
+
+
+class OwnLoop:
+    """The project's own training loop."""
+
+    def __init__(self, model: str, act: str, case: Case, hidden: int = HIDDEN) -> None:
+        name, _, aggr = model.partition("-")
+        settings = TrainSettings(hidden=hidden, aggr=aggr or "pool")
+        preprocessor = Preprocessor.fit(case.graph, case.split.train_mask, "raw")
+        network = build_model(name, act, case.graph.x.shape[1], settings)
+        self.run = FullBatch(case.prepared, case.split, network, preprocessor, settings)
+
+    def forward(self) -> Tensor:
+        self.run.objective.forget()
+        return self.run.forward()
+
+    def step(self) -> None:
+        self.run.step(self.forward())
+
+    def epoch(self) -> None:
+        self.run.epoch()
+
+
+Loop = PeerLoop | OwnLoop
+
+OWN, AIEC = "aiec_graph, ReLU", "aiec_graph, AIEC"
+DGL, DGL_TUNED = "DGL", "DGL, our Adam and AP"
+EDGE_INDEX, CSR, CACHED, CLASS = (
+    "PyG, edge_index",
+    "PyG, torch CSR",
+    "PyG, torch CSR, cached norm",
+    "PyG, EdgeIndex",
+)
+
+
+def contestants(model: str, case: Case, hidden: int = HIDDEN) -> dict[str, Callable[[], Loop]]:
+    """What makes each contestant's loop; nothing is built before it is called."""
+    features, nodes = case.graph.x.shape[1], len(case.graph.y)
+
+    def dgl_loop(tuned: bool) -> Loop:
+        graph = dgl_graph(case.edges, nodes)
+        return PeerLoop(dgl_stack(model, features, hidden), graph, case, tuned)
+
+    def pyg_loop(structure: Callable[[], object], cached: bool = False) -> Loop:
+        stack = pyg_stack(model, features, hidden, cached)
+        return PeerLoop(stack, structure(), case, False)
+
+    found: dict[str, Callable[[], Loop]] = {
+        OWN: lambda: OwnLoop(model, "relu", case, hidden),
+        AIEC: lambda: OwnLoop(model, "aiec", case, hidden),
+        DGL: lambda: dgl_loop(False),
+        DGL_TUNED: lambda: dgl_loop(True),
+        CSR: lambda: pyg_loop(lambda: adj_t(case)),
+        CLASS: lambda: pyg_loop(lambda: edge_index_class(case)),
+        EDGE_INDEX: lambda: pyg_loop(lambda: case.edges),
+    }
+    if model == "gcn":
+        found[CACHED] = lambda: pyg_loop(lambda: adj_t(case), True)
+    return found
