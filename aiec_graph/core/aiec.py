@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from aiec_graph.core import functional as F
 from aiec_graph.core.channelwise import ChannelwiseActivation
+from aiec_graph.core.layer_losses import Rows, layer_losses, take
 from aiec_graph.errors import look_up
 
 
@@ -105,12 +106,12 @@ class ConsensusGate(nn.Module):
 class Evidence(NamedTuple):
     """What one layer saw in one batch, before the counters and the gates know of it."""
 
-    one_hot: Tensor
-    """Labels of the labelled samples [N, K]."""
+    features: Tensor
+    """Global features of all samples [M, C], with their gradient, float32 or wider."""
     a: Tensor
-    """Global features of the labelled samples [N, C], float32 or wider."""
-    logits: Tensor
-    """Logits of the decision unit [N, K]."""
+    """Those of the labelled samples [N, C]."""
+    log_p: Tensor
+    """Log-probabilities that the decision unit gives them [N, K], without gradient."""
     theta: Tensor
     """Activations of the batch [K, C]."""
     phi: Tensor
@@ -225,18 +226,16 @@ class AIEC(ChannelwiseActivation):
         self._output = None
         self._calls = 0
 
-    def observe(self, one_hot: Tensor, index: Tensor | slice | None) -> Evidence:
+    def observe(self, one_hot: Tensor, rows: Rows) -> Evidence:
         """Takes the batch that the last forward saw; the counters stay as they are.
 
         Args:
             one_hot: labels of the labelled samples [N, K], float32 or wider.
-            index: positions of the labelled samples in the batch [N], a slice where they lie
-                together, or None for all.
+            rows: the labelled samples among those the layer saw.
 
         Raises:
             RuntimeError: the layer is unbuilt, saw no forward with gradients since the last
-                step, saw several, or its output was
-                changed in place.
+                step, saw several, or its output was changed in place.
         """
         a, output, calls = self._let_through, self._output, self._calls
         self.forget()
@@ -260,19 +259,15 @@ class AIEC(ChannelwiseActivation):
             raise RuntimeError(
                 "the output of AIEC was changed in place after the layer; use the out-of-place form"
             )
-        if isinstance(index, Tensor):
-            a = a.index_select(0, index)
-        elif index is not None:
-            a = a[index]
-        a = a.to(one_hot.dtype)
-        logits = self.decision(a.detach() if self.detach_aux else a)
+        features = a.to(one_hot.dtype)
         with torch.no_grad():
+            a = take(features, rows)
+            logits = self.decision(a)
             counted = one_hot
             if self.count == "correct":
-                hit = one_hot.gather(1, logits.argmax(1, keepdim=True))
-                counted = one_hot * hit
+                counted = one_hot * one_hot.gather(1, logits.argmax(1, keepdim=True))
             theta, phi = F.count_activations(a, counted)
-        return Evidence(one_hot, a, logits, theta, phi)
+        return Evidence(features, a, logits.log_softmax(1), theta, phi)
 
     def gates(self) -> Tensor:
         """G [K, C] from the counters and the decision weights as they are now.
@@ -283,6 +278,34 @@ class AIEC(ChannelwiseActivation):
         if self.counter is None or self.decision is None:
             raise RuntimeError("this AIEC is unbuilt and has no gates yet")
         return self.gate(self.counter.theta, self.counter.phi, self.decision.weight)
+
+    def losses(
+        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Counts the batch, derives the gates and returns L_aux and L_gate.
+
+        Args:
+            seen: what `observe` gave, the counts summed over all processes.
+            rows: as for `observe`.
+            one_hot: as for `observe`.
+            target: the labels, each row times its share of the samples' total weight [N, K].
+
+        Raises:
+            RuntimeError: the layer is unbuilt.
+        """
+        if self.counter is not None:
+            self.counter.add(seen.theta, seen.phi)
+        gates = self.gates()
+        assert self.decision is not None
+        norm = self.gate_norm
+        literal = norm == "abs"
+        cost = F.gate_cost(gates if literal else torch.zeros_like(gates), one_hot)
+        weight = self.decision.weight.to(one_hot.dtype)
+        parts = (seen.a, seen.log_p, target, one_hot, cost, rows, self.detach_aux)
+        aux, gate = layer_losses(seen.features, weight, *parts)
+        if not literal:
+            gate = F.gate_loss(take(seen.features, rows), one_hot, gates, norm)
+        return aux, gate
 
     def __getstate__(self) -> dict[str, object]:
         # What was let through belongs to a step under way: it is never copied or saved.

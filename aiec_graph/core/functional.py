@@ -63,14 +63,14 @@ def count_activations(a: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
     2^24 samples a call.
 
     Args:
-        a: global features [N, C].
+        a: global features [N, C], non-negative.
         counted: one-hot labels [N, K] with the rows of samples that do not count set to zero.
 
     Returns:
         θ [K, C], how often a channel fired, and φ [K], how many samples were counted, as int64.
         η, the inhibitions, is φ − θ.
     """
-    fired = (a > 0).to(counted.dtype)
+    fired = a.sign().to(counted.dtype)  # 1 where a > 0: they are not negative
     return (counted.T @ fired).long(), counted.sum(0).long()
 
 
@@ -111,6 +111,17 @@ def gate(theta: Tensor, phi: Tensor, weight: Tensor, mode: str = "consensus") ->
     return gates & (phi > 0)[:, None] if consults_counters else gates
 
 
+def gate_cost(gates: Tensor, one_hot: Tensor) -> Tensor:
+    """What a unit of response adds to L_gate (eq. 13): G_kc / Σ_c G_kc / N, [K, C].
+
+    Args:
+        gates: G [K, C].
+        one_hot: labels [N, K].
+    """
+    gated = gates.sum(1, keepdim=True).clamp_(min=1)
+    return gates.to(one_hot.dtype) / (gated * max(len(one_hot), 1))
+
+
 GATE_NORMS = ("abs", "vector", "square", "batch")
 # Keeps the gradient of a root finite where all gated responses are 0.
 VECTOR_EPS = 1e-12
@@ -138,7 +149,7 @@ def gate_loss(a: Tensor, one_hot: Tensor, gates: Tensor, norm: str = "abs") -> T
     samples = max(a.shape[0], 1)
     if norm in ("abs", "square"):
         response = one_hot.T @ (a if norm == "abs" else a.square())
-        return ((g * response).sum(1) * per_gated).sum() / samples
+        return (gate_cost(gates, one_hot) * response).sum()
     if norm == "vector":
         energy = ((a.square() @ g.T) * one_hot).sum(1)
         size = (energy + VECTOR_EPS).sqrt() - VECTOR_EPS**0.5

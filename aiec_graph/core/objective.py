@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aiec_graph.core.aiec import AIEC, Evidence
-from aiec_graph.core.functional import gate_loss
+from aiec_graph.core.layer_losses import Rows
 
 
 class Losses(NamedTuple):
@@ -83,7 +83,7 @@ class AIECLoss(nn.Module):
         for layer in self.layers():
             layer.forget()
 
-    def forward(self, logits: Tensor, y: Tensor, index: Tensor | slice | None = None) -> Losses:
+    def forward(self, logits: Tensor, y: Tensor, index: Rows = None) -> Losses:
         """Judges the last forward pass.
 
         Args:
@@ -102,26 +102,25 @@ class AIECLoss(nn.Module):
             dtype = torch.promote_types(logits.dtype, torch.float32)
             logits = logits.to(dtype)
             weight = None if self.class_weight is None else self.class_weight.to(dtype)
-            evidence = [
-                layer.observe(F.one_hot(y, layer.num_classes).to(dtype), index) for layer in layers
-            ]
-            # Σ of the samples' weights and the number of samples, over all processes.
-            mass = torch.stack([_mass(y, weight, dtype), _mass(y, None, dtype)])
-            share = _sum_over_processes(evidence, mass)
-            task = _mean_cross_entropy(logits, y, weight) * share[0]
+            evidence: list[Evidence] = []
+            labels: dict[int, Tensor] = {}
+            for layer in layers:
+                classes = layer.num_classes
+                if classes not in labels:
+                    labels[classes] = F.one_hot(y, classes).to(dtype)
+                evidence.append(layer.observe(labels[classes], index))
+            by_weight, by_number = _shares(evidence, y, weight, dtype)
+            task = _mean_cross_entropy(logits, y, weight) * by_weight
             zero = logits.new_zeros(())
             if not layers:
                 return Losses(task, task, zero, zero)
+            own, share = (weight, by_weight) if self.weigh_aux else (None, by_number)
+            targets = {k: _target(one_hot, own) * share for k, one_hot in labels.items()}
             aux, gate = zero, zero
             for layer, seen in zip(layers, evidence, strict=True):
-                if layer.counter is not None:
-                    layer.counter.add(seen.theta, seen.phi)
-                if self.weigh_aux:
-                    aux = aux + _mean_cross_entropy(seen.logits, y, weight) * share[0]
-                else:
-                    aux = aux + _mean_cross_entropy(seen.logits, y, None) * share[1]
-                term = gate_loss(seen.a, seen.one_hot, layer.gates(), layer.gate_norm)
-                gate = gate + term * share[1]
+                k = layer.num_classes
+                of_aux, of_gate = layer.losses(seen, index, labels[k], targets[k])
+                aux, gate = aux + of_aux, gate + of_gate * by_number
             aux, gate = aux / len(layers), gate / len(layers)
             total = task + self.lambda_aux * aux + self.lambda_gate * gate
         return Losses(total, task, aux, gate)
@@ -132,21 +131,27 @@ def _mean_cross_entropy(logits: Tensor, y: Tensor, weight: Tensor | None) -> Ten
     return F.cross_entropy(logits, y, weight) if len(y) else logits.sum() * 0
 
 
-def _mass(y: Tensor, weight: Tensor | None, dtype: torch.dtype) -> Tensor:
-    if weight is None:
-        return torch.tensor(float(len(y)), dtype=dtype, device=y.device)
-    return weight[y].sum()
+def _target(one_hot: Tensor, weight: Tensor | None) -> Tensor:
+    """One-hot labels, each row times the share of its class's weight in the sum over samples."""
+    per_class = one_hot.new_ones(one_hot.shape[1]) if weight is None else weight
+    mass = one_hot.sum(0) @ per_class
+    return one_hot * (per_class / mass.clamp(min=torch.finfo(mass.dtype).tiny))
 
 
-def _sum_over_processes(evidence: list[Evidence], mass: Tensor) -> Tensor:
+def _shares(
+    evidence: list[Evidence], y: Tensor, weight: Tensor | None, dtype: torch.dtype
+) -> tuple[Tensor | float, Tensor | float]:
     """Sums the counts in place over the processes; one collective for all layers.
 
     Returns:
-        This process's share of each mass times the number of processes: the factor that turns
-        its own mean into its part of the joint mean, once the processes are averaged.
+        This process's share of the samples' weights, and of their number, times the number of
+        processes: the factors that turn its own means into its parts of the joint means, once
+        the processes are averaged.
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
-        return torch.ones_like(mass)
+        return 1.0, 1.0
+    number = torch.tensor(float(len(y)), dtype=dtype, device=y.device)
+    mass = torch.stack([number if weight is None else weight[y].sum(), number])
     counts = [count for seen in evidence for count in (seen.theta, seen.phi)]
     # float64 holds the integers exactly, so one message carries counts and masses.
     message = torch.cat([part.double().flatten() for part in (*counts, mass)])
@@ -154,4 +159,5 @@ def _sum_over_processes(evidence: list[Evidence], mass: Tensor) -> Tensor:
     parts = message.split([part.numel() for part in (*counts, mass)])
     for count, total in zip(counts, parts, strict=False):
         count.copy_(total.view_as(count))
-    return (mass.double() * dist.get_world_size() / parts[-1]).to(mass.dtype)
+    by_weight, by_number = (mass.double() * dist.get_world_size() / parts[-1]).to(dtype)
+    return by_weight, by_number

@@ -155,10 +155,10 @@ class FullBatch:
             self._logits = shown = self.forward()
         else:
             self._logits, shown = None, _predict(self.network, self.x, self.blocks)
-        shown = shown[self.val_rows]
-        if not torch.isfinite(shown).all():
+        margin = _margin(shown.detach()[self.val_rows]).numpy()
+        if not np.isfinite(margin).all():
             raise FloatingPointError("the network gives no numbers any more")
-        return average_precision(self.y_val, _score(shown))
+        return average_precision(self.y_val, margin)
 
     def forward(self) -> Tensor:
         """The logits of the training and validation nodes, in training mode."""
@@ -185,5 +185,11 @@ def _predict(network: GNN, x: Tensor, graph: Adjacency | Sequence[Neighbourhoods
         return network(x, graph)
 
 
+def _margin(logits: Tensor) -> Tensor:
+    """How far the anomalous class is ahead [N]: ranks as the probability does."""
+    return logits[:, 1] - logits[:, 0]
+
+
 def _score(logits: Tensor) -> NDArray[np.float32]:
-    return logits.detach().softmax(1)[:, 1].numpy()
+    """The probability of being anomalous [N]: the softmax over two classes."""
+    return _margin(logits).sigmoid().numpy()
