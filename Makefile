@@ -17,7 +17,7 @@ check: .venv/made  ## style, types and import rules
 	$(BIN)/lint-imports
 
 benchmarks: .venv/made  ## speed and parity against peers; needs reddit under DATA_ROOT
-	$(BIN)/python benchmarks/epoch.py --data-root $(DATA_ROOT)
+	$(BIN)/python benchmarks/speed.py --data-root $(DATA_ROOT)
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/parity.py --data-root $(DATA_ROOT)
 

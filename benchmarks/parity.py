@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from peers import dgl_graph, dgl_stack, merged_edges
+from graphs import reddit
+from peers import dgl_graph, dgl_stack
 from torch import nn
 
-from aiec_graph.data import load_dataset, make_split
+from aiec_graph.data import make_split
 from aiec_graph.metrics import Metrics, average_precision, evaluate
 from aiec_graph.nn import GCN, GraphSAGE
-from aiec_graph.train import prepare_graph
 
 SEEDS = [3407 + 10 * trial for trial in range(10)]
 
@@ -29,9 +29,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-root", type=Path, default=None)
     arguments = parser.parse_args()
-    graph, adjacency = prepare_graph(load_dataset("reddit", arguments.data_root))
+    case = reddit(arguments.data_root)
+    graph, adjacency = case.prepared
     features = graph.x.shape[1]
-    in_dgl = dgl_graph(merged_edges(graph.edge_index, len(graph.y)), len(graph.y))
+    in_dgl = dgl_graph(case.edges, len(graph.y))
     y = torch.from_numpy(graph.y)
 
     def fit(network: nn.Module, structure: object, seed: int) -> Metrics:
@@ -57,7 +58,7 @@ def main() -> None:
 
     print("| network | layers | seeds of the weights | AUC | AP |")
     print("|---|---|---|---|---|")
-    for model, ours in (("gcn", GCN), ("sage", GraphSAGE)):
+    for model, ours in (("gcn", GCN), ("sage-pool", GraphSAGE)):
         for offset in (0, 1, 2):
             for layers in ("aiec_graph", "DGL"):
                 results = []

@@ -74,12 +74,13 @@ def adj_t(case: Case) -> Tensor:
     """PyG's sparse adjacency: a torch CSR matrix with the targets as rows."""
     csr = case.prepared.adjacency.csr
     parts = csr.indptr.astype(np.int64), csr.indices.astype(np.int64), csr.data.astype(np.float32)
-    return torch.sparse_csr_tensor(*map(torch.from_numpy, parts), csr.shape)
+    crow, column, values = map(torch.from_numpy, parts)
+    return torch.sparse_csr_tensor(crow, column, values, csr.shape)
 
 
 def edge_index_class(case: Case) -> EdgeIndex:
     nodes = len(case.graph.y)
-    edges = EdgeIndex(case.edges, sparse_size=(nodes, nodes), is_undirected=False)
+    edges = EdgeIndex(case.edges, sparse_size=(nodes, nodes))  # pyright: ignore
     return edges.sort_by("col").values.fill_cache_()
 
 
