@@ -42,9 +42,9 @@ def reddit(data_root: Path | None) -> Case:
     return _case("reddit", load_dataset("reddit", data_root))
 
 
-def tfinance(data_root: Path | None, scale: float) -> Case:
+def tfinance(scale: float) -> Case:
     """Simulated T-Finance; at scale 1 as large as the real one, 42 million directed entries."""
-    graph = load_dataset("tfinance", data_root, scale)
+    graph = load_dataset("tfinance", simulate=scale)
     return _case(f"T-Finance (simulated, scale {scale:g})", graph)
 
 
@@ -55,7 +55,8 @@ def random_graph(nodes: int, entries: int, features: int = 64, seed: int = 0) ->
     y = (rng.random(nodes) < 0.05).astype(np.int64)
     x = torch.from_numpy(rng.standard_normal((nodes, features), dtype=np.float32))
     x[:, 0] += torch.from_numpy(y)
-    edges = Edges.from_pairs(*np.concatenate([half, half[::-1]], 1), nodes)
+    source, target = np.concatenate([half, half[::-1]], 1)
+    edges = Edges.from_pairs(source, target, nodes)
     graph = Graph("random", x, edges, y, np.arange(nodes), simulated=1.0)
     return _case(f"random, {nodes:,} nodes, {entries:,} entries", graph)
 

@@ -55,7 +55,7 @@ def main() -> None:
     cases = {
         "reddit": lambda: graphs.reddit(arguments.data_root),
         "random-1m": lambda: graphs.random_graph(20_000, 1_000_000),
-        "tfinance": lambda: graphs.tfinance(arguments.data_root, arguments.scale),
+        "tfinance": lambda: graphs.tfinance(arguments.scale),
     }
     if arguments.only:
         case, model, name = arguments.only
@@ -114,7 +114,7 @@ def measure_growth(rounds: int, budget: float) -> list[dict]:
     }
     for what, points in sizes.items():
         for model in ("gcn", "sage-pool"):
-            actions = {
+            actions: dict[str, Callable[[], object]] = {
                 str(point): peers.OwnLoop(
                     model, "relu", graphs.random_graph(*point[:2]), point[2]
                 ).epoch
