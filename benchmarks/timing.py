@@ -39,7 +39,6 @@ def interleaved(
                 action()
                 if round_ >= warmup:
                     seconds[name].append(time.perf_counter() - started)
-            gc.collect()
     finally:
         gc.enable()
     return seconds
