@@ -22,7 +22,6 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 
-from aiec_graph.data import Preprocessor
 from aiec_graph.metrics import average_precision
 from aiec_graph.train import FullBatch, TrainSettings, build_model
 
@@ -121,9 +120,9 @@ class OwnLoop:
     def __init__(self, model: str, act: str, case: Case, hidden: int = HIDDEN) -> None:
         name, _, aggr = model.partition("-")
         settings = TrainSettings(hidden=hidden, aggr=aggr or "pool")
-        preprocessor = Preprocessor.fit(case.graph, case.split.train_mask, "raw")
-        network = build_model(name, act, case.graph.x.shape[1], settings)
-        self.run = FullBatch(case.prepared, case.split, network, preprocessor, settings)
+        x = case.graph.x
+        network = build_model(name, act, x.shape[1], settings)
+        self.run = FullBatch(case.prepared, case.split, network, x, settings)
 
     def forward(self) -> Tensor:
         self.run.objective.forget()

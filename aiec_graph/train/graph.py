@@ -76,8 +76,10 @@ def train(
     graph, adjacency = prepared
     torch.manual_seed(seed)
     preprocessor = Preprocessor.fit(graph, split.train_mask, settings.features)
-    network = build_model(model, act, graph.x.shape[1], settings)
-    run = FullBatch(prepared, split, network, preprocessor, settings)
+    x = preprocessor.transform(graph)
+    network = build_model(model, act, x.shape[1], settings)
+    run = FullBatch(prepared, split, network, x, settings)
+    del x  # training has its own part of it
     best_ap, best_epoch, best_state, epoch = -1.0, 0, {}, 0
     started = time.perf_counter()
     for epoch in range(1, settings.epochs + 1):
@@ -111,7 +113,7 @@ class FullBatch:
         prepared: the data set.
         split: its masks.
         network: to train, in place.
-        preprocessor: makes its inputs.
+        x: its inputs [N, in_channels], of which the part that it needs is copied.
         settings: learning rate and weights of the losses.
     """
 
@@ -120,7 +122,7 @@ class FullBatch:
         prepared: Prepared,
         split: Split,
         network: GNN,
-        preprocessor: Preprocessor,
+        x: Tensor,
         settings: TrainSettings,
     ) -> None:
         graph, adjacency = prepared
@@ -130,7 +132,7 @@ class FullBatch:
             seen.append(np.flatnonzero(~(split.train_mask | split.val_mask)))
         order, self.blocks = adjacency.blocks(np.concatenate(seen), len(network.convs))
         self.network = network
-        self.x = preprocessor.transform(graph)[order]
+        self.x = x[order]
         self.train_rows = slice(0, len(train))
         self.val_rows = slice(len(train), len(train) + len(val))
         self.y_train, self.y_val = torch.from_numpy(graph.y[train]), graph.y[val]
