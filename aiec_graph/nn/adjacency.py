@@ -116,6 +116,7 @@ class Adjacency(Neighbourhoods):
         self.csr: SparseMatrix = _compact(sparse.csr_array(matrix))
         self.num_sources = self.num_targets = self.num_nodes = self.csr.shape[0]
         self._symmetric: bool | None = None
+        self._normalised: dict[tuple[str, torch.dtype], SparseMatrix] = {}
 
     @classmethod
     def from_edge_index(
@@ -187,6 +188,13 @@ class Adjacency(Neighbourhoods):
         """The same graph with a self-loop of weight 1 at each node that has none."""
         return Adjacency(_with_self_loops(self.csr))
 
+    def normalised(self, form: str, dtype: torch.dtype) -> SparseMatrix:
+        """The matrix behind a form of aggregation, made once: its blocks take their rows of it."""
+        key = (form, dtype)
+        if key not in self._normalised:
+            self._normalised[key] = _normalise(self.csr, form, _NUMPY[dtype])
+        return self._normalised[key]
+
     def blocks(self, targets: NDArray[np.integer], num_layers: int) -> "Blocks":
         """What the layers of a network compute for the sake of some nodes' outputs.
 
@@ -215,7 +223,7 @@ class Adjacency(Neighbourhoods):
         return Blocks(order, blocks[::-1])
 
     def _make_form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
-        csr = _normalise(self.csr, form, _NUMPY[dtype])
+        csr = self.normalised(form, dtype)
         forward = _to_torch(csr, dtype, device)
         # Row sums as weights of a mean make a symmetric adjacency asymmetric.
         keeps_symmetry = form in ("gcn", "gcn_no_loops", "sum")
@@ -253,7 +261,7 @@ class Block(Neighbourhoods):
         self._whole, self._targets, self._number = whole, targets, number
 
     def _make_form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
-        rows = _normalise(self._whole.csr, form, _NUMPY[dtype])[self._targets]
+        rows = self._whole.normalised(form, dtype)[self._targets]
         shape = (self.num_targets, self.num_sources)
         csr = sparse.csr_array((rows.data, self._number[rows.indices], rows.indptr), shape=shape)
         forward = _to_torch(csr, dtype, device)
@@ -320,8 +328,7 @@ def _normalise(csr: SparseMatrix, form: str, dtype: np.dtype[Any]) -> SparseMatr
         inverse = np.where(degree > 0, degree**power, 0.0)
     data = np.empty(csr.nnz, dtype)
     # In pieces, so that the double precision of the computation is never held for all entries.
-    starts = np.arange(0, csr.nnz, ENTRIES_AT_ONCE)
-    for start in starts:
+    for start in range(0, csr.nnz, ENTRIES_AT_ONCE):
         piece = slice(start, start + ENTRIES_AT_ONCE)
         row = np.searchsorted(csr.indptr, np.arange(*piece.indices(csr.nnz)), "right") - 1
         scale = inverse[row]
