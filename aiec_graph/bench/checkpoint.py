@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from aiec_graph.bench.config import Cell
-from aiec_graph.data import Preprocessor, TextGraph, check_dataset
+from aiec_graph.data import Conditions, Preprocessor, TextGraph, check_dataset
 from aiec_graph.data.safe_load import load_weights_only
 from aiec_graph.errors import InputError, named
 from aiec_graph.files import write_whole
@@ -52,6 +52,7 @@ def load_checkpoint(path: Path) -> tuple[GNN, Preprocessor, Cell, int]:
         parts = dict(content["cell"])
         text = parts.get("text")
         parts["text"] = None if text is None else TextGraph(**text)
+        parts["conditions"] = Conditions(**parts.get("conditions", {}))
         cell = Cell(**{**parts, "settings": TrainSettings(**parts["settings"])})
         check_settings(cell.settings)
         check_dataset(str(cell.dataset), cell.simulate is not None)

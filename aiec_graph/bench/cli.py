@@ -4,7 +4,7 @@ import re
 import sys
 import warnings
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from io import TextIOWrapper
 from pathlib import Path
@@ -23,7 +23,7 @@ from aiec_graph.errors import InputError, did_you_mean
 from aiec_graph.train import MODELS, TrainSettings
 
 DEFAULT_SCALE = 0.1
-COMMANDS = ("bench", "score", "data", "vision", "cost", "channels", "export")
+COMMANDS = ("bench", "study", "score", "data", "vision", "cost", "channels", "export")
 # How jsonargparse words an unknown option and an unknown key of a configuration file.
 UNKNOWN_OPTION = r"[Uu]nrecognized arguments: (\S+)|Option '([\w.-]+)' is not accepted"
 
@@ -35,6 +35,7 @@ DESCRIPTION = """Compares activations in graph anomaly detection: AUC, AP and Re
   run_bench.py --dataset path/to/my-graph/
   run_bench.py score results/reddit/checkpoints/NAME.pt --out scores.csv
   run_bench.py data list | info | download | simulate | verify
+  run_bench.py study configs/table5_here.yaml   # tuned, confirmed on fresh seeds, compared
   run_bench.py vision --dataset digits --backbone vit_tiny --act relu aiec
   run_bench.py channels CHECKPOINT CHECKPOINT   # which channels serve which class
   run_bench.py cost | export                    # of image networks: time and memory, ONNX
@@ -67,6 +68,10 @@ def main(argv: list[str] | None = None) -> int:
             from aiec_graph.bench.data_cli import data_command
 
             return data_command(arguments)
+        if command == "study":
+            from aiec_graph.bench.study_cli import study_command
+
+            return study_command(arguments)
         if command in ("vision", "cost", "channels", "export"):
             from aiec_graph.bench import vision_cli
 
@@ -194,6 +199,39 @@ def field_texts(source: type) -> dict[str, str]:
     """The text below each field of a dataclass, which is its option's help."""
     entries = parse_from_object(source).params
     return {entry.arg_name: " ".join((entry.description or "").split()) for entry in entries}
+
+
+def add_options(
+    parser: ArgumentParser,
+    defaults: Any,
+    known: Mapping[str, Iterable[str]],
+    leave_out: tuple[str, ...] = (),
+    prefix: str = "",
+) -> None:
+    """Adds an option for each field of a dataclass; the text below the field is its help.
+
+    Args:
+        parser: gets the options.
+        defaults: an instance of the dataclass.
+        known: for fields that are lists of names, the names.
+        leave_out: fields without an option.
+        prefix: of the options' names.
+    """
+    texts = field_texts(type(defaults))
+    for option in fields(defaults):
+        if option.name in leave_out:
+            continue
+        flag = "--" + (prefix + option.name).replace("_", "-")
+        default = getattr(defaults, option.name)
+        text = texts[option.name]
+        kind: Any = option.type
+        if option.name in known:
+            text += f" Known: {', '.join(known[option.name])}."
+            parser.add_argument(flag, nargs="+", type=str, default=default, help=text)
+        elif kind is bool:
+            parser.add_argument(flag, action="store_true", help=text)
+        else:
+            parser.add_argument(flag, type=kind, default=default, help=text)
 
 
 def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,17 +13,19 @@ from aiec_graph.data import (
     DATASETS,
     FEATURES,
     SPLITS,
+    Conditions,
     TextGraph,
     check_dataset,
-    is_own,
-    read_card,
+    is_text,
     short_name,
 )
 from aiec_graph.errors import InputError, did_you_mean, look_up
-from aiec_graph.train import MODELS, TrainSettings, check_settings
+from aiec_graph.train import MODELS, TrainSettings, TreeSettings, check_settings
 
 FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
 MOST_SEEDS = 10_000
+TREE = "trees"
+TREE_FEATURES = "raw"  # a forest's splits do not depend on the scale of a column
 ONLY_AIEC = ("lambda_aux", "lambda_gate", "act_options")
 """Settings that no other activation uses."""
 
@@ -126,7 +128,7 @@ class BenchConfig:
                 for variant in variants_of(self.act, ACTIVATIONS):
                     place = {"dataset": dataset, "model": model, "act": variant.act}
                     settings = variant.apply(overridden(self.train, self.overrides, place))
-                    text = self.text if _is_text(dataset) else None
+                    text = self.text if is_text(dataset) else None
                     parts = (dataset, self.simulate, self.split, model, variant.act, settings)
                     yield Cell(*parts, text, variant.changes)
 
@@ -155,6 +157,8 @@ class Cell:
     """How texts become a graph; None for a data set that is a graph already."""
     changes: dict[str, Any] = field(default_factory=dict)
     """What --act itself changed in the settings; it names the results."""
+    conditions: Conditions = field(default_factory=Conditions)
+    """What the run changes about its data."""
 
     @property
     def name(self) -> str:
@@ -168,6 +172,8 @@ class Cell:
         settings = parts["settings"]
         if self.text is None:
             del parts["text"]
+        if self.conditions == Conditions():
+            del parts["conditions"]
         if self.model != "sage":
             del settings["aggr"]
         if self.act != "aiec":
@@ -180,13 +186,45 @@ class Cell:
         return hash_of(self.relevant())
 
     @property
+    def features(self) -> str:
+        return self.settings.features
+
+    @property
     def act_label(self) -> str:
         """The activation's name for the results."""
         return label_of(self.act, self.settings, self.changes)
 
 
-def _is_text(dataset: str) -> bool:
-    return not is_own(dataset) and read_card(dataset).form == "weibo21"
+@dataclass(frozen=True)
+class TreeCell:
+    """A forest's row group of the results; what `Cell` is for a network."""
+
+    dataset: str
+    simulate: float | None
+    split: str
+    model: str
+    """A name in `TREES`."""
+    settings: TreeSettings
+    text: TextGraph | None
+    conditions: Conditions
+
+    @property
+    def name(self) -> str:
+        """The data set's name for tables and files."""
+        return short_name(self.dataset)
+
+    @property
+    def config_hash(self) -> str:
+        return hash_of(asdict(self))
+
+    @property
+    def act_label(self) -> str:
+        """What stands in the place of an activation."""
+        return TREE
+
+    @property
+    def features(self) -> str:
+        return TREE_FEATURES
 
 
 S = TypeVar("S", bound=Any)
@@ -234,21 +272,31 @@ def overridden(settings: S, overrides: list[Override], place: dict[str, str]) ->
     """
     for override in overrides:
         if override.when.items() <= place.items():
-            settings = _replaced(settings, override.set)
+            settings = replaced(settings, override.set, "overrides")
     return settings
 
 
-def _replaced(settings: S, changes: dict[str, Any]) -> S:
+def replaced(settings: S, changes: Mapping[str, Any], where: str) -> S:
+    """A dataclass of settings with some of them changed.
+
+    Args:
+        settings: not changed.
+        changes: new values by name.
+        where: the part of a configuration that they come from, for the error.
+
+    Raises:
+        InputError: a name is unknown, or a value of another type than the present one.
+    """
     known = {f.name: f.type for f in fields(settings)}
     for name, value in changes.items():
         if name not in known:
             raise InputError(
-                f"overrides: unknown setting {name!r}.{did_you_mean(name, known)} Known: "
+                f"{where}: unknown setting {name!r}.{did_you_mean(name, known)} Known: "
                 f"{', '.join(known)}"
             )
         current = getattr(settings, name)
         fits = isinstance(value, (int, float) if isinstance(current, float) else type(current))
         if not fits or isinstance(value, bool) != isinstance(current, bool):
-            raise InputError(f"overrides: {name} must be a {type(current).__name__}, not {value!r}")
+            raise InputError(f"{where}: {name} must be a {type(current).__name__}, not {value!r}")
     floats = {n: float(v) for n, v in changes.items() if isinstance(getattr(settings, n), float)}
-    return replace(settings, **(changes | floats))
+    return replace(settings, **{**changes, **floats})

@@ -54,4 +54,9 @@ def paper_figures(cell: Cell) -> Metrics | None:
     real = cell.simulate is None and cell.split == "supervised"
     if not real or own != protocol or cell.act_label != cell.act:
         return None
-    return TABLE_5.get(cell.dataset, {}).get(cell.model, {}).get(cell.act)
+    return look_up_paper(cell.dataset, cell.model, cell.act)
+
+
+def look_up_paper(dataset: str, model: str, act: str) -> Metrics | None:
+    """The paper's figures for a network on a data set, if it has any."""
+    return TABLE_5.get(dataset, {}).get(model, {}).get(act)

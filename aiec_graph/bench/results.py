@@ -113,8 +113,11 @@ class RunsFile:
             InputError: a line is malformed.
         """
         try:
-            types = {"config_hash": "str", "data_checksum": "str", "seed": "int64"} | dict.fromkeys(
-                self._numbers, "float64"
+            names = ("config_hash", "data_checksum", "split_checksum")
+            types = (
+                dict.fromkeys(names, "str")
+                | {"seed": "int64"}
+                | dict.fromkeys(self._numbers, "float64")
             )
             rows = pd.read_csv(self.path, dtype=types, encoding="utf-8", index_col=False)
             if rows.isna().any(axis=None):

@@ -1,6 +1,7 @@
 """Runs every cell of a benchmark for every seed, and writes what came out."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aiec_graph.bench import memory
 from aiec_graph.bench.checkpoint import save_checkpoint
-from aiec_graph.bench.config import BenchConfig, Cell, trial_of
+from aiec_graph.bench.config import BenchConfig, Cell, TreeCell, trial_of
 from aiec_graph.bench.results import RunsFile, versions, write_settings
 from aiec_graph.bench.sweep import plot_sweeps
 from aiec_graph.bench.tables import (
@@ -26,6 +27,7 @@ from aiec_graph.bench.variants import slug_of, title_of
 from aiec_graph.data import Graph, Source, Split, find_source, fractions, make_split
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
+from aiec_graph.metrics import Metrics
 from aiec_graph.train import Prepared, TrainResult, count_parameters, prepare_graph, train
 
 CHECKSUM_LENGTH = 12
@@ -58,7 +60,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
         ]
         sources = _find_sources(config, todo, finished)
         _announce(config, todo, console)
-        with _progress(console) as progress:
+        with progress_bar(console) as progress:
             task = progress.add_task("", total=sum(len(seeds) for _, seeds in todo))
             prepared: dict[str, Prepared] = {}
             for cell, seeds in todo:
@@ -125,8 +127,7 @@ def _run_one(
 ) -> None:
     graph = prepared.graph
     memory.reset_peak()
-    split = make_split(graph, cell.split, seed, fractions(cell.dataset), trial_of(seed))
-    result = train(prepared, split, cell.model, cell.act, cell.settings, seed)
+    split, result = train_cell(cell, seed, prepared)
     peak = memory.peak_mb()
     # The row comes last: where it stands, everything else of the run stands too.
     stem = f"{graph.slug}_{cell.model}_{slug_of(cell.act_label)}_{cell.config_hash}_{seed}"
@@ -148,6 +149,29 @@ def _run_one(
     runs.append(_row(cell, seed, result, peak, graph.checksum))
 
 
+def split_of(cell: Cell | TreeCell, seed: int, graph: Graph) -> Split:
+    """The split of one run of a cell.
+
+    Raises:
+        InputError: a part would be without an anomalous or without a normal node.
+    """
+    split = make_split(graph, cell.split, seed, fractions(cell.dataset), trial_of(seed))
+    return cell.conditions.thin_out(split, graph.y, seed)
+
+
+def train_cell(cell: Cell, seed: int, prepared: Prepared) -> tuple[Split, TrainResult]:
+    """Trains a cell's network once, under its conditions.
+
+    Raises:
+        InputError: the data set cannot be split, or the training diverged.
+    """
+    graph, adjacency = prepared
+    noisy = Prepared(cell.conditions.add_noise(graph, seed), adjacency)
+    split = split_of(cell, seed, graph)
+    corrupt = partial(cell.conditions.corrupt, seed=seed)
+    return split, train(noisy, split, cell.model, cell.act, cell.settings, seed, corrupt)
+
+
 def score_frame(graph: Graph, split: Split, score: NDArray[np.float32]) -> pd.DataFrame:
     """Each node's id, label, part of the split and score, one row a node."""
     part = np.full(len(score), "", dtype=object)
@@ -167,19 +191,9 @@ def score_frame(graph: Graph, split: Split, score: NDArray[np.float32]) -> pd.Da
 def _row(
     cell: Cell, seed: int, result: TrainResult, peak: float, checksum: str
 ) -> dict[str, object]:
-    metrics = {
-        f"{part}_{name}": value
-        for part, values in (("val", result.val), ("test", result.test))
-        for name, value in values._asdict().items()
-    }
     return {
-        "dataset": cell.name,
-        "simulated": cell.simulate is not None,
-        "split": cell.split,
-        "model": cell.model,
-        "act": cell.act_label,
-        "seed": seed,
-        **metrics,
+        **key_columns(cell, seed),
+        **metric_columns(result.val, result.test),
         "best_epoch": result.best_epoch,
         "epochs": result.epochs,
         "seconds_per_epoch": result.seconds_per_epoch,
@@ -189,6 +203,24 @@ def _row(
         "data_checksum": checksum[:CHECKSUM_LENGTH],
         **versions(),
     }
+
+
+def key_columns(cell: Cell | TreeCell, seed: int) -> dict[str, object]:
+    """What tells a run from others, for people."""
+    return {
+        "dataset": cell.name,
+        "simulated": cell.simulate is not None,
+        "split": cell.split,
+        "model": cell.model,
+        "act": cell.act_label,
+        "seed": seed,
+    }
+
+
+def metric_columns(val: Metrics, test: Metrics) -> dict[str, float]:
+    """The metrics of a run under their columns' names."""
+    parts = {"val": val, "test": test}
+    return {f"{part}_{k}": v for part, m in parts.items() for k, v in m._asdict().items()}
 
 
 def _announce(config: BenchConfig, todo: list[tuple[Cell, list[int]]], console: Console) -> None:
@@ -221,7 +253,8 @@ def _write_time_steps(folder: Path, runs: pd.DataFrame) -> None:
         plot(rows, folder / "time_steps.png")
 
 
-def _progress(console: Console) -> Progress:
+def progress_bar(console: Console) -> Progress:
+    """A bar with the time that is left; it goes when it is done."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

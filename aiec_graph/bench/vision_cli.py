@@ -1,16 +1,14 @@
 """The commands `vision`, `cost`, `channels` and `export`."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.table import Table
 
-from aiec_graph.bench.cli import HelpFormatter, act_names, field_texts, parse
+from aiec_graph.bench.cli import HelpFormatter, act_names, add_options, parse
 from aiec_graph.errors import InputError
 
 VISION = """Compares activations in image classification: top-1 accuracy over seeds.
@@ -63,8 +61,8 @@ def vision_command(arguments: list[str]) -> int:
     known = {"dataset": IMAGES, "backbone": BACKBONES, "act": act_names(IMAGE_ACTIVATIONS)}
     parser = _parser("vision", VISION)
     parser.add_argument("--config", action="config", help="Read options from a YAML file.")
-    _add_options(parser, VisionConfig(), known, leave_out=("train",))
-    _add_options(parser, VisionSettings(), known)
+    add_options(parser, VisionConfig(), known, leave_out=("train",))
+    add_options(parser, VisionSettings(), known)
     parsed = vars(parse(parser, arguments))
     settings = {f.name: parsed.pop(f.name) for f in fields(VisionSettings)}
     parsed.pop("config")
@@ -89,7 +87,7 @@ def cost_command(arguments: list[str]) -> int:
     parser = _parser("cost", COST)
     parser.add_argument("--config", action="config", help="Read options from a YAML file.")
     known = {"backbone": BACKBONES, "act": act_names(IMAGE_ACTIVATIONS)}
-    _add_options(parser, CostConfig(), known)
+    add_options(parser, CostConfig(), known)
     parsed = vars(parse(parser, arguments))
     parsed.pop("config")
     Console().print(measure_cost(CostConfig(**parsed), Console(stderr=True)).to_rich())
@@ -189,30 +187,6 @@ def _parser(command: str, description: str) -> ArgumentParser:
         exit_on_error=False,
         allow_abbrev=False,
     )
-
-
-def _add_options(
-    parser: ArgumentParser,
-    defaults: Any,
-    known: Mapping[str, Iterable[str]],
-    leave_out: tuple[str, ...] = (),
-) -> None:
-    """An option for each field of a dataclass; the text below the field is its help."""
-    texts = field_texts(type(defaults))
-    for option in fields(defaults):
-        if option.name in leave_out:
-            continue
-        flag = "--" + option.name.replace("_", "-")
-        default = getattr(defaults, option.name)
-        text = texts[option.name]
-        kind: Any = option.type
-        if option.name in known:
-            text += f" Known: {', '.join(known[option.name])}."
-            parser.add_argument(flag, nargs="+", type=str, default=default, help=text)
-        elif kind is bool:
-            parser.add_argument(flag, action="store_true", help=text)
-        else:
-            parser.add_argument(flag, type=kind, default=default, help=text)
 
 
 def _to_rich(frame: pd.DataFrame, title: str) -> Table:

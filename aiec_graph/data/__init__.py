@@ -1,6 +1,7 @@
 """Data sets: loading, checking, splits, preprocessing and simulators."""
 
 from aiec_graph.data.cards import read_card
+from aiec_graph.data.conditions import Conditions
 from aiec_graph.data.edges import Edges
 from aiec_graph.data.graph import UNKNOWN, Column, Graph, Split
 from aiec_graph.data.preprocess import FEATURES, Preprocessor
@@ -13,6 +14,7 @@ from aiec_graph.data.registry import (
     find_source,
     fractions,
     is_own,
+    is_text,
     load_and_compare,
     load_dataset,
     short_name,
@@ -26,6 +28,7 @@ __all__ = [
     "SPLITS",
     "UNKNOWN",
     "Column",
+    "Conditions",
     "Edges",
     "Graph",
     "Loaded",
@@ -38,6 +41,7 @@ __all__ = [
     "find_source",
     "fractions",
     "is_own",
+    "is_text",
     "load_and_compare",
     "load_dataset",
     "make_split",

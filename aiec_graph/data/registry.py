@@ -81,6 +81,11 @@ def is_own(name: str) -> bool:
     return name not in DATASETS and (os.sep in name or "/" in name or Path(name).exists())
 
 
+def is_text(name: str) -> bool:
+    """Whether a data set is a collection of texts, which becomes a graph by options."""
+    return not is_own(name) and read_card(name).form == "weibo21"
+
+
 def short_name(name: str) -> str:
     """A data set's name for tables and folders; for a path, its last part without suffix."""
     return Path(name).resolve().stem if is_own(name) else name

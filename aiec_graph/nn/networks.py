@@ -33,6 +33,7 @@ class GNN(nn.Module):
         act_options: further arguments of the activation, such as `{"gate": "union"}`.
         dropout: probability of dropping a hidden feature.
         norm: a name in `NORMS`.
+        residual: each layer after the first adds its input to its output.
 
     Raises:
         InputError: an unknown activation, aggregator or normalisation.
@@ -49,6 +50,7 @@ class GNN(nn.Module):
         act_options: Mapping[str, Any] | None,
         dropout: float,
         norm: str,
+        residual: bool,
     ) -> None:
         super().__init__()
         make_norm = look_up(norm, NORMS, "norm")
@@ -57,18 +59,20 @@ class GNN(nn.Module):
             conv(widths[i], widths[i + 1], i == 0) for i in range(num_layers)
         )
         self.norms = nn.ModuleList(make_norm(width) for width in widths[1:])
+        self.dropout = nn.Dropout(dropout)
+        self.lin = nn.Linear(hidden_channels, out_channels)
+        # Drawn last: under one seed, networks that differ in the activation start as equals.
         self.acts = nn.ModuleList(
             make_activation(act, width, out_channels, act_options) for width in widths[1:]
         )
-        self.dropout = nn.Dropout(dropout)
-        self.lin = nn.Linear(hidden_channels, out_channels)
+        self.residual = residual
         self.mixes_nodes = norm == "batch"
         """Whether a node's output in training mode depends on nodes beyond its neighbourhood."""
         self.trains_as_it_predicts = dropout == 0 and norm != "batch"
         """Whether the forward pass in training mode gives the outputs of eval mode."""
 
     def reset_parameters(self) -> None:
-        for module in (*self.convs, *self.norms, *self.acts, self.lin):
+        for module in (*self.convs, *self.norms, self.lin, *self.acts):
             reset = getattr(module, "reset_parameters", None)
             if reset is not None:
                 reset()
@@ -86,8 +90,11 @@ class GNN(nn.Module):
         if isinstance(edge_index, Tensor | Neighbourhoods):
             edge_index = [prepare(edge_index, x.shape[0])] * len(self.convs)
         layers = zip(edge_index, self.convs, self.norms, self.acts, strict=True)
-        for neighbourhoods, conv, norm, act in layers:
-            x = self.dropout(act(norm(conv(x, neighbourhoods))))
+        for i, (neighbourhoods, conv, norm, act) in enumerate(layers):
+            h = act(norm(conv(x, neighbourhoods)))
+            if self.residual and i > 0:
+                h = h + x[: neighbourhoods.num_targets]
+            x = self.dropout(h)
         return self.lin(x)
 
 
@@ -104,11 +111,12 @@ class GCN(GNN):
         act_options: Mapping[str, Any] | None = None,
         dropout: float = 0.0,
         norm: str = "none",
+        residual: bool = False,
     ) -> None:
         super().__init__(
             lambda i, o, constant: GCNConv(i, o, constant_input=constant),
             *(in_channels, hidden_channels, out_channels, num_layers),
-            *(act, act_options, dropout, norm),
+            *(act, act_options, dropout, norm, residual),
         )
 
 
@@ -125,10 +133,11 @@ class GraphSAGE(GNN):
         act_options: Mapping[str, Any] | None = None,
         dropout: float = 0.0,
         norm: str = "none",
+        residual: bool = False,
         aggr: str = "pool",
     ) -> None:
         super().__init__(
             lambda i, o, constant: SAGEConv(i, o, aggr=aggr, constant_input=constant),
             *(in_channels, hidden_channels, out_channels, num_layers),
-            *(act, act_options, dropout, norm),
+            *(act, act_options, dropout, norm, residual),
         )

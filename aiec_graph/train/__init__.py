@@ -1,18 +1,32 @@
 """Training: settings, networks by name, and the loop for full-batch graphs."""
 
-from aiec_graph.train.graph import FullBatch, Prepared, TrainResult, prepare_graph, train
+from aiec_graph.train.graph import (
+    DivergedError,
+    FullBatch,
+    Prepared,
+    TrainResult,
+    prepare_graph,
+    train,
+)
 from aiec_graph.train.models import MODELS, build_model, check_settings, count_parameters
 from aiec_graph.train.settings import TrainSettings
+from aiec_graph.train.trees import TREES, TreeResult, TreeSettings, train_trees, with_neighbours
 
 __all__ = [
     "MODELS",
+    "TREES",
+    "DivergedError",
     "FullBatch",
     "Prepared",
     "TrainResult",
     "TrainSettings",
+    "TreeResult",
+    "TreeSettings",
     "build_model",
     "check_settings",
     "count_parameters",
     "prepare_graph",
     "train",
+    "train_trees",
+    "with_neighbours",
 ]

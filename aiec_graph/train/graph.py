@@ -1,7 +1,7 @@
 """The one training loop for full-batch graphs."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,10 @@ from aiec_graph.train.models import build_model
 from aiec_graph.train.settings import TrainSettings
 
 ADVICE = "try a smaller --lr or --features standard"
+
+
+class DivergedError(InputError):
+    """The loss or the outputs of a network became NaN or infinite under its settings."""
 
 
 class Prepared(NamedTuple):
@@ -55,7 +59,13 @@ def prepare_graph(graph: Graph) -> Prepared:
 
 
 def train(
-    prepared: Prepared, split: Split, model: str, act: str, settings: TrainSettings, seed: int
+    prepared: Prepared,
+    split: Split,
+    model: str,
+    act: str,
+    settings: TrainSettings,
+    seed: int,
+    corrupt: Callable[[Tensor], Tensor] | None = None,
 ) -> TrainResult:
     """Trains a network and evaluates it at its best epoch.
 
@@ -69,15 +79,17 @@ def train(
         act: a name in `aiec_graph.core.ACTIVATIONS`.
         settings: everything else; `check_settings` is the caller's.
         seed: of the weights and of dropout.
+        corrupt: what happens to the inputs before the trained network scores them.
 
     Raises:
-        InputError: the loss or the outputs became NaN or infinite.
+        DivergedError: the loss or the outputs became NaN or infinite.
     """
     graph, adjacency = prepared
     torch.manual_seed(seed)
     preprocessor = Preprocessor.fit(graph, split.train_mask, settings.features)
     x = preprocessor.transform(graph)
     network = build_model(model, act, x.shape[1], settings)
+    torch.manual_seed(seed)  # the same dropout for every activation
     run = FullBatch(prepared, split, network, x, settings)
     del x  # training has its own part of it
     best_ap, best_epoch, best_state, epoch = -1.0, 0, {}, 0
@@ -87,7 +99,7 @@ def train(
             ap = run.epoch()
         except FloatingPointError as error:
             name = f"{graph.label}, {model}-{act}, seed {seed}"
-            raise InputError(f"{name}: {error} in epoch {epoch}; {ADVICE}") from None
+            raise DivergedError(f"{name}: {error} in epoch {epoch}; {ADVICE}") from None
         if ap > best_ap:
             best_ap, best_epoch = ap, epoch
             best_state = {k: v.detach().clone() for k, v in network.state_dict().items()}
@@ -98,7 +110,8 @@ def train(
     del run
 
     network.load_state_dict(best_state)
-    score = _score(_predict(network, preprocessor.transform(graph), adjacency))
+    x = preprocessor.transform(graph)
+    score = _score(_predict(network, x if corrupt is None else corrupt(x), adjacency))
     val, test = (evaluate(graph.y[m], score[m]) for m in (split.val_mask, split.test_mask))
     return TrainResult(network, preprocessor, score, val, test, best_epoch, epoch, seconds / epoch)
 

@@ -30,6 +30,7 @@ def build_model(name: str, act: str, in_channels: int, settings: TrainSettings) 
         act_options=settings.act_options if act == "aiec" else None,
         dropout=settings.dropout,
         norm=settings.norm,
+        residual=settings.residual,
         **options,
     )
 

@@ -21,6 +21,8 @@ class TrainSettings:
     """Probability of dropping a hidden feature in training."""
     norm: str = "none"
     """Normalisation before each activation: none, batch or layer."""
+    residual: bool = False
+    """Each layer after the first adds its input to its output."""
     lr: float = 0.01
     """Learning rate of Adam."""
     epochs: int = 200

@@ -1,0 +1,1 @@
+"""Studies: equal tuning, confirmation on fresh seeds, paired statistics, a report."""

@@ -1,0 +1,82 @@
+"""From the rows of a study to its figures: means of each group, and paired comparisons."""
+
+from typing import Any
+
+import pandas as pd
+
+from aiec_graph.bench.config import Cell, TreeCell
+from aiec_graph.bench.study.plan import Group
+from aiec_graph.bench.study.statistics import compare, holm, over_places
+
+PLACE = ["dataset", "features", "model", "level"]
+METRICS = ("test_auc", "test_ap", "test_rec_at_k", "val_ap")
+
+
+def collect(
+    chosen: list[tuple[Group, Cell | TreeCell]], runs: pd.DataFrame, trials: list[int]
+) -> pd.DataFrame:
+    """The confirmation runs of the chosen candidates, with the columns that name their group."""
+    own = runs[runs["seed"].isin(trials)]
+    names = ["dataset", "features", "model", "act"]
+    frames = []
+    for group, cell in chosen:
+        rows = own[own["config_hash"] == cell.config_hash].drop(columns=names)
+        frames.append(rows.assign(**group.key, networks=isinstance(cell, Cell)))
+    return pd.concat(frames, ignore_index=True)
+
+
+def means(confirmed: pd.DataFrame) -> pd.DataFrame:
+    """One row a group: number of seeds, mean and standard deviation of each metric, in percent."""
+    by = [*PLACE, "act", "simulated", "networks"]
+    parts = {f"{m}_{how}": (m, how) for m in METRICS for how in ("mean", "std")}
+    grouped = confirmed.groupby(by, sort=False, dropna=False)
+    return grouped.agg(seeds=("seed", "size"), **parts).reset_index()
+
+
+def comparisons(confirmed: pd.DataFrame, references: list[str], wanted: float) -> pd.DataFrame:
+    """Every activation against every reference in AP, seed by seed, place by place.
+
+    `p_holm` corrects for all rows of the table.
+
+    Args:
+        confirmed: from `collect`.
+        references: labels of activations.
+        wanted: the difference in points of AP that `seeds_needed` is for.
+    """
+    rows: list[dict[str, Any]] = []
+    networks = confirmed[confirmed["networks"]]
+    for place, own in networks.groupby(PLACE, sort=False, dropna=False):
+        ap = own.pivot(index="seed", columns="act", values="test_ap")
+        resampled = own["split_checksum"].nunique() > 1
+        overlap = float((own["test_nodes"] / own["train_nodes"]).mean()) if resampled else 0.0
+        for act, reference in _pairs(list(ap.columns), references):
+            found = compare((ap[act] - ap[reference]).to_numpy(), overlap, wanted)
+            names = dict(zip(PLACE, place, strict=True))
+            row = {**names, "act": act, "reference": reference, "resampled": resampled}
+            rows.append(row | found._asdict())
+    frame = pd.DataFrame(rows)
+    return frame.assign(p_holm=holm(frame["p"])) if len(frame) else frame
+
+
+def _pairs(acts: list[str], references: list[str]) -> list[tuple[str, str]]:
+    """Each unordered pair once, the reference second; of two references, the later one first."""
+    pairs = []
+    for i, reference in enumerate(references):
+        pairs += [(act, reference) for act in acts if act not in references[: i + 1]]
+    return pairs
+
+
+def places(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean AP of each activation [places × activations]; where one is missing, the place is out."""
+    own = table[table["networks"]]
+    wide = own.pivot_table(
+        index=PLACE, columns="act", values="test_ap_mean", dropna=False, sort=False, observed=True
+    )
+    wide = wide[list(dict.fromkeys(own["act"]))]
+    return wide.dropna(axis=0, how="any")
+
+
+def across(table: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of activations over all places, by Wilcoxon's signed ranks with Holm's correction."""
+    frame = over_places(places(table))
+    return frame.assign(p_holm=holm(frame["p_wilcoxon"])) if len(frame) else frame

@@ -1,0 +1,278 @@
+"""What a study asks: which groups stand in its report, and which candidates each may choose from.
+
+A group is a data set, its features, a network and an activation (and the value of a factor, where
+the study varies one). All groups of networks choose from the same candidates, so that none is
+tuned harder than another.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from sklearn.model_selection import ParameterSampler
+
+from aiec_graph.bench.config import (
+    FIRST_SEED,
+    ONLY_AIEC,
+    SEED_STEP,
+    Cell,
+    TreeCell,
+    replaced,
+    trial_seeds,
+    variants_of,
+)
+from aiec_graph.core import ACTIVATIONS
+from aiec_graph.data import (
+    FEATURES,
+    SPLITS,
+    Conditions,
+    TextGraph,
+    check_dataset,
+    is_text,
+    short_name,
+)
+from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.train import MODELS, TREES, TrainSettings, TreeSettings, check_settings
+
+CONFIRM_FROM = 100
+"""The first trial that confirms. Those before it are for exploring and tuning."""
+SPACE: dict[str, list[Any]] = {
+    "lr": [0.003, 0.01, 0.03],
+    "dropout": [0.0, 0.2, 0.5],
+    "hidden": [16, 32, 64],
+}
+AIEC_SPACE: dict[str, list[Any]] = {"lambda_gate": [0.1, 0.3, 1.0, 5.0]}
+TREE_SPACE: dict[str, list[Any]] = {
+    "min_samples_leaf": [1, 3, 10, 30],
+    "max_features": [0.05, 0.1, 0.3, 0.6],
+}
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A whole study; the text below each field is its help."""
+
+    dataset: list[str] = field(default_factory=list)
+    """Data sets: names, or paths of your own graphs."""
+    model: list[str] = field(default_factory=lambda: ["gcn", "sage"])
+    """Networks."""
+    act: list[str] = field(default_factory=lambda: ["relu", "gelu", "aux_only", "aiec"])
+    """Activations; aux_only, AIEC without its gate loss, belongs beside every AIEC."""
+    features: list[str] = field(default_factory=lambda: ["raw", "standard"])
+    """Kinds of input features; each is tuned and reported by itself."""
+    trees: list[str] = field(default_factory=list)
+    """Random forests for reference: rf (on a node's features), rf_graph (and its neighbours')."""
+    reference: list[str] = field(default_factory=lambda: ["relu", "gelu", "aux_only"])
+    """Activations that the others are compared with, of those in act."""
+    candidates: int = 8
+    """Settings that each group may choose from by its validation AP: the first are the defaults,
+    the others are drawn from space. 1: nothing is tuned."""
+    tuning_seeds: int = 3
+    """Trials over which the validation AP of a candidate is averaged: 0, 1, 2, …"""
+    seeds: int = 10
+    """Trials that confirm; they take part in nothing else."""
+    confirm_from: int = CONFIRM_FROM
+    """The first of them; 100 or more."""
+    difference: float = 1.0
+    """The report says how many seeds it takes to find a difference of so many points of AP."""
+    factor: dict[str, list[Any]] = field(default_factory=dict)
+    """In a configuration file: one setting or condition that the study varies, with its values,
+    such as {hidden: [16, 64, 256]} or {noise: [0, 4, 16]}."""
+    space: dict[str, list[Any]] = field(default_factory=lambda: dict(SPACE))
+    """In a configuration file: the values that candidates are drawn from, by setting."""
+    aiec_space: dict[str, list[Any]] = field(default_factory=lambda: dict(AIEC_SPACE))
+    """The same for AIEC's own settings, drawn beside the others."""
+    tree_space: dict[str, list[Any]] = field(default_factory=lambda: dict(TREE_SPACE))
+    """The same for the forests."""
+    split: str = "supervised"
+    """supervised, or semi: 20 anomalous and 80 normal nodes to train on."""
+    simulate: float | None = None
+    """Run on simulated data of the same form, at a share of the real size."""
+    data_root: Path | None = None
+    """Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else datasets/)."""
+    out: Path | None = None
+    """Folder for the results (default: results/study-<data sets>). The same command given again
+    continues there where it stopped."""
+    jobs: int = 0
+    """Runs at a time, each on one thread; 0: one for each core."""
+    text: TextGraph = field(default_factory=TextGraph)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+    @property
+    def folder(self) -> Path:
+        """Where the results go."""
+        suffix = "" if self.simulate is None else f"-simulated-{self.simulate:g}"
+        names = dict.fromkeys(short_name(name) for name in self.dataset)
+        return self.out or Path("results") / f"study-{'+'.join(names)}{suffix}"
+
+    @property
+    def tuning_trials(self) -> list[int]:
+        """Seeds to tune with."""
+        return trial_seeds(self.tuning_seeds)
+
+    @property
+    def confirmation_trials(self) -> list[int]:
+        """Seeds to confirm with."""
+        return [FIRST_SEED + SEED_STEP * (self.confirm_from + i) for i in range(self.seeds)]
+
+    def check(self) -> None:
+        """Checks names and ranges before anything is loaded.
+
+        Raises:
+            InputError: one is unknown or out of range.
+        """
+        for option in ("dataset", "model", "act", "features"):
+            if not getattr(self, option):
+                raise InputError(f"name at least one {option}")
+        for name in self.dataset:
+            check_dataset(name, self.simulate is not None)
+        for name in self.model:
+            look_up(name, MODELS, "model")
+        for name in self.trees:
+            look_up(name, TREES, "forest")
+        for name in self.features:
+            look_up(name, FEATURES, "kind of features")
+        look_up(self.split, dict.fromkeys(SPLITS), "split")
+        if self.seeds < 2:
+            raise InputError(f"seeds must be at least 2 for a paired comparison, not {self.seeds}")
+        if not 1 <= self.tuning_seeds <= CONFIRM_FROM:
+            raise InputError(f"tuning-seeds must be 1 to {CONFIRM_FROM}, not {self.tuning_seeds}")
+        if self.confirm_from < CONFIRM_FROM:
+            raise InputError(
+                f"confirm-from must be at least {CONFIRM_FROM}, not {self.confirm_from}: the "
+                "trials before it are for exploring and tuning"
+            )
+        if self.candidates < 1 or self.jobs < 0:
+            raise InputError("candidates must be at least 1, and jobs at least 0")
+        if not self.difference > 0:
+            raise InputError(f"difference must be above 0, not {self.difference}")
+        self._check_spaces()
+        self.text.check()
+        acts = [act for act in self.reference if act not in self.act]
+        if acts:
+            raise InputError(f"reference: {acts[0]!r} is not in act: {', '.join(self.act)}")
+        for group in self.groups():
+            for cell in group.candidates:
+                if isinstance(cell, Cell):
+                    check_settings(cell.settings)
+                    cell.conditions.check()
+
+    def _check_spaces(self) -> None:
+        if len(self.factor) > 1:
+            raise InputError(f"factor takes one setting, not {', '.join(self.factor)}")
+        conditions = {f.name for f in fields(Conditions)}
+        networks = {f.name for f in fields(TrainSettings)} - {"features"}
+        for where, space, known in (
+            ("factor", self.factor, networks | conditions),
+            ("space", self.space, networks - set(ONLY_AIEC)),
+            ("aiec_space", self.aiec_space, set(ONLY_AIEC)),
+            ("tree_space", self.tree_space, {f.name for f in fields(TreeSettings)}),
+        ):
+            for name, values in space.items():
+                if name not in known:
+                    raise InputError(
+                        f"{where}: unknown setting {name!r}.{did_you_mean(name, known)} Known: "
+                        f"{', '.join(sorted(known))}"
+                    )
+                if not isinstance(values, list) or not values:
+                    raise InputError(f"{where}: {name} needs a list of values, not {values!r}")
+
+    def groups(self) -> Iterator["Group"]:
+        """Every row of the report, with its candidates.
+
+        Raises:
+            InputError: a setting has a value of another type.
+        """
+        levels: list[Any] = next(iter(self.factor.values()), [None])
+        for dataset in dict.fromkeys(self.dataset):
+            for level in levels:
+                place = self._place(dataset, level)
+                for kind in dict.fromkeys(self.features):
+                    for model in dict.fromkeys(self.model):
+                        for variant in variants_of(self.act, ACTIVATIONS):
+                            cells = [
+                                replace(
+                                    place,
+                                    model=model,
+                                    act=variant.act,
+                                    settings=variant.apply(replace(settings, features=kind)),
+                                    changes=variant.changes,
+                                )
+                                for settings in self._networks(place.settings)
+                            ]
+                            unique = {cell.config_hash: cell for cell in cells}
+                            yield Group(tuple(unique.values()), level)
+                for name in dict.fromkeys(self.trees):
+                    yield Group(tuple(self._forests(place, name)), level)
+
+    def _place(self, dataset: str, level: Any) -> Cell:
+        """A cell with all but the network; the factor at one of its values."""
+        text = self.text if is_text(dataset) else None
+        cell = Cell(dataset, self.simulate, self.split, "", "", self.train, text)
+        for name in self.factor:
+            if name in {f.name for f in fields(Conditions)}:
+                return replace(cell, conditions=replaced(cell.conditions, {name: level}, "factor"))
+            return replace(cell, settings=replaced(cell.settings, {name: level}, "factor"))
+        return cell
+
+    def _networks(self, base: TrainSettings) -> list[TrainSettings]:
+        varied = set(self.factor)
+        common = {name: values for name, values in self.space.items() if name not in varied}
+        own = {name: values for name, values in self.aiec_space.items() if name not in varied}
+        drawn = _draw(common, self.candidates - 1)
+        # AIEC's own settings take turns, so that each value has its share of the candidates.
+        turns = _draw(own, len(drawn)) or [{}]
+        return [base] + [
+            replaced(base, changes | turns[i % len(turns)], "space")
+            for i, changes in enumerate(drawn)
+        ]
+
+    def _forests(self, place: Cell, name: str) -> list["TreeCell"]:
+        base = TreeSettings()
+        drawn = _draw(self.tree_space, self.candidates - 1)
+        found = [base] + [replaced(base, changes, "tree_space") for changes in drawn]
+        parts = (place.dataset, place.simulate, place.split, name)
+        return [TreeCell(*parts, s, place.text, place.conditions) for s in dict.fromkeys(found)]
+
+
+def _draw(space: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
+    """Different points of a grid, all of it where it has no more than `count`."""
+    size = 1
+    for values in space.values():
+        size *= len(values)
+    if not space or count < 1:
+        return []
+    return list(ParameterSampler(dict(space), min(count, size), random_state=0))
+
+
+@dataclass(frozen=True)
+class Group:
+    """A row of the report: candidates, of which the best by validation AP is confirmed."""
+
+    candidates: tuple[Cell | TreeCell, ...]
+    level: Any
+    """The factor's value; None without a factor."""
+
+    @property
+    def dataset(self) -> str:
+        return self.candidates[0].name
+
+    @property
+    def features(self) -> str:
+        return self.candidates[0].features
+
+    @property
+    def model(self) -> str:
+        return self.candidates[0].model
+
+    @property
+    def act(self) -> str:
+        """The label of the activation; `trees` for a forest."""
+        return self.candidates[0].act_label
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What the report calls it."""
+        parts = {"dataset": self.dataset, "features": self.features, "model": self.model}
+        return parts | {"level": self.level, "act": self.act}

@@ -1,0 +1,93 @@
+"""Runs of a study in parallel, each on one thread: figures do not depend on the number of cores."""
+
+import time
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from xxhash import xxh3_64_hexdigest
+
+from aiec_graph.bench.config import Cell, TreeCell
+from aiec_graph.bench.results import METRIC_COLUMNS, versions
+from aiec_graph.bench.runner import (
+    CHECKSUM_LENGTH,
+    key_columns,
+    metric_columns,
+    split_of,
+    train_cell,
+)
+from aiec_graph.data import Split, TextGraph, load_dataset
+from aiec_graph.train import DivergedError, Prepared, prepare_graph, train_trees
+
+KEPT = 2  # data sets that a process holds
+COLUMNS = [
+    *("dataset", "simulated", "split", "features", "model", "act", "seed"),
+    *METRIC_COLUMNS,
+    *("best_epoch", "epochs", "seconds", "train_nodes", "val_nodes", "test_nodes"),
+    *("split_checksum", "config_hash", "data_checksum"),
+    *versions(),
+]
+Task = tuple[Cell | TreeCell, int]
+"""A cell and a seed."""
+
+
+def run_tasks(
+    tasks: Iterable[Task], data_root: Path | None, jobs: int
+) -> Iterator[tuple[Task, dict[str, Any] | str]]:
+    """Runs tasks and yields each as it ends: with its row, or with why it diverged.
+
+    Raises:
+        InputError: a data set cannot be used.
+    """
+    pool = joblib.Parallel(n_jobs=jobs or -1, return_as="generator_unordered", batch_size=1)  # pyright: ignore
+    return pool(joblib.delayed(_run)(task, data_root) for task in tasks)  # pyright: ignore
+
+
+def _run(task: Task, data_root: Path | None) -> tuple[Task, dict[str, Any] | str]:
+    torch.set_num_threads(1)
+    cell, seed = task
+    prepared = _prepared(cell.dataset, data_root, cell.simulate, cell.text)
+    started = time.perf_counter()
+    try:
+        row = _fit(cell, seed, prepared)
+    except DivergedError as error:
+        return task, str(error)
+    split = split_of(cell, seed, prepared.graph)
+    return task, {
+        **key_columns(cell, seed),
+        "features": cell.features,
+        **row,
+        "seconds": time.perf_counter() - started,
+        **{f"{part}_nodes": int(mask.sum()) for part, mask in split.masks().items()},
+        "split_checksum": _checksum(split),
+        "config_hash": cell.config_hash,
+        "data_checksum": prepared.graph.checksum[:CHECKSUM_LENGTH],
+        **versions(),
+    }
+
+
+def _fit(cell: Cell | TreeCell, seed: int, prepared: Prepared) -> dict[str, Any]:
+    if isinstance(cell, Cell):
+        _, result = train_cell(cell, seed, prepared)
+        epochs = {"best_epoch": result.best_epoch, "epochs": result.epochs}
+        return metric_columns(result.val, result.test) | epochs
+    noisy = Prepared(cell.conditions.add_noise(prepared.graph, seed), prepared.adjacency)
+    split = split_of(cell, seed, prepared.graph)
+    forest = train_trees(noisy, split, cell.model, cell.settings, seed)
+    return metric_columns(forest.val, forest.test) | {"best_epoch": 0, "epochs": 0}
+
+
+def _checksum(split: Split) -> str:
+    masks = np.packbits(np.stack(list(split.masks().values())))
+    return xxh3_64_hexdigest(masks.tobytes())
+
+
+@lru_cache(maxsize=KEPT)
+def _prepared(
+    dataset: str, data_root: Path | None, simulate: float | None, text: TextGraph | None
+) -> Prepared:
+    return prepare_graph(load_dataset(dataset, data_root, simulate, text or TextGraph()))
