@@ -6,7 +6,7 @@ import pandas as pd
 
 from aiec_graph.bench.config import Cell, TreeCell
 from aiec_graph.bench.study.plan import Group
-from aiec_graph.bench.study.statistics import compare, holm, over_places
+from aiec_graph.bench.study.statistics import compare, holm, over_places, seeds_needed
 
 PLACE = ["dataset", "features", "model", "level"]
 METRICS = ("test_auc", "test_ap", "test_rec_at_k", "val_ap")
@@ -50,10 +50,11 @@ def comparisons(confirmed: pd.DataFrame, references: list[str], wanted: float) -
         resampled = own["split_checksum"].nunique() > 1
         overlap = float((own["test_nodes"] / own["train_nodes"]).mean()) if resampled else 0.0
         for act, reference in _pairs(list(ap.columns), references):
-            found = compare((ap[act] - ap[reference]).to_numpy(), overlap, wanted)
+            d = (ap[act] - ap[reference]).to_numpy()
+            needed = seeds_needed(wanted / max(d.std(ddof=1), 1e-9), overlap)
             names = dict(zip(PLACE, place, strict=True))
             row = {**names, "act": act, "reference": reference, "resampled": resampled}
-            rows.append(row | found._asdict())
+            rows.append(row | compare(d, overlap)._asdict() | {"seeds_needed": needed})
     frame = pd.DataFrame(rows)
     return frame.assign(p_holm=holm(frame["p"])) if len(frame) else frame
 

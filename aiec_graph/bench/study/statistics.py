@@ -28,12 +28,9 @@ class Comparison(NamedTuple):
     """Two-sided, Wilcoxon's signed ranks; it takes the seeds for independent."""
     effect: float
     """Cohen's d of the paired differences: their mean in their standard deviations."""
-    seeds_needed: float
-    """Seeds with which a given difference would be found with a power of 80 %; infinite where
-    no number of splits of the same nodes is enough."""
 
 
-def compare(differences: NDArray[np.floating], overlap: float, wanted: float = 1.0) -> Comparison:
+def compare(differences: NDArray[np.floating], overlap: float) -> Comparison:
     """Compares two methods by their paired differences, one a seed.
 
     Args:
@@ -41,7 +38,6 @@ def compare(differences: NDArray[np.floating], overlap: float, wanted: float = 1
         overlap: n_test / n_train where each seed draws a split of the same nodes: the correction
             of Nadeau and Bengio, which raises the variance of the mean from s²/n to
             s² (1/n + n_test/n_train). 0 where the seeds are independent or share one split.
-        wanted: the difference that `seeds_needed` is for.
 
     Raises:
         ValueError: there are fewer than two differences.
@@ -53,7 +49,7 @@ def compare(differences: NDArray[np.floating], overlap: float, wanted: float = 1
     if spread == 0:  # such as a method beside itself
         p = 1.0 if mean == 0 else 0.0
         effect = 0.0 if mean == 0 else float(np.copysign(np.inf, mean))
-        return Comparison(n, mean, mean, mean, p, p, effect, 2)
+        return Comparison(n, mean, mean, mean, p, p, effect)
     error = spread * np.sqrt(1 / n + overlap)
     margin = stats.t.ppf(1 - LEVEL / 2, n - 1) * error
     p = 2 * stats.t.sf(abs(mean) / error, n - 1)
@@ -66,7 +62,6 @@ def compare(differences: NDArray[np.floating], overlap: float, wanted: float = 1
         float(p),
         float(ranks.pvalue),  # pyright: ignore
         mean / spread,
-        seeds_needed(wanted / spread, overlap),
     )
 
 
@@ -76,6 +71,9 @@ def seeds_needed(effect: float, overlap: float) -> float:
     Args:
         effect: the difference in standard deviations of the paired differences.
         overlap: as in `compare`.
+
+    Returns:
+        Infinity where no number of splits of the same nodes is enough.
     """
     n = np.arange(2, MOST + 1)
     critical = stats.t.ppf(1 - LEVEL / 2, n - 1)
@@ -99,8 +97,8 @@ def over_places(means: pd.DataFrame) -> pd.DataFrame:
         means: one row a place, one column a method, without gaps.
 
     Returns:
-        A row per pair of columns, the later one against the earlier: `ahead` (places where it is above), `places`,
-        `difference` (median) and `p_wilcoxon`, which is 1 where all differences are 0.
+        A row per pair of columns, the later one against the earlier: `ahead` (places where it is
+        above), `places`, `difference` (median) and `p_wilcoxon`, 1 where all differences are 0.
     """
     rows = []
     for i, act in enumerate(means.columns):
