@@ -1,0 +1,159 @@
+"""A study: fair tuning, fresh seeds, no second look, and a report that can be recomputed."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from aiec_graph.bench.cli import main
+from aiec_graph.bench.config import FIRST_SEED, SEED_STEP, Cell
+from aiec_graph.bench.study.plan import StudyConfig
+from aiec_graph.bench.study.run import choose
+from aiec_graph.data import read_card
+from aiec_graph.data.simulators import simulate_dataset
+from aiec_graph.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    simulate_dataset(read_card("elliptic"), root / "elliptic", 0.02)
+    return root
+
+
+@pytest.fixture
+def command(data_root, tmp_path):
+    def make(*extra, **content):
+        base = {
+            **{"dataset": ["elliptic"], "simulate": 0.02, "data_root": str(data_root)},
+            **{"model": ["gcn"], "act": ["relu", "aiec"], "reference": ["relu"]},
+            **{"features": ["standard"], "candidates": 3, "tuning_seeds": 1, "seeds": 3},
+            **{"epochs": 3, "jobs": 1, "out": str(tmp_path / "study")},
+        }
+        path = tmp_path / "study.yaml"
+        path.write_text(yaml.safe_dump(base | content))
+        return ["study", str(path), *extra]
+
+    return make
+
+
+def trial(number):
+    return FIRST_SEED + SEED_STEP * number
+
+
+def test_from_plan_to_report(command, tmp_path, capsys):
+    assert main(command(trees=["rf", "rf_graph"], tree_space={"min_samples_leaf": [5]})) == 0
+    folder = tmp_path / "study"
+    runs = pd.read_csv(folder / "runs.csv")
+    tuning, confirmed = runs[runs["seed"] < trial(100)], runs[runs["seed"] >= trial(100)]
+    assert set(tuning["seed"]) == {trial(0)}
+    assert sorted(set(confirmed["seed"])) == [trial(100), trial(101), trial(102)]
+    networks = tuning[tuning["act"] != "trees"]
+    assert networks.groupby("act")["config_hash"].nunique().to_dict() == {"relu": 3, "aiec": 3}
+    report = folder / "report"
+    results = pd.read_csv(report / "results.csv").set_index(["model", "act"])
+    assert set(results.index) == {
+        ("gcn", "relu"),
+        ("gcn", "aiec"),
+        ("rf", "trees"),
+        ("rf_graph", "trees"),
+    }
+    selection = pd.read_csv(folder / "selection.csv").set_index(["model", "act"])
+    for name, row in results.iterrows():
+        own = confirmed[confirmed["config_hash"] == selection.loc[name, "config_hash"]]
+        assert row["test_ap_mean"] == pytest.approx(own["test_ap"].mean())
+        tried = tuning[(tuning["model"] == name[0]) & (tuning["act"] == name[1])]
+        best = tried.loc[tried["val_ap"].idxmax(), "config_hash"]
+        assert selection.loc[name, "config_hash"] == best
+    (pair,) = pd.read_csv(report / "comparisons.csv").to_dict("records")
+    of = {
+        act: confirmed[confirmed["config_hash"] == selection.loc[("gcn", act), "config_hash"]]
+        for act in ("relu", "aiec")
+    }
+    difference = of["aiec"]["test_ap"].mean() - of["relu"]["test_ap"].mean()
+    assert pair["difference"] == pytest.approx(difference)
+    page = (report / "index.md").read_text()
+    assert "simulated" in page.splitlines()[0]
+    assert "say nothing about the real data set" in page
+    assert "paper" not in page
+    assert (report / "forest.png").stat().st_size > 5000
+    before = (folder / "runs.csv").read_text()
+    assert main(command(trees=["rf", "rf_graph"], tree_space={"min_samples_leaf": [5]})) == 0
+    assert (folder / "runs.csv").read_text() == before
+
+
+def test_every_activation_has_the_same_candidates():
+    config = StudyConfig(dataset=["reddit"], candidates=6)
+    found = {}
+    for group in config.groups():
+        cells = [cell for cell in group.candidates if isinstance(cell, Cell)]
+        found[group.act, group.model, group.features] = {
+            (c.settings.lr, c.settings.dropout, c.settings.hidden) for c in cells
+        }
+        assert len(cells) == 6
+    assert len(found) == 16
+    assert len({frozenset(settings) for settings in found.values()}) == 1
+
+
+def test_the_choice_sees_validation_on_tuning_seeds_alone():
+    groups = list(StudyConfig(dataset=["reddit"], act=["relu"], candidates=3).groups())[:1]
+    first, second, third = (cell.config_hash for cell in groups[0].candidates)
+    rows = [
+        (first, trial(0), 5.0, 99.0),
+        (second, trial(0), 6.0, 0.0),
+        (third, trial(0), 4.0, 50.0),
+        (first, trial(100), 99.0, 99.0),
+    ]
+    runs = pd.DataFrame(rows, columns=["config_hash", "seed", "val_ap", "test_ap"])
+    ((_, cell),) = choose(groups, runs, [trial(0)])
+    assert cell.config_hash == second
+    ((_, cell),) = choose(groups, runs, [trial(0)], diverged=[second])
+    assert cell.config_hash == first
+    with pytest.raises(InputError, match="every candidate diverged"):
+        choose(groups, runs, [trial(0)], diverged=[first, second, third])
+
+
+def test_no_second_look_at_seeds_that_confirmed(command, tmp_path, capsys):
+    assert main(command(candidates=1)) == 0
+    changed = {"candidates": 1, "hidden": 8}
+    assert main(command(**changed)) == 2
+    assert "--confirm-from" in capsys.readouterr().err
+    runs = pd.read_csv(tmp_path / "study" / "runs.csv")
+    assert len(runs) == 6
+    assert main(command("--confirm-from", "110", **changed)) == 0
+    # An activation more is no second look: the others' choices stand.
+    more = {"act": ["relu", "gelu", "aiec"], "confirm_from": 110}
+    assert main(command(**changed, **more)) == 0
+
+
+def test_a_factor_is_varied_and_drawn(command, tmp_path):
+    assert main(command(candidates=1, factor={"noise": [0, 2]})) == 0
+    report = tmp_path / "study" / "report"
+    results = pd.read_csv(report / "results.csv")
+    assert sorted(results["level"]) == [0, 0, 2, 2]
+    assert (report / "factor.png").stat().st_size > 5000
+    page = (report / "index.md").read_text()
+    assert "Test AP over noise" in page
+    assert len(pd.read_csv(report / "comparisons.csv")) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"act": ["relu"], "reference": ["gelu"]}, "'gelu' is not in act"),
+        ({"confirm_from": 5}, "confirm-from must be at least 100"),
+        ({"space": {"lrr": [1]}}, "Did you mean 'lr'"),
+        ({"space": {"lr": []}}, "lr needs a list"),
+        ({"space": {"lr": ["fast"]}}, "lr must be a float"),
+        ({"factor": {"noise": [-1]}}, "noise must be at least 0"),
+        ({"factor": {"labels": [0.5], "noise": [1]}}, "factor takes one setting"),
+        ({"trees": ["rff"]}, "Did you mean 'rf'"),
+        ({"seeds": 1}, "seeds must be at least 2"),
+        ({"candidats": 3}, "Did you mean '--candidates'"),
+    ],
+)
+def test_bad_input_is_one_line(command, content, message, capsys, tmp_path):
+    assert main(command(**content)) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("\n") == 1
+    assert not (tmp_path / "study").exists()
