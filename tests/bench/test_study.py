@@ -1,5 +1,7 @@
 """A study: fair tuning, fresh seeds, no second look, and a report that can be recomputed."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import yaml
@@ -11,6 +13,12 @@ from aiec_graph.bench.study.run import choose
 from aiec_graph.data import read_card
 from aiec_graph.data.simulators import simulate_dataset
 from aiec_graph.errors import InputError
+
+CONFIGS = sorted(
+    path
+    for path in (Path(__file__).parents[2] / "configs").glob("*.yaml")
+    if "candidates:" in path.read_text()
+)
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +142,18 @@ def test_a_factor_is_varied_and_drawn(command, tmp_path):
     page = (report / "index.md").read_text()
     assert "Test AP over noise" in page
     assert len(pd.read_csv(report / "comparisons.csv")) == 2
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_study_runs_on_a_small_simulated_graph(path, command, tmp_path):
+    text = yaml.safe_load(path.read_text())
+    shorter = {
+        **{"candidates": min(text["candidates"], 2), "seeds": 2},
+        **{"factor": {name: values[:2] for name, values in text.get("factor", {}).items()}},
+    }
+    kept = {k: v for k, v in text.items() if k not in ("dataset", "out", "epochs")}
+    assert main(command(**{"reference": ["relu"], **kept, **shorter})) == 0
+    assert (tmp_path / "study" / "report" / "index.md").exists()
 
 
 @pytest.mark.parametrize(
