@@ -23,7 +23,10 @@ from aiec_graph.errors import InputError, did_you_mean
 from aiec_graph.train import MODELS, TrainSettings
 
 DEFAULT_SCALE = 0.1
-COMMANDS = ("bench", "study", "score", "data", "vision", "cost", "channels", "export")
+COMMANDS = (
+    *("bench", "study", "dynamics", "planted", "score", "data"),
+    *("vision", "cost", "channels", "export"),
+)
 # How jsonargparse words an unknown option and an unknown key of a configuration file.
 UNKNOWN_OPTION = r"[Uu]nrecognized arguments: (\S+)|Option '([\w.-]+)' is not accepted"
 
@@ -36,6 +39,8 @@ DESCRIPTION = """Compares activations in graph anomaly detection: AUC, AP and Re
   run_bench.py score results/reddit/checkpoints/NAME.pt --out scores.csv
   run_bench.py data list | info | download | simulate | verify
   run_bench.py study configs/table5_here.yaml   # tuned, confirmed on fresh seeds, compared
+  run_bench.py dynamics --dataset reddit        # what training does to channels
+  run_bench.py planted --dataset tfinance --simulate 0.1   # do gates find planted noise?
   run_bench.py vision --dataset digits --backbone vit_tiny --act relu aiec
   run_bench.py channels CHECKPOINT CHECKPOINT   # which channels serve which class
   run_bench.py cost | export                    # of image networks: time and memory, ONNX
@@ -72,6 +77,10 @@ def main(argv: list[str] | None = None) -> int:
             from aiec_graph.bench.study_cli import study_command
 
             return study_command(arguments)
+        if command in ("dynamics", "planted"):
+            from aiec_graph.bench import mechanism_cli
+
+            return getattr(mechanism_cli, f"{command}_command")(arguments)
         if command in ("vision", "cost", "channels", "export"):
             from aiec_graph.bench import vision_cli
 

@@ -43,3 +43,18 @@ def read(folder: Path) -> float | None:
         return float(json.loads(path.read_text(encoding="utf-8"))["scale"])
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{path}: damaged; remove its folder to simulate again") from None
+
+
+def read_planted(folder: Path) -> Planted:
+    """What was planted in the simulated data in a folder.
+
+    Raises:
+        InputError: the folder holds no simulated data, or the mark is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise InputError(f"{folder}: not simulated, so nothing is known to be planted in it")
+    try:
+        return Planted(**json.loads(path.read_text(encoding="utf-8"))["planted"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: damaged; remove its folder to simulate again") from None
