@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from aiec_graph.bench.checkpoint import read_content
 from aiec_graph.bench.image_checkpoint import is_of_images, load_image_checkpoint
 from aiec_graph.bench.score import reopen
+from aiec_graph.bench.tables import MODEL_NAMES
 from aiec_graph.bench.variants import title_of
 from aiec_graph.channels import Channels, collect_features, judge_channels
 from aiec_graph.data import default_data_root
@@ -118,7 +119,7 @@ def observe(path: Path, data_root: Path | None) -> Observed:
 
     modules = {f"layer {i + 1}": act for i, act in enumerate(network.acts)}
     features = collect_features(forward, {name: (m, "mean") for name, m in modules.items()})
-    title = f"{cell.model} {title_of(cell.act_label)}"
+    title = f"{MODEL_NAMES[cell.model]} {title_of(cell.act_label)}"
     y = torch.from_numpy(graph.y)[index]
     return Observed(title, graph.label, ["normal", "anomalous"], modules, features, y)
 

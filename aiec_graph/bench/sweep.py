@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from aiec_graph.bench.tables import MODEL_NAMES
 from aiec_graph.bench.variants import SETTING_TITLES, swept, title_of
 from aiec_graph.files import write_whole
 
@@ -56,13 +57,17 @@ def _plot(path: Path, rows: pd.DataFrame, key: str, network: str, metric: str, a
             axes.axhline(level, color=color, linestyle="--", label=title_of(other["act"]))
             if spread == spread:
                 axes.axhspan(level - spread, level + spread, color=color, alpha=0.1, linewidth=0)
-        names = [str(part) for part in place if not isinstance(part, bool)]
+        names = [MODEL_NAMES.get(str(p), str(p)) for p in place if not isinstance(p, bool)]
         simulated = " (simulated data)" if "simulated" in rows and panel["simulated"].any() else ""
-        axes.set_title(", ".join(names) + simulated, fontsize=10)
+        about = "mean ± standard deviation over the seeds"
+        axes.set_title(f"{', '.join(names)}{simulated}: {about}", fontsize=10)
         positive = own["value"][own["value"] > 0]
         if len(positive) and positive.max() / positive.min() > 20:
             axes.set_xscale("symlog", linthresh=positive.min())
-            axes.set_xlim(left=min(own["value"].min(), 0))
+            axes.set_xlim(min(own["value"].min(), 0), positive.max() * 1.5)
+            axes.set_xticks(sorted(set(own["value"])))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.minorticks_off()
         axes.set_xlabel(SETTING_TITLES.get(key, key))
         axes.set_ylabel(axis)
         axes.legend(fontsize=8)
