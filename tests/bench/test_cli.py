@@ -19,8 +19,8 @@ from aiec_graph.data import read_card
 from aiec_graph.data.simulators import simulate_dataset
 
 ROOT = Path(__file__).parents[2]
-# Those of images and of studies have tests of their own.
-OTHERS = ("backbone:", "candidates:")
+# Those of images, of studies and of mechanisms have tests of their own.
+OTHERS = ("backbone:", "candidates:", "run_bench.py dynamics", "run_bench.py planted")
 CONFIGS = sorted(
     path
     for path in (ROOT / "configs").glob("*.yaml")
