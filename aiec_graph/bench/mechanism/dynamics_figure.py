@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from aiec_graph.bench.mechanism.measures import PLACE
+from aiec_graph.bench.mechanism.measures import PLACE, RATIO
 from aiec_graph.bench.tables import MODEL_NAMES
 from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
@@ -26,8 +26,8 @@ SMOOTH = {"changed_%": 5}
 def draw(folder: Path, epochs: pd.DataFrame) -> list[Path]:
     """Draws `dynamics_<data set>_<features>_<network>.png` for each place.
 
-    Means over the seeds; a panel without figures, such as those that need a run of ReLU, is left
-    out.
+    Means over the seeds, medians of ratios; a panel without figures, such as those that need a
+    run of ReLU, is left out.
 
     Raises:
         InputError: a figure cannot be written.
@@ -38,8 +38,8 @@ def draw(folder: Path, epochs: pd.DataFrame) -> list[Path]:
         note = " (simulated data)" if simulated else ""
         seeds = rows["seed"].nunique()
         title = (
-            f"{dataset}{note}, {features} features, {MODEL_NAMES[str(model)]}: means over "
-            f"{seeds} seed{'s' if seeds > 1 else ''}"
+            f"{dataset}{note}, {features} features, {MODEL_NAMES[str(model)]}: means "
+            f"(of ratios medians) over {seeds} seed{'s' if seeds > 1 else ''}"
         )
         stem = f"{dataset}{'-simulated' if simulated else ''}_{features}_{model}"
         path = folder / f"dynamics_{stem}.png"
@@ -70,7 +70,8 @@ def _draw(path: Path, rows: pd.DataFrame, title: str) -> None:
             axis.set_visible(True)
             own = rows[rows["layer"] == layer]
             for (act, name), line in own.groupby(["act", "class"], sort=False):
-                mean = line.groupby("epoch")[measure].mean()
+                how = "median" if measure.endswith(RATIO) else "mean"
+                mean = line.groupby("epoch")[measure].agg(how)
                 if mean.notna().any():
                     mean = mean.rolling(SMOOTH.get(measure, 1), min_periods=1).mean()
                     color = f"C{acts.index(str(act))}"
@@ -79,7 +80,7 @@ def _draw(path: Path, rows: pd.DataFrame, title: str) -> None:
             axis.set_ylabel(PANELS[measure], fontsize=8)
             axis.tick_params(labelsize=7)
             axis.grid(alpha=0.25)
-            if measure.endswith("_to_relu"):
+            if measure.endswith(RATIO):
                 axis.axhline(1, color="0.4", linewidth=0.7)
     for axis in axes.flat:
         axis.set_xlabel("epoch", fontsize=8)

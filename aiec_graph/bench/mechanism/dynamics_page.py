@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from aiec_graph.bench.mechanism.config import MechanismConfig
-from aiec_graph.bench.mechanism.measures import LAST, PLACE
+from aiec_graph.bench.mechanism.measures import LAST, PLACE, RATIO
 from aiec_graph.bench.tables import MODEL_NAMES
 from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
@@ -28,7 +28,8 @@ SHOWN = {
     "irrelevant_fitted_to_relu": ("irrelevant / ReLU, fitted", 2),
 }
 WORDS = f"""Of the labelled training nodes; mean ± standard deviation over the seeds of the mean
-over the last {LAST} epochs. No run is stopped early.
+over the last {LAST} epochs, of ratios the median with the least and the most. No run is stopped
+early.
 
 - *dead*: channels that fire for no node at all; *silent*: for no node of the class.
 - *firing rate*: mean over channels of (activations − inhibitions) / nodes, from −1 to 1.
@@ -82,7 +83,11 @@ def _table(rows: pd.DataFrame) -> str:
         line["act"] = title_of(row["act"])
         for name, (title, digits) in SHOWN.items():
             if f"{name}_mean" in rows and rows[f"{name}_mean"].notna().any():
-                line[title] = _entry(row[f"{name}_mean"], row[f"{name}_std"], digits)
+                if name.endswith(RATIO):
+                    parts = (row[f"{name}_{how}"] for how in ("median", "min", "max"))
+                    line[title] = _span(*parts)
+                else:
+                    line[title] = _entry(row[f"{name}_mean"], row[f"{name}_std"], digits)
         shown.append(line)
     return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True)
 
@@ -110,3 +115,7 @@ def _entry(mean: float, std: float, digits: int) -> str:
         return ""
     text = f"{mean:.{digits}f}"
     return text if pd.isna(std) else f"{text} ± {std:.{digits}f}"
+
+
+def _span(median: float, least: float, most: float) -> str:
+    return "" if pd.isna(median) else f"{median:.2f} ({least:.2f} to {most:.2f})"

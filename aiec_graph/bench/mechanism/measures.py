@@ -12,15 +12,9 @@ PLACE = ["dataset", "simulated", "features", "model"]
 RUN = [*PLACE, "act", "seed"]
 LAST = 10
 """Epochs at the end over which the summary averages."""
-SHARES = {
-    "silent_%": "silent",
-    "gated_%": "gated",
-    "intrinsic_%": "gated by counts",
-    "extrinsic_%": "gated by weights",
-    "changed_%": "gates that changed",
-    "counted_%": "told rightly",
-    "gated_response_%": "gated response",
-}
+RATIO = "_to_relu"
+"""How names of ratios end: they can be huge where ReLU's channels are all but silent, so that their
+median says more than their mean."""
 
 
 def epoch_rows(history: History, partner: History | None, relu: History | None) -> pd.DataFrame:
@@ -66,7 +60,7 @@ def epoch_rows(history: History, partner: History | None, relu: History | None) 
         for i, name in enumerate(("relevant", "irrelevant")):
             columns[name + suffix] = own[i]
             if theirs is not None:
-                columns[f"{name}{suffix}_to_relu"] = _ratio(own[i], theirs[i])
+                columns[f"{name}{suffix}{RATIO}"] = _ratio(own[i], theirs[i])
     index = pd.MultiIndex.from_product(
         [range(1, epochs + 1), range(1, layers + 1), CLASSES[:classes]],
         names=["epoch", "layer", "class"],
@@ -100,10 +94,10 @@ def end_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def over_seeds(ends: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation of each number over the seeds."""
+    """Mean, standard deviation, median, least and most of each number over the seeds."""
     by = [*PLACE, "act", "layer", "class"]
     numbers = [c for c in ends if c not in (*by, "seed")]
-    grouped = ends.groupby(by, sort=False)[numbers].agg(["mean", "std"])
+    grouped = ends.groupby(by, sort=False)[numbers].agg(["mean", "std", "median", "min", "max"])
     grouped.columns = [f"{name}_{how}" for name, how in grouped.columns]
     return grouped.reset_index()
 
