@@ -152,6 +152,8 @@ def test_every_study_runs_on_a_small_simulated_graph(path, command, tmp_path):
         **{"factor": {name: values[:2] for name, values in text.get("factor", {}).items()}},
     }
     kept = {k: v for k, v in text.items() if k not in ("dataset", "out", "epochs")}
+    if text.get("split") == "semi":  # the small graph has too few anomalous nodes for it
+        shorter |= {"dataset": ["reddit"], "simulate": 0.3}
     assert main(command(**{"reference": ["relu"], **kept, **shorter})) == 0
     assert (tmp_path / "study" / "report" / "index.md").exists()
 
