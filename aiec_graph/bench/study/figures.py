@@ -92,8 +92,9 @@ def factor_plot(path: Path, table: pd.DataFrame, factor: str, note: str) -> None
         positive = [v for v in panel["level"].astype(float) if v > 0]
         if positive and max(positive) / min(positive) > 7:
             axes.set_xscale("symlog", base=2, linthresh=min(positive))
-            axes.set_xticks(sorted(set(panel["level"].astype(float))))
-            axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xticks(sorted(set(panel["level"].astype(float))))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
         axes.set_title(place_title(panel.iloc[0], None), fontsize=9)
         axes.set_xlabel(factor)
         axes.set_ylabel("test AP (%)")
