@@ -47,8 +47,9 @@ def kernels_of(step: Callable[[], object]) -> Callable[[], None]:
     with ExitStack() as stack:
         stack.enter_context(recorder)
         for module, names in ((native, COMPILED), (kernels, FALLBACK)):
-            patched = {name: recorded(getattr(module, name)) for name in names}
-            stack.enter_context(mock.patch.multiple(module, **patched))
+            for name in names:
+                kernel = recorded(getattr(module, name))
+                stack.enter_context(mock.patch.object(module, name, kernel))
         step()
 
     def replay() -> None:
