@@ -31,9 +31,10 @@ def usable(logits: Tensor, y: Tensor, rows: Rows, layers: list[AIEC], terms: Ter
     if isinstance(rows, Tensor) or len(y) == 0 or y.dtype != torch.int64 or logits.dim() != 2:
         return False
     weights = [layer.decision.weight for layer in layers if layer.decision is not None]
+    seen = [layer._let_through for layer in layers]
     classes = {layer.num_classes for layer in layers}
     return (
-        native.usable(logits, terms.class_weight, *weights)
+        native.usable(logits, terms.class_weight, *weights, *seen)
         and y.device.type == "cpu"
         and y.is_contiguous()
         and y.shape == logits.shape[:1]
@@ -78,7 +79,7 @@ class _Losses(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore
         total, task, aux, gate = (0.0 if g is None else float(g) for g in grad_outputs)
         by_logits, mass = ctx.task
         found: list[Tensor | None] = []

@@ -435,11 +435,108 @@ static Sums cross_entropy(float *z, const int64_t *y, const float *weight, int64
     return sums;
 }
 
+// Adds up, per class, the features and how often each was above 0 in rows that count.
+static void count_many(const float *a, const int64_t *y, const float *counts, int64_t rows,
+                       int64_t channels, float *theta, float *response) {
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = a + i * channels;
+        float *sum = response + y[i] * channels, *fired = theta + y[i] * channels;
+#pragma GCC ivdep
+        for (int64_t c = 0; c < channels; c++) {
+            sum[c] += row[c];
+            fired[c] += row[c] > 0 ? counts[i] : 0;
+        }
+    }
+}
+
+// The same for two classes, whose sums stay in registers.
+static void count_two(const float *a, const int64_t *y, const float *counts, int64_t rows,
+                      int64_t channels, float *theta, float *response) {
+    int64_t c = 0;
+    for (; c + LANES <= channels; c += LANES) {
+        vec sum[2] = {}, fired[2] = {};
+        for (int64_t i = 0; i < rows; i++) {
+            const float second = y[i], first = 1 - second;
+            const vec here = load(a + i * channels + c);
+            const vec above = here > 0 ? vec{} + counts[i] : vec{};
+            sum[0] += first * here, sum[1] += second * here;
+            fired[0] += first * above, fired[1] += second * above;
+        }
+        for (int k = 0; k < 2; k++) {
+            store(response + k * channels + c, sum[k]);
+            store(theta + k * channels + c, fired[k]);
+        }
+    }
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t rest = c; rest < channels; rest++) {
+            const float here = a[i * channels + rest];
+            response[y[i] * channels + rest] += here;
+            theta[y[i] * channels + rest] += here > 0 ? counts[i] : 0;
+        }
+}
+
+// What the gradients of a slab come from; `aiec_judge_back` says what each is.
+struct Back {
+    const float *a;
+    const int64_t *y;
+    const float *w, *by_logits, *cost;
+    float of_aux, of_gate;
+};
+
+static void back_many(const Back &from, int64_t rows, int64_t channels, int64_t classes,
+                      float *by_a, float *by_w) {
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = from.a + i * channels, *d = from.by_logits + i * classes;
+        const float *mine = from.cost + from.y[i] * channels;
+        float *out = by_a + i * channels;
+#pragma GCC ivdep
+        for (int64_t c = 0; c < channels; c++) out[c] = from.of_gate * mine[c];
+        for (int64_t k = 0; k < classes; k++) {
+            const float *wk = from.w + k * channels, aux = from.of_aux * d[k];
+            float *sum = by_w + k * channels;
+#pragma GCC ivdep
+            for (int64_t c = 0; c < channels; c++) {
+                sum[c] += d[k] * row[c];
+                out[c] += aux * wk[c];
+            }
+        }
+    }
+}
+
+// The same for two classes, whose sums stay in registers.
+static void back_two(const Back &from, int64_t rows, int64_t channels, float *by_a, float *by_w) {
+    for (int64_t c = 0; c < channels; c += LANES) {
+        const int64_t left = channels - c;
+        float lanes[4][LANES] = {};
+        for (int k = 0; k < 2; k++) {
+            memcpy(lanes[k], from.w + k * channels + c, least(left, LANES) * sizeof(float));
+            memcpy(lanes[2 + k], from.cost + k * channels + c, least(left, LANES) * sizeof(float));
+        }
+        const vec w0 = load(lanes[0]) * from.of_aux, w1 = load(lanes[1]) * from.of_aux;
+        const vec cost[2] = {load(lanes[2]) * from.of_gate, load(lanes[3]) * from.of_gate};
+        vec sum0 = {}, sum1 = {};
+        for (int64_t i = 0; i < rows; i++) {
+            const float d0 = from.by_logits[2 * i], d1 = from.by_logits[2 * i + 1];
+            const float *row = from.a + i * channels + c;
+            vec here;
+            if (left >= LANES)
+                here = load(row);
+            else
+                here = vec{}, memcpy(&here, row, left * sizeof(float));
+            sum0 += d0 * here, sum1 += d1 * here;
+            const vec out = d0 * w0 + d1 * w1 + cost[from.y[i]];
+            store_some(by_a + i * channels + c, out, left);
+        }
+        store_some(by_w + c, sum0, left);
+        store_some(by_w + channels + c, sum1, left);
+    }
+}
+
 // One slab of `aiec_judge`. `theta`, `phi` and `response` hold the slab's counts and sums.
 static Sums judge(const float *a, const int64_t *y, const float *w, const float *class_weight,
                   int64_t rows, int64_t channels, int64_t classes, bool all, float *theta,
                   float *phi, float *response, float *by_logits) {
-    const int64_t whole = channels / LANES * LANES;
+    float *counts = scratch<float>(rows);
     for (int64_t i = 0; i < rows; i++) {
         const float *row = a + i * channels;
         float *z = by_logits + i * classes;
@@ -448,20 +545,12 @@ static Sums judge(const float *a, const int64_t *y, const float *w, const float 
             z[k] = dot(row, w + k * channels, channels);
             if (z[k] > z[best]) best = k;
         }
-        const int64_t label = y[i];
-        float *of_class = response + label * channels, *fired = theta + label * channels;
-        const float counts = all || best == label;
-        phi[label] += counts;
-        for (int64_t c = 0; c < whole; c += LANES) {
-            const vec here = load(row + c);
-            store(of_class + c, load(of_class + c) + here);
-            store(fired + c, load(fired + c) + (here > 0 ? vec{} + counts : vec{}));
-        }
-        for (int64_t c = whole; c < channels; c++) {
-            of_class[c] += row[c];
-            fired[c] += row[c] > 0 ? counts : 0;
-        }
+        counts[i] = all || best == y[i];
+        phi[y[i]] += counts[i];
     }
+    const auto count = classes == 2 ? count_two : count_many;
+    count(a, y, counts, rows, channels, theta, response);
+    free(counts);
     return cross_entropy(by_logits, y, class_weight, rows, classes);
 }
 
@@ -608,30 +697,23 @@ void aiec_judge_back(const float *a, const int64_t *y, const float *w, const flo
                      const float *cost, float of_aux, float of_gate, int into_a, int64_t rows,
                      int64_t channels, int64_t classes, int64_t all_rows, int64_t start,
                      float *by_a, float *by_w) {
-    if (by_a) {
-        memset(by_a, 0, start * channels * sizeof(float));
-        const int64_t end = start + rows;
-        memset(by_a + end * channels, 0, (all_rows - end) * channels * sizeof(float));
-    }
+    memset(by_a, 0, start * channels * sizeof(float));
+    const int64_t end = start + rows;
+    memset(by_a + end * channels, 0, (all_rows - end) * channels * sizeof(float));
     const int64_t slabs = (rows + SLAB - 1) / SLAB, matrix = classes * channels;
     float *parts = scratch<float>(slabs * matrix);
 #pragma omp parallel for schedule(static) if (rows * channels > FEW)
     for (int64_t s = 0; s < slabs; s++) {
         float *part = parts + s * matrix;
         memset(part, 0, matrix * sizeof(float));
-        for (int64_t i = s * SLAB; i < least(rows, (s + 1) * SLAB); i++) {
-            const float *row = a + i * channels, *d = by_logits + i * classes;
-            const float *mine = cost + y[i] * channels;
-            float *out = by_a ? by_a + (start + i) * channels : nullptr;
-            for (int64_t k = 0; k < classes; k++)
-                for (int64_t c = 0; c < channels; c++) part[k * channels + c] += d[k] * row[c];
-            if (!out) continue;
-            for (int64_t c = 0; c < channels; c++) out[c] = of_gate * mine[c];
-            if (into_a)
-                for (int64_t k = 0; k < classes; k++)
-                    for (int64_t c = 0; c < channels; c++)
-                        out[c] += of_aux * d[k] * w[k * channels + c];
-        }
+        const int64_t first = s * SLAB, n = least(SLAB, rows - first);
+        const Back back = {a + first * channels, y + first, w, by_logits + first * classes, cost,
+                           into_a ? of_aux : 0, of_gate};
+        float *out = by_a + (start + first) * channels;
+        if (classes == 2)
+            back_two(back, n, channels, out, part);
+        else
+            back_many(back, n, channels, classes, out, part);
     }
     memset(by_w, 0, matrix * sizeof(float));
     for (int64_t s = 0; s < slabs; s++)

@@ -58,9 +58,17 @@ def usable(*tensors: Tensor | None) -> bool:
             continue
         if x.dtype != torch.float32 or x.device.type != "cpu" or type(x) not in _PLAIN:
             return False
+        if not x.is_contiguous():
+            return False
     if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
         return False
     return _kernels() is not None
+
+
+def _agree(shapes: bool) -> None:
+    # The kernels would read beyond an array without a word.
+    if not shapes:
+        raise ValueError("the shapes of the operands do not agree")
 
 
 def linear(
@@ -81,11 +89,12 @@ def linear(
         weight2: [O, J].
         relu: give 0 for what is negative.
     """
-    x, weight = x.contiguous(), weight.contiguous()
+    _agree(x.shape[1] == weight.shape[1] and (bias is None or len(bias) == len(weight)))
     out = x.new_empty(x.shape[0], weight.shape[0])
     second: tuple[Tensor | None, Tensor | None, int] = (None, None, 0)
     if x2 is not None and weight2 is not None:
-        second = (x2.contiguous(), weight2.contiguous(), x2.shape[1])
+        _agree((len(weight), x2.shape[1]) == weight2.shape and len(x2) >= len(x))
+        second = (x2, weight2, x2.shape[1])
     _run("linear", x, weight, x.shape[1], *second, bias, *out.shape, relu, out)
     return out
 
@@ -116,7 +125,7 @@ def by_weight(
 def sums(matrix: Tensor, x: Tensor) -> Tensor:
     """Matrix @ x for a CSR matrix [M, N] with 32-bit indices; x [N, C]."""
     crow, column, value = matrix.crow_indices(), matrix.col_indices(), matrix.values()
-    x = x.contiguous()
+    _agree(matrix.shape[1] == len(x))
     out = x.new_empty(matrix.shape[0], x.shape[1])
     _run("sums", crow, column, value, *matrix.shape, x, x.shape[1], out)
     return out
@@ -124,7 +133,6 @@ def sums(matrix: Tensor, x: Tensor) -> Tensor:
 
 def maxima(crow: Tensor, column: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """The maximum over each row's columns, and the winning column; as `nn.kernels.maximum`."""
-    x = x.contiguous()
     out = x.new_empty(len(crow) - 1, x.shape[1])
     winner = torch.empty(out.shape, dtype=torch.int32)
     _run("maxima", crow, column, len(out), len(x), x, x.shape[1], out, winner)
@@ -162,6 +170,8 @@ def cross_entropy(
         The sum of the samples' losses, that of their weights, and the gradient of the former by
         the logits.
     """
+    _agree(len(y) == len(logits))
+    _agree(class_weight is None or len(class_weight) == logits.shape[1])
     gradient = logits.clone(memory_format=torch.contiguous_format)
     both = torch.empty(2, dtype=torch.float64)
     _run("cross_entropy", gradient, y, class_weight, *logits.shape, both)
@@ -198,6 +208,8 @@ def judge(
         class_weight: [K].
         count_all: count the samples that are not decided rightly as well.
     """
+    _agree(len(a) == len(y) and a.shape[1] == weight.shape[1])
+    _agree(class_weight is None or len(class_weight) == len(weight))
     theta = torch.empty(weight.shape, dtype=torch.int64)
     phi = torch.empty(len(weight), dtype=torch.int64)
     response, by_logits = torch.empty(weight.shape), torch.empty(len(y), len(weight))

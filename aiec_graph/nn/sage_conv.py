@@ -57,11 +57,11 @@ class SAGEConv(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        for linear in (self.lin, self.lin_l, self.lin_r):
-            if linear is not None:
-                linear.reset_parameters()
+        for layer in (self.lin, self.lin_l, self.lin_r):
+            if layer is not None:
+                layer.reset_parameters()
                 # As DGL's layer draws them, which the published benchmark runs on.
-                nn.init.xavier_uniform_(linear.weight, gain=nn.init.calculate_gain("relu"))
+                nn.init.xavier_uniform_(layer.weight, gain=nn.init.calculate_gain("relu"))
 
     def forward(
         self, x: Tensor, edge_index: Tensor | Neighbourhoods, *, relu: bool = False
