@@ -136,8 +136,8 @@ class AIEC(ChannelwiseActivation):
         tau: threshold of the TAU.
         gate: mode of the CGU: "consensus", "union", "intrinsic", "extrinsic", "all" or "none".
         count: whether the ACU counts the samples that the DMU classifies "correct"ly, or "all".
-        gate_norm: reading of eq. 13: "abs", "vector", "square" or "batch"; or "share", a form of our
-            own that divides by the sample's whole response (`functional.gate_loss`).
+        gate_norm: reading of eq. 13: "abs", "vector", "square" or "batch"; or "share", a form of
+            our own that divides by the whole response (`functional.gate_loss`).
         detach_aux: keep the auxiliary loss from flowing into the features.
         pooling: global feature of a token sequence: "mean" or "class_token".
 
