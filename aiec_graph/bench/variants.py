@@ -24,7 +24,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "union": {"gate": "union"},
 }
 """The paper's Table 3, beside `aiec` itself, which is the consensus."""
-FORMS: dict[str, dict[str, Any]] = {"aiec_share": {"gate_norm": "share", "lambda_gate": 3.0}}
+FORMS: dict[str, dict[str, Any]] = {"aiec_share": {"gate_norm": "share"}}
 """Forms that are not the paper's; docs/better-form.md says what they are good for."""
 NAMED = ABLATIONS | FORMS
 
