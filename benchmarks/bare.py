@@ -1,15 +1,19 @@
 """The bare kernels of a training step: the dense products, the sparse ones, the maxima."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from aiec_graph import native
 from aiec_graph.nn import kernels
 
 PRODUCTS = ("aten::mm", "aten::addmm")
+COMPILED = ("linear", "by_input", "by_weight", "sums", "maxima", "to_winners")
+FALLBACK = ("maximum", "maximum_backward")
 
 
 class _Recorder(TorchDispatchMode):
@@ -27,7 +31,10 @@ class _Recorder(TorchDispatchMode):
 
 
 def kernels_of(step: Callable[[], object]) -> Callable[[], None]:
-    """Makes one step and returns what repeats its kernels, on the same operands, and only these."""
+    """Makes one step and returns what repeats its kernels, on the same operands, and only these.
+
+    Whichever the step calls: the compiled ones, or torch's where those do not apply.
+    """
     recorder = _Recorder()
 
     def recorded(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,14 +44,12 @@ def kernels_of(step: Callable[[], object]) -> Callable[[], None]:
 
         return call
 
-    with (
-        recorder,
-        mock.patch.multiple(
-            kernels,
-            maximum=recorded(kernels.maximum),
-            maximum_backward=recorded(kernels.maximum_backward),
-        ),
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(recorder)
+        for module, names in ((native, COMPILED), (kernels, FALLBACK)):
+            for name in names:
+                kernel = recorded(getattr(module, name))
+                stack.enter_context(mock.patch.object(module, name, kernel))
         step()
 
     def replay() -> None:

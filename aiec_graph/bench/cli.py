@@ -16,7 +16,7 @@ from rich.console import Console
 
 from aiec_graph import __version__
 from aiec_graph.bench.config import BenchConfig, Override
-from aiec_graph.bench.variants import ABLATIONS
+from aiec_graph.bench.variants import NAMED
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.data import DATASETS, TextGraph
 from aiec_graph.errors import InputError, did_you_mean
@@ -201,7 +201,7 @@ def _help() -> dict[str, str]:
 
 def act_names(known: Iterable[str]) -> list[str]:
     """What the help of --act lists."""
-    return [*known, *ABLATIONS, "aiec:SETTING=VALUE,… (as in aiec:tau=0.1)"]
+    return [*known, *NAMED, "aiec:SETTING=VALUE,… (as in aiec:tau=0.1)"]
 
 
 def field_texts(source: type) -> dict[str, str]:

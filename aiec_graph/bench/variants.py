@@ -1,7 +1,7 @@
 """What --act takes: an activation, an ablation of AIEC, or AIEC with settings of its own.
 
 `aiec:tau=0.1,gate=union` is AIEC with two settings that differ from the rest of the command. The
-ablations of the paper's Table 3 have names.
+ablations of the paper's Table 3 have names, and so has a form of our own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,6 +24,9 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "union": {"gate": "union"},
 }
 """The paper's Table 3, beside `aiec` itself, which is the consensus."""
+FORMS: dict[str, dict[str, Any]] = {"aiec_share": {"gate_norm": "share"}}
+"""Forms that are not the paper's; docs/better-form.md says what they are good for."""
+NAMED = ABLATIONS | FORMS
 
 TITLES = {
     "softplus": "Softplus",
@@ -46,6 +49,7 @@ TITLES = {
     "intrinsic": "AIEC I",
     "extrinsic": "AIEC E",
     "union": "AIEC I ∪ E",
+    "aiec_share": "AIEC-share",
 }
 SETTING_TITLES = {"tau": "τ", "lambda_gate": "λ_gate", "lambda_aux": "λ_aux"}
 
@@ -93,9 +97,9 @@ def parse_variant(text: str, known: Iterable[str]) -> Variant:
     Raises:
         InputError: a name is unknown or a value is out of its set.
     """
-    if text in ABLATIONS:
-        return Variant("aiec", dict(ABLATIONS[text]))
-    names = [*known, *ABLATIONS]
+    if text in NAMED:
+        return Variant("aiec", dict(NAMED[text]))
+    names = [*known, *NAMED]
     act, colon, rest = text.partition(":")
     if act not in names:
         raise InputError(
@@ -135,8 +139,8 @@ def label_of(act: str, settings: AIECSettings, changes: Mapping[str, Any]) -> st
         return act
     gated = settings.lambda_gate > 0 and settings.act_options.get("gate") != "none"
     own = dict(changes) if gated else {k: v for k, v in changes.items() if "gate" not in k}
-    if gated and own in ABLATIONS.values():
-        return next(name for name, same in ABLATIONS.items() if same == own)
+    if gated and own in NAMED.values():
+        return next(name for name, same in NAMED.items() if same == own)
     parts = [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in own.items()]
     return ("aiec" if gated else AUX_ONLY) + (":" + ",".join(parts) if parts else "")
 

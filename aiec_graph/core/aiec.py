@@ -136,7 +136,8 @@ class AIEC(ChannelwiseActivation):
         tau: threshold of the TAU.
         gate: mode of the CGU: "consensus", "union", "intrinsic", "extrinsic", "all" or "none".
         count: whether the ACU counts the samples that the DMU classifies "correct"ly, or "all".
-        gate_norm: reading of eq. 13: "abs", "vector", "square" or "batch".
+        gate_norm: reading of eq. 13: "abs", "vector", "square" or "batch"; or "share", a form of
+            our own that divides by the whole response (`functional.gate_loss`).
         detach_aux: keep the auxiliary loss from flowing into the features.
         pooling: global feature of a token sequence: "mean" or "class_token".
 
@@ -202,10 +203,13 @@ class AIEC(ChannelwiseActivation):
 
     def forward(self, x: Tensor) -> Tensor:
         # Not through the unit's own call: that would cost a fifth of a small ReLU.
-        out = F.threshold(x, self.tau)
+        return self.adopt(F.threshold(x, self.tau))
+
+    def adopt(self, activated: Tensor) -> Tensor:
+        """Takes what another operation thresholded at τ as this layer's own output."""
         if self.training:
-            self._remember(out)  # pyright: ignore
-        return out
+            self._remember(activated)  # pyright: ignore
+        return activated
 
     @torch.compiler.disable
     def _remember(self, out: Tensor) -> None:
@@ -226,12 +230,8 @@ class AIEC(ChannelwiseActivation):
         self._output = None
         self._calls = 0
 
-    def observe(self, one_hot: Tensor, rows: Rows) -> Evidence:
-        """Takes the batch that the last forward saw; the counters stay as they are.
-
-        Args:
-            one_hot: labels of the labelled samples [N, K], float32 or wider.
-            rows: the labelled samples among those the layer saw.
+    def release(self) -> Tensor:
+        """Gives up the global features [M, C] that the last forward left, with their gradient.
 
         Raises:
             RuntimeError: the layer is unbuilt, saw no forward with gradients since the last
@@ -259,7 +259,20 @@ class AIEC(ChannelwiseActivation):
             raise RuntimeError(
                 "the output of AIEC was changed in place after the layer; use the out-of-place form"
             )
-        features = a.to(one_hot.dtype)
+        return a
+
+    def observe(self, one_hot: Tensor, rows: Rows) -> Evidence:
+        """Takes the batch that the last forward saw; the counters stay as they are.
+
+        Args:
+            one_hot: labels of the labelled samples [N, K], float32 or wider.
+            rows: the labelled samples among those the layer saw.
+
+        Raises:
+            RuntimeError: as `release`.
+        """
+        features = self.release().to(one_hot.dtype)
+        assert self.decision is not None
         with torch.no_grad():
             a = take(features, rows)
             logits = self.decision(a)

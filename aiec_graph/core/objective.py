@@ -7,7 +7,9 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aiec_graph.core import fused
 from aiec_graph.core.aiec import AIEC, Evidence
+from aiec_graph.core.fused import Terms
 from aiec_graph.core.layer_losses import Rows
 
 
@@ -70,7 +72,16 @@ class AIECLoss(nn.Module):
 
     def layers(self) -> list[AIEC]:
         """The AIEC layers of the model, in the order of its modules."""
-        return [m for m in self.__dict__["model"].modules() if isinstance(m, AIEC)]
+        # `modules` in fewer calls: this runs several times a step.
+        found: dict[AIEC, None] = {}
+        waiting: list[nn.Module | None] = [self.__dict__["model"]]
+        while waiting:
+            module = waiting.pop()
+            if isinstance(module, AIEC):
+                found[module] = None
+            elif module is not None:
+                waiting.extend(reversed(module._modules.values()))
+        return list(found)
 
     def start_epoch(self) -> None:
         """Clears the counters. Call it when an epoch begins; in full batch, before each step."""
@@ -97,6 +108,9 @@ class AIECLoss(nn.Module):
             RuntimeError: a layer is unbuilt or did not see exactly one forward pass.
         """
         layers = [layer for layer in self.layers() if layer.training]
+        terms = Terms(self.lambda_aux, self.lambda_gate, self.class_weight, self.weigh_aux)
+        if not _is_shared() and fused.usable(logits, y, index, layers, terms):
+            return Losses(*fused.losses(logits, y, index, layers, terms))
         # Autocast would run the counting in half precision.
         with torch.autocast(logits.device.type, enabled=False):
             dtype = torch.promote_types(logits.dtype, torch.float32)
@@ -126,6 +140,11 @@ class AIECLoss(nn.Module):
         return Losses(total, task, aux, gate)
 
 
+def _is_shared() -> bool:
+    """Whether the batch is spread over several processes."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
 def _mean_cross_entropy(logits: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
     # A process may be left without a labelled sample: its part of the joint mean is 0, not 0/0.
     return F.cross_entropy(logits, y, weight) if len(y) else logits.sum() * 0
@@ -148,7 +167,7 @@ def _shares(
         processes: the factors that turn its own means into its parts of the joint means, once
         the processes are averaged.
     """
-    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+    if not _is_shared():
         return 1.0, 1.0
     number = torch.tensor(float(len(y)), dtype=dtype, device=y.device)
     mass = torch.stack([number if weight is None else weight[y].sum(), number])

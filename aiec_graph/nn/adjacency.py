@@ -330,7 +330,9 @@ def _normalise(csr: SparseMatrix, form: str, dtype: np.dtype[Any]) -> SparseMatr
     # In pieces, so that the double precision of the computation is never held for all entries.
     for start in range(0, csr.nnz, ENTRIES_AT_ONCE):
         piece = slice(start, start + ENTRIES_AT_ONCE)
-        row = np.searchsorted(csr.indptr, np.arange(*piece.indices(csr.nnz)), "right") - 1
+        # Each row as often as it has entries in this piece.
+        within = np.diff(np.clip(csr.indptr, start, min(start + ENTRIES_AT_ONCE, csr.nnz)))
+        row = np.repeat(np.arange(csr.shape[0]), within)
         scale = inverse[row]
         if form.startswith("gcn"):
             # One product a side, left first: the order in which the symmetric pair rounds alike.

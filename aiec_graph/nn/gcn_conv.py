@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aiec_graph.nn.adjacency import Neighbourhoods, prepare
+from aiec_graph.nn.dense import linear
 
 
 class GCNConv(nn.Module):
@@ -23,7 +24,8 @@ class GCNConv(nn.Module):
 
     Shape:
         x [N, in_channels], edge_index [2, E] (or an `Adjacency`, or a torch sparse `adj_t`),
-        edge_weight [E] or None; the output is [N, out_channels].
+        edge_weight [E] or None; the output is [N, out_channels], through ReLU where `relu` asks
+        for it, which is cheaper than ReLU afterwards.
     """
 
     def __init__(
@@ -49,16 +51,22 @@ class GCNConv(nn.Module):
             nn.init.zeros_(self.bias)
 
     def forward(
-        self, x: Tensor, edge_index: Tensor | Neighbourhoods, edge_weight: Tensor | None = None
+        self,
+        x: Tensor,
+        edge_index: Tensor | Neighbourhoods,
+        edge_weight: Tensor | None = None,
+        *,
+        relu: bool = False,
     ) -> Tensor:
         adjacency = prepare(edge_index, x.shape[0], edge_weight)
         form = "gcn" if self.add_self_loops else "gcn_no_loops"
         if self.constant_input or self.in_channels <= self.out_channels:
             out = adjacency.aggregate(x, form, constant=self.constant_input)
-            return F.linear(out, self.lin.weight, self.bias)
+            return linear(out, self.lin.weight, self.bias, relu=relu)
         # The narrower side is the cheaper one to aggregate.
-        out = adjacency.aggregate(self.lin(x), form)
-        return out if self.bias is None else out + self.bias
+        out = adjacency.aggregate(linear(x, self.lin.weight, None), form)
+        out = out if self.bias is None else out + self.bias
+        return F.relu(out) if relu else out
 
     def __repr__(self) -> str:
         return f"GCNConv({self.in_channels}, {self.out_channels})"

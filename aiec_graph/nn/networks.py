@@ -5,9 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from aiec_graph.core import make_activation
+from aiec_graph.core import AIEC, make_activation
 from aiec_graph.errors import look_up
 from aiec_graph.nn.adjacency import Neighbourhoods, prepare
+from aiec_graph.nn.dense import linear
 from aiec_graph.nn.gcn_conv import GCNConv
 from aiec_graph.nn.sage_conv import SAGEConv
 
@@ -91,11 +92,21 @@ class GNN(nn.Module):
             edge_index = [prepare(edge_index, x.shape[0])] * len(self.convs)
         layers = zip(edge_index, self.convs, self.norms, self.acts, strict=True)
         for i, (neighbourhoods, conv, norm, act) in enumerate(layers):
-            h = act(norm(conv(x, neighbourhoods)))
+            if isinstance(norm, nn.Identity) and _is_relu(act):
+                h = conv(x, neighbourhoods, relu=True)
+                h = act.adopt(h) if isinstance(act, AIEC) else h
+            else:
+                h = act(norm(conv(x, neighbourhoods)))
             if self.residual and i > 0:
                 h = h + x[: neighbourhoods.num_targets]
             x = self.dropout(h)
-        return self.lin(x)
+        return linear(x, self.lin.weight, self.lin.bias)
+
+
+def _is_relu(act: nn.Module) -> bool:
+    """Whether the layer before may compute the activation, which nobody is watching."""
+    plain = type(act) is nn.ReLU or (type(act) is AIEC and act.tau == 0)
+    return plain and not act._forward_hooks and not act._forward_pre_hooks
 
 
 class GCN(GNN):

@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from aiec_graph import native
+
 
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
         ctx.matrix, ctx.transpose = matrix, transpose
+        if native.usable(x, matrix.values()) and matrix.col_indices().dtype == torch.int32:
+            return native.sums(matrix, x)
         return matrix @ x
 
     @staticmethod
@@ -26,9 +30,14 @@ class _Product(torch.autograd.Function):
 class _Maximum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor) -> Tensor:
-        from aiec_graph.nn import kernels
+        crow, column = matrix.crow_indices(), matrix.col_indices()
+        ctx.native = native.usable(x) and column.dtype == torch.int32
+        if ctx.native:
+            out, winner = native.maxima(crow, column, x)
+        else:
+            from aiec_graph.nn import kernels
 
-        out, winner = kernels.maximum(matrix.crow_indices(), matrix.col_indices(), x)
+            out, winner = kernels.maximum(crow, column, x)
         ctx.save_for_backward(winner)
         ctx.num_sources = x.shape[0]
         return out
@@ -36,9 +45,11 @@ class _Maximum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:  # pyright: ignore
+        (winner,) = ctx.saved_tensors
+        if ctx.native:
+            return native.to_winners(grad_outputs[0], winner, ctx.num_sources), None
         from aiec_graph.nn import kernels
 
-        (winner,) = ctx.saved_tensors
         return kernels.maximum_backward(grad_outputs[0], winner, ctx.num_sources), None
 
 

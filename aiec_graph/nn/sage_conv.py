@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from aiec_graph.errors import look_up
 from aiec_graph.nn.adjacency import Neighbourhoods, prepare
+from aiec_graph.nn.dense import linear
 
 # The adjacency's form behind each aggregator.
 AGGREGATORS = {"mean": "mean", "max": "max", "pool": "max", "gcn": "mean_with_self"}
@@ -29,7 +30,8 @@ class SAGEConv(nn.Module):
 
     Shape:
         x [N, in_channels], edge_index [2, E] (or an `Adjacency`, or a torch sparse `adj_t`); the
-        output is [N, out_channels]. A node without in-neighbours has an aggregate of 0.
+        output is [N, out_channels], through ReLU where `relu` asks for it, which is cheaper than
+        ReLU afterwards. A node without in-neighbours has an aggregate of 0.
 
     Raises:
         InputError: the aggregator is unknown.
@@ -55,26 +57,32 @@ class SAGEConv(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        for linear in (self.lin, self.lin_l, self.lin_r):
-            if linear is not None:
-                linear.reset_parameters()
+        for layer in (self.lin, self.lin_l, self.lin_r):
+            if layer is not None:
+                layer.reset_parameters()
                 # As DGL's layer draws them, which the published benchmark runs on.
-                nn.init.xavier_uniform_(linear.weight, gain=nn.init.calculate_gain("relu"))
+                nn.init.xavier_uniform_(layer.weight, gain=nn.init.calculate_gain("relu"))
 
-    def forward(self, x: Tensor, edge_index: Tensor | Neighbourhoods) -> Tensor:
+    def forward(
+        self, x: Tensor, edge_index: Tensor | Neighbourhoods, *, relu: bool = False
+    ) -> Tensor:
         adjacency = prepare(edge_index, x.shape[0])
         # A mean commutes with the linear map: the narrower side is the cheaper one to aggregate.
         map_first = (
             self._form != "max" and not self.constant_input and self.in_channels > self.out_channels
         )
-        if map_first:
-            out = adjacency.aggregate(F.linear(x, self.lin_l.weight), self._form)
-            out = out if self.lin_l.bias is None else out + self.lin_l.bias
-        else:
-            source = x if self.lin is None else F.relu(self.lin(x))
-            constant = self.constant_input
-            out = self.lin_l(adjacency.aggregate(source, self._form, constant=constant))
-        return out if self.lin_r is None else out + self.lin_r(x[: adjacency.num_targets])
+        weight, bias = self.lin_l.weight, self.lin_l.bias
+        own, of_own = (None, None) if self.lin_r is None else (x, self.lin_r.weight)
+        if not map_first:
+            source = x if self.lin is None else linear(x, self.lin.weight, self.lin.bias, relu=True)
+            out = adjacency.aggregate(source, self._form, constant=self.constant_input)
+            return linear(out, weight, bias, own, of_own, relu)
+        out = adjacency.aggregate(linear(x, weight, None), self._form)
+        if own is not None and of_own is not None:
+            out = out + linear(own[: adjacency.num_targets], of_own, bias)
+        elif bias is not None:
+            out = out + bias
+        return F.relu(out) if relu else out
 
     def __repr__(self) -> str:
         return f"SAGEConv({self.in_channels}, {self.out_channels}, aggr={self.aggr!r})"

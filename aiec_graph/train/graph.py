@@ -1,5 +1,6 @@
 """The one training loop for full-batch graphs."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aiec_graph import native
 from aiec_graph.core import AIECLoss
 from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
@@ -152,7 +154,12 @@ class FullBatch:
         anomalous = int(self.y_train.sum())
         class_weight = torch.tensor([1.0, (len(train) - anomalous) / anomalous])
         self.objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate, class_weight)
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, fused=True)
+        parameters = list(network.parameters())
+        self.optimizer = (
+            native.Adam(parameters, settings.lr)
+            if native.usable(*parameters)
+            else torch.optim.Adam(parameters, settings.lr, fused=True)
+        )
         self._logits: Tensor | None = None
 
     def epoch(self) -> float:
@@ -177,7 +184,9 @@ class FullBatch:
 
     def forward(self) -> Tensor:
         """The logits of the training and validation nodes, in training mode."""
-        return self.network.train()(self.x, self.blocks)
+        if not self.network.training:
+            self.network.train()
+        return self.network(self.x, self.blocks)
 
     def step(self, logits: Tensor) -> None:
         """Judges the last forward pass and makes one step.
@@ -187,9 +196,9 @@ class FullBatch:
         """
         self.objective.start_epoch()
         loss = self.objective(logits[self.train_rows], self.y_train, self.train_rows).total
-        if not torch.isfinite(loss):
+        if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss is {loss.item()}")
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from aiec_graph.bench.sweep import plot_sweeps
-from aiec_graph.bench.variants import ABLATIONS, label_of, parse_variant, swept, title_of
+from aiec_graph.bench.variants import NAMED, label_of, parse_variant, swept, title_of
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.errors import InputError
 from aiec_graph.train import TrainSettings
@@ -47,7 +47,7 @@ def test_variants_change_what_they_say_and_no_more():
     assert changed.act_options == {"tau": 0.5, "count": "all"}
     assert (changed.lambda_gate, changed.lambda_aux) == (3.0, 2.0)
     assert base.act_options["tau"] == 0.2
-    for name, expected in ABLATIONS.items():
+    for name, expected in NAMED.items():
         assert parse_variant(name, ACTIVATIONS).changes == expected
 
 

@@ -55,7 +55,7 @@ def test_a_seed_gives_the_same_numbers_twice(prepared, split, settings):
         assert not np.array_equal(one.score, other.score)
 
 
-@pytest.mark.parametrize(("norm", "rtol"), [("none", 1e-4), ("batch", 1e-2)])
+@pytest.mark.parametrize(("norm", "rtol"), [("none", 2e-4), ("batch", 3e-2)])
 def test_equals_a_plain_loop(prepared, split, norm, rtol):
     """Step on the whole graph, then validate in eval mode with a pass of its own; keep the best.
 

@@ -1,0 +1,33 @@
+"""Kernels of graph training in C++: an accelerator for whoever has a compiler, never needed."""
+
+from aiec_graph.native.ops import (
+    Adam,
+    Judged,
+    by_input,
+    by_weight,
+    cross_entropy,
+    in_range,
+    judge,
+    judge_back,
+    linear,
+    maxima,
+    sums,
+    to_winners,
+    usable,
+)
+
+__all__ = [
+    "Adam",
+    "Judged",
+    "by_input",
+    "by_weight",
+    "cross_entropy",
+    "in_range",
+    "judge",
+    "judge_back",
+    "linear",
+    "maxima",
+    "sums",
+    "to_winners",
+    "usable",
+]

@@ -1,0 +1,756 @@
+// The kernels of graph training for tall, narrow float32 matrices, on vectors and with OpenMP.
+//
+// Matrices are row-major and dense. Results do not depend on the number of threads: whatever is
+// summed over rows is summed within slabs of fixed size, and these in their order.
+//
+// Only language extensions that GCC and Clang share; no headers beyond C's.
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16, TILE = 12;
+#elif defined(__AVX__)
+constexpr int LANES = 8, TILE = 6;
+#else
+constexpr int LANES = 4, TILE = 6;
+#endif
+
+// Two vectors of columns at a time: TILE rows of them, and what is multiplied, fit the registers.
+constexpr int WIDE = 2, BLOCK = WIDE * LANES;
+constexpr int64_t SLAB = 1024;  // rows that are summed as one
+constexpr int64_t PIECE = 96;   // rows of a slab that stay in the first cache
+constexpr int64_t FEW = 20000;  // numbers below which a second thread costs more than it saves
+constexpr int64_t FEW_COLUMNS = 5;  // that are made by dot products
+constexpr int64_t PARTS = 64;   // of a sparse matrix, which threads take as they get to them
+
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+typedef int32_t iloose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+static inline vec load(const float *p) { return *(const loose *)p; }
+static inline void store(float *p, vec v) { *(loose *)p = v; }
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+template <typename T>
+static T *scratch(int64_t n) {
+    void *p = nullptr;
+    if (posix_memalign(&p, 64, (n > 0 ? n : 1) * sizeof(T))) abort();
+    return (T *)p;
+}
+
+// Stores the first `n` lanes.
+static inline void store_some(float *p, vec v, int64_t n) {
+    if (n >= LANES)
+        store(p, v);
+    else if (n > 0)
+        memcpy(p, &v, n * sizeof(float));
+}
+
+// The sum of the lanes, by halves.
+template <int N>
+static inline float total(const float *lanes) {
+    typedef float half __attribute__((vector_size(2 * N), aligned(4), may_alias));
+    const half sum = *(const half *)lanes + *(const half *)(lanes + N / 2);
+    return total<N / 2>((const float *)&sum);
+}
+template <>
+inline float total<2>(const float *lanes) {
+    return lanes[0] + lanes[1];
+}
+
+static inline float dot(const float *x, const float *y, int64_t n) {
+    vec sum = {};
+    int64_t c = 0;
+    for (; c + LANES <= n; c += LANES) sum += load(x + c) * load(y + c);
+    float out = total<LANES>((const float *)&sum);
+    for (; c < n; c++) out += x[c] * y[c];
+    return out;
+}
+
+// Some rows of g, 0 where ReLU gave 0: `shown` is what it put out, null where there was none.
+static const float *masked(const float *g, const float *shown, int64_t n, float *own) {
+    if (!shown) return g;
+    for (int64_t i = 0; i < n; i++) own[i] = shown[i] <= 0 ? 0 : g[i];
+    return own;
+}
+
+// The rows up to the last that is not all zero: gradients of unlabelled rows are, at the end.
+static int64_t trimmed(const float *x, int64_t rows, int64_t columns) {
+    for (int64_t i = rows * columns - 1; i >= 0; i--)
+        if (x[i] != 0) return i / columns + 1;
+    return 0;
+}
+
+// ---- dense products --------------------------------------------------------------------------
+
+// `ROWS` rows by one block of columns of x · w, added to what `sum` holds.
+template <int ROWS>
+static inline void tile(const float *x, int64_t inputs, const float *w, vec (*sum)[WIDE]) {
+    for (int64_t k = 0; k < inputs; k++) {
+        const vec w0 = load(w + k * BLOCK), w1 = load(w + k * BLOCK + LANES);
+#pragma GCC unroll 12
+        for (int r = 0; r < ROWS; r++) {
+            const float value = x[r * inputs + k];
+            sum[r][0] += value * w0;
+            sum[r][1] += value * w1;
+        }
+    }
+}
+
+struct Term {
+    const float *x;   // [rows, inputs]
+    const float *w;   // in blocks of columns, as `pack` makes them
+    int64_t inputs;
+    const float *shown;  // x counts as 0 where this is; null for no such thing
+};
+
+template <int ROWS>
+static inline void rows_of_product(const Term *terms, int count, int64_t row, int64_t columns,
+                                   const float *bias, bool relu, float *out, float *own) {
+    for (int64_t c = 0; c < columns; c += BLOCK) {
+        vec sum[ROWS][WIDE];
+        const vec b0 = load(bias + c), b1 = load(bias + c + LANES);
+#pragma GCC unroll 12
+        for (int r = 0; r < ROWS; r++) sum[r][0] = b0, sum[r][1] = b1;
+        for (int t = 0; t < count; t++) {
+            const Term &term = terms[t];
+            const float *x = term.x + row * term.inputs;
+            if (term.shown)
+                x = masked(x, term.shown + row * term.inputs, ROWS * term.inputs, own);
+            tile<ROWS>(x, term.inputs, term.w + c * term.inputs, sum);
+        }
+#pragma GCC unroll 12
+        for (int r = 0; r < ROWS; r++) {
+            vec s0 = sum[r][0], s1 = sum[r][1];
+            if (relu) {  // a NaN passes, as through torch's
+                s0 = s0 < 0 ? vec{} : s0;
+                s1 = s1 < 0 ? vec{} : s1;
+            }
+            float *at = out + (row + r) * columns + c;
+            store_some(at, s0, columns - c);
+            store_some(at + LANES, s1, columns - c - LANES);
+        }
+    }
+}
+
+// w in blocks of columns, each [inputs, BLOCK], filled up with zeros. `w` is [inputs, columns], or
+// its transpose as torch's layers hold it.
+static float *pack(const float *w, int64_t inputs, int64_t columns, bool transposed) {
+    float *out = scratch<float>(padded(columns, BLOCK) * inputs);
+    for (int64_t c = 0; c < columns; c += BLOCK)
+        for (int64_t k = 0; k < inputs; k++)
+            for (int64_t l = 0; l < BLOCK; l++) {
+                float value = 0;
+                if (c + l < columns)
+                    value = transposed ? w[(c + l) * inputs + k] : w[k * columns + c + l];
+                out[c * inputs + k * BLOCK + l] = value;
+            }
+    return out;
+}
+
+static void product(const Term *terms, int count, int64_t rows, int64_t columns,
+                    const float *bias, bool relu, float *out) {
+    float *wide = scratch<float>(padded(columns, BLOCK));
+    memset(wide, 0, padded(columns, BLOCK) * sizeof(float));
+    if (bias) memcpy(wide, bias, columns * sizeof(float));
+    const int64_t tiles = rows / TILE, rest = rows - tiles * TILE;
+    const int64_t masks = terms[0].shown ? TILE * terms[0].inputs : 0;
+#pragma omp parallel if (rows * columns > FEW)
+    {
+        float *own = scratch<float>(masks);
+#pragma omp for schedule(static)
+        for (int64_t t = 0; t < tiles; t++)
+            rows_of_product<TILE>(terms, count, t * TILE, columns, wide, relu, out, own);
+#pragma omp for schedule(static)
+        for (int64_t r = 0; r < rest; r++)
+            rows_of_product<1>(terms, count, tiles * TILE + r, columns, wide, relu, out, own);
+        free(own);
+    }
+    free(wide);
+}
+
+// `ROWS` columns of g by one block of columns of x: their products summed over some rows.
+template <int ROWS>
+static inline void outer(const float *g, int64_t outputs, const float *x, int64_t inputs,
+                         int64_t rows, float *sum, int64_t stride) {
+    vec total[ROWS][WIDE];
+#pragma GCC unroll 12
+    for (int o = 0; o < ROWS; o++)
+        total[o][0] = load(sum + o * stride), total[o][1] = load(sum + o * stride + LANES);
+    for (int64_t i = 0; i < rows; i++) {
+        const vec x0 = load(x + i * inputs), x1 = load(x + i * inputs + LANES);
+#pragma GCC unroll 12
+        for (int o = 0; o < ROWS; o++) {
+            const float value = g[i * outputs + o];
+            total[o][0] += value * x0;
+            total[o][1] += value * x1;
+        }
+    }
+#pragma GCC unroll 12
+    for (int o = 0; o < ROWS; o++)
+        store(sum + o * stride, total[o][0]), store(sum + o * stride + LANES, total[o][1]);
+}
+
+// gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where asked for.
+static void outer_product(const float *g, const float *shown, const float *x, int64_t rows,
+                          int64_t outputs, int64_t inputs, float *out, float *sum_of_g) {
+    const int64_t stride = padded(inputs, BLOCK), slabs = (rows + SLAB - 1) / SLAB;
+    const int64_t size = outputs * stride + outputs;
+    float *parts = scratch<float>(slabs * size);
+    const bool ragged = stride != inputs;
+#pragma omp parallel for schedule(static) if (rows * inputs > FEW)
+    for (int64_t s = 0; s < slabs; s++) {
+        float *sum = parts + s * size, *of_g = sum + outputs * stride;
+        float *wide = ragged ? scratch<float>(PIECE * stride) : nullptr;
+        float *own = shown ? scratch<float>(PIECE * outputs) : nullptr;
+        memset(sum, 0, size * sizeof(float));
+        const int64_t end = least(rows, (s + 1) * SLAB);
+        for (int64_t first = s * SLAB; first < end; first += PIECE) {
+            const int64_t n = least(PIECE, end - first);
+            const float *xs = x + first * inputs;
+            const float *gs = masked(g + first * outputs, shown ? shown + first * outputs : nullptr,
+                                     n * outputs, own);
+            if (ragged) {
+                memset(wide, 0, n * stride * sizeof(float));
+                for (int64_t i = 0; i < n; i++)
+                    memcpy(wide + i * stride, xs + i * inputs, inputs * sizeof(float));
+                xs = wide;
+            }
+            for (int64_t c = 0; c < stride; c += BLOCK) {
+                int64_t o = 0;
+                for (; o + TILE <= outputs; o += TILE)
+                    outer<TILE>(gs + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
+                for (; o + 4 <= outputs; o += 4)
+                    outer<4>(gs + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
+                for (; o < outputs; o++)
+                    outer<1>(gs + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
+            }
+            if (sum_of_g)
+                for (int64_t i = 0; i < n; i++)
+                    for (int64_t o = 0; o < outputs; o++) of_g[o] += gs[i * outputs + o];
+        }
+        free(wide);
+        free(own);
+    }
+    memset(out, 0, outputs * inputs * sizeof(float));
+    if (sum_of_g) memset(sum_of_g, 0, outputs * sizeof(float));
+    for (int64_t s = 0; s < slabs; s++) {
+        const float *sum = parts + s * size, *of_g = sum + outputs * stride;
+        for (int64_t o = 0; o < outputs; o++)
+            for (int64_t c = 0; c < inputs; c++) out[o * inputs + c] += sum[o * stride + c];
+        if (sum_of_g)
+            for (int64_t o = 0; o < outputs; o++) sum_of_g[o] += of_g[o];
+    }
+    free(parts);
+}
+
+// ---- sparse products and maxima --------------------------------------------------------------
+
+// x in blocks of columns, each [rows, width] with whole vectors: a block at a time fits the cache
+// better than whole rows do. x itself where it is one block already.
+struct Blocked {
+    const float *x;
+    float *own;
+    int64_t rows, columns;
+
+    Blocked(const float *x_, int64_t rows_, int64_t columns_)
+        : x(x_), own(nullptr), rows(rows_), columns(columns_) {
+        if (columns == LANES || columns == BLOCK) return;
+        own = scratch<float>(rows * padded(columns, LANES));
+        x = own;
+#pragma omp parallel for schedule(static) if (rows * columns > FEW)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t c = 0; c < columns; c += BLOCK) {
+                const int64_t width = this->width(c), n = least(columns - c, width);
+                float *to = own + c * rows + i * width;
+                memcpy(to, x_ + i * columns + c, n * sizeof(float));
+                for (int64_t l = n; l < width; l++) to[l] = 0;
+            }
+    }
+    ~Blocked() { free(own); }
+    int64_t width(int64_t c) const { return columns - c > LANES ? BLOCK : LANES; }
+    const float *block(int64_t c) const { return x + c * rows; }
+};
+
+// Row boundaries that give each part about as many entries.
+static int64_t boundary(const int32_t *crow, int64_t rows, int64_t part) {
+    if (part >= PARTS) return rows;
+    const int64_t wanted = (crow[rows] + rows) * part / PARTS;
+    int64_t low = 0, high = rows;
+    while (low < high) {
+        const int64_t mid = (low + high) / 2;
+        if (crow[mid] + mid < wanted)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+// Sums over each row's columns below `limit`, which come in ascending order where it matters.
+template <int WIDTH>
+static void sums(const int32_t *crow, const int32_t *column, const float *value, int64_t rows,
+                 int32_t limit, const float *x, float *out, int64_t columns, int64_t left) {
+#pragma omp parallel for schedule(dynamic) if (crow[rows] * columns > FEW)
+    for (int64_t part = 0; part < PARTS; part++) {
+        const int64_t last = boundary(crow, rows, part + 1);
+        for (int64_t i = boundary(crow, rows, part); i < last; i++) {
+            vec sum[WIDTH] = {};
+            for (int64_t e = crow[i]; e < crow[i + 1]; e++) {
+                const int64_t j = column[e];
+                if (j >= limit) continue;
+#pragma GCC unroll 2
+                for (int v = 0; v < WIDTH; v++)
+                    sum[v] += value[e] * load(x + (j * WIDTH + v) * LANES);
+            }
+#pragma GCC unroll 2
+            for (int v = 0; v < WIDTH; v++)
+                store_some(out + i * columns + v * LANES, sum[v], left - v * LANES);
+        }
+    }
+}
+
+template <int WIDTH, bool NANS>
+static void maxima(const int32_t *crow, const int32_t *column, int64_t rows, const float *x,
+                   float *out, int32_t *winner, int64_t columns, int64_t left) {
+#pragma omp parallel for schedule(dynamic) if (crow[rows] * columns > FEW)
+    for (int64_t part = 0; part < PARTS; part++) {
+        const int64_t last = boundary(crow, rows, part + 1);
+        for (int64_t i = boundary(crow, rows, part); i < last; i++) {
+            vec best[WIDTH] = {};
+            ivec who[WIDTH];
+#pragma GCC unroll 2
+            for (int v = 0; v < WIDTH; v++) who[v] = ivec{} - 1;
+            for (int64_t e = crow[i]; e < crow[i + 1]; e++) {
+                const int64_t j = column[e];
+                const ivec me = ivec{} + (int32_t)j;
+#pragma GCC unroll 2
+                for (int v = 0; v < WIDTH; v++) {
+                    const vec here = load(x + (j * WIDTH + v) * LANES);
+                    ivec wins = here > best[v];
+                    if (NANS) wins |= here != here;  // a NaN wins and stays
+                    if (e == crow[i]) wins = ivec{} - 1;
+                    best[v] = wins ? here : best[v];
+                    who[v] = wins ? me : who[v];
+                }
+            }
+#pragma GCC unroll 2
+            for (int v = 0; v < WIDTH; v++) {
+                vec bits;
+                memcpy(&bits, &who[v], sizeof bits);
+                store_some(out + i * columns + v * LANES, best[v], left - v * LANES);
+                store_some((float *)winner + i * columns + v * LANES, bits, left - v * LANES);
+            }
+        }
+    }
+}
+
+template <bool NANS>
+static void maxima_of(const int32_t *crow, const int32_t *column, int64_t rows,
+                      const Blocked &x, float *out, int32_t *winner) {
+    const int64_t columns = x.columns;
+    for (int64_t c = 0; c < columns; c += BLOCK) {
+        const auto run = x.width(c) == BLOCK ? maxima<WIDE, NANS> : maxima<1, NANS>;
+        run(crow, column, rows, x.block(c), out + c, winner + c, columns, columns - c);
+    }
+}
+
+// ---- losses ----------------------------------------------------------------------------------
+
+// e^x for x ≤ 0, to about one unit in the last place; 0 below −87. A NaN stays.
+static inline vec exponential(vec x) {
+    const vec low = x < -87.0f ? vec{} - 87.0f : x;
+    const float magic = 12582912.0f;  // 1.5 · 2^23: what is added to it is rounded to an integer
+    const vec n = (low * 1.44269504f + magic) - magic;
+    const vec r = (low - n * 0.693359375f) + n * 2.12194440e-4f;
+    vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    const ivec bits = (__builtin_convertvector(n, ivec) + 127) << 23;
+    vec scale;
+    memcpy(&scale, &bits, sizeof scale);
+    return x < -87.0f ? vec{} : p * scale;
+}
+
+// ln x for normal x ≥ 1. A NaN stays.
+static inline vec logarithm(vec x) {
+    ivec bits;
+    memcpy(&bits, &x, sizeof bits);
+    // The exponent such that what is left lies between √½ and √2.
+    const ivec exponent = (bits - 0x3f3504f3) >> 23;
+    bits -= exponent << 23;
+    vec m;
+    memcpy(&m, &bits, sizeof m);
+    const vec f = (m - 1.0f) / (m + 1.0f), s = f * f;
+    const vec series = (((s / 9.0f + 1.0f / 7) * s + 0.2f) * s + 1.0f / 3) * s;
+    const vec out = 2.0f * f + 2.0f * f * series;
+    return x != x ? x : out + __builtin_convertvector(exponent, vec) * 0.693147181f;
+}
+
+// What the cross-entropy of some samples adds up to.
+struct Sums {
+    double loss, mass;
+};
+
+// Turns logits [rows, classes] into what a sample's loss changes by with its logits, times its
+// weight: weight[y] · (softmax − one-hot). Returns the summed weighted loss and weight.
+static Sums cross_entropy(float *z, const int64_t *y, const float *weight, int64_t rows,
+                          int64_t classes) {
+    Sums sums = {0, 0};
+    vec *at = scratch<vec>(classes);
+    for (int64_t i = 0; i < rows; i += LANES) {
+        const int64_t n = least(LANES, rows - i);
+        // Samples lie across the lanes; filled and read as plain numbers.
+        float lanes[LANES] = {}, own[LANES] = {}, weights[LANES] = {};
+        vec top = {};
+        for (int64_t k = 0; k < classes; k++) {
+            for (int64_t l = 0; l < n; l++) lanes[l] = z[(i + l) * classes + k];
+            at[k] = load(lanes);
+            top = k == 0 ? at[k] : (at[k] > top ? at[k] : top);
+        }
+        for (int64_t l = 0; l < n; l++) {
+            own[l] = z[(i + l) * classes + y[i + l]];
+            weights[l] = weight ? weight[y[i + l]] : 1.0f;
+        }
+        vec sum = {};
+        for (int64_t k = 0; k < classes; k++) sum += at[k] = exponential(at[k] - top);
+        const vec w = load(weights), loss = w * (logarithm(sum) - (load(own) - top));
+        for (int64_t k = 0; k < classes; k++) {
+            store(lanes, at[k] / sum * w);
+            for (int64_t l = 0; l < n; l++)
+                z[(i + l) * classes + k] = lanes[l] - (y[i + l] == k ? weights[l] : 0);
+        }
+        store(lanes, loss);
+        for (int64_t l = 0; l < n; l++) sums.loss += lanes[l], sums.mass += weights[l];
+    }
+    free(at);
+    return sums;
+}
+
+// Adds up, per class, the features and how often each was above 0 in rows that count.
+static void count_many(const float *a, const int64_t *y, const float *counts, int64_t rows,
+                       int64_t channels, float *theta, float *response) {
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = a + i * channels;
+        float *sum = response + y[i] * channels, *fired = theta + y[i] * channels;
+#pragma GCC ivdep
+        for (int64_t c = 0; c < channels; c++) {
+            sum[c] += row[c];
+            fired[c] += row[c] > 0 ? counts[i] : 0;
+        }
+    }
+}
+
+// The same for two classes, whose sums stay in registers.
+static void count_two(const float *a, const int64_t *y, const float *counts, int64_t rows,
+                      int64_t channels, float *theta, float *response) {
+    int64_t c = 0;
+    for (; c + LANES <= channels; c += LANES) {
+        vec sum[2] = {}, fired[2] = {};
+        for (int64_t i = 0; i < rows; i++) {
+            const float second = y[i], first = 1 - second;
+            const vec here = load(a + i * channels + c);
+            const vec above = here > 0 ? vec{} + counts[i] : vec{};
+            sum[0] += first * here, sum[1] += second * here;
+            fired[0] += first * above, fired[1] += second * above;
+        }
+        for (int k = 0; k < 2; k++) {
+            store(response + k * channels + c, sum[k]);
+            store(theta + k * channels + c, fired[k]);
+        }
+    }
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t rest = c; rest < channels; rest++) {
+            const float here = a[i * channels + rest];
+            response[y[i] * channels + rest] += here;
+            theta[y[i] * channels + rest] += here > 0 ? counts[i] : 0;
+        }
+}
+
+// What the gradients of a slab come from; `aiec_judge_back` says what each is.
+struct Back {
+    const float *a;
+    const int64_t *y;
+    const float *w, *by_logits, *cost;
+    float of_aux, of_gate;
+};
+
+static void back_many(const Back &from, int64_t rows, int64_t channels, int64_t classes,
+                      float *by_a, float *by_w) {
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = from.a + i * channels, *d = from.by_logits + i * classes;
+        const float *mine = from.cost + from.y[i] * channels;
+        float *out = by_a + i * channels;
+#pragma GCC ivdep
+        for (int64_t c = 0; c < channels; c++) out[c] = from.of_gate * mine[c];
+        for (int64_t k = 0; k < classes; k++) {
+            const float *wk = from.w + k * channels, aux = from.of_aux * d[k];
+            float *sum = by_w + k * channels;
+#pragma GCC ivdep
+            for (int64_t c = 0; c < channels; c++) {
+                sum[c] += d[k] * row[c];
+                out[c] += aux * wk[c];
+            }
+        }
+    }
+}
+
+// The same for two classes, whose sums stay in registers.
+static void back_two(const Back &from, int64_t rows, int64_t channels, float *by_a, float *by_w) {
+    for (int64_t c = 0; c < channels; c += LANES) {
+        const int64_t left = channels - c;
+        float lanes[4][LANES] = {};
+        for (int k = 0; k < 2; k++) {
+            memcpy(lanes[k], from.w + k * channels + c, least(left, LANES) * sizeof(float));
+            memcpy(lanes[2 + k], from.cost + k * channels + c, least(left, LANES) * sizeof(float));
+        }
+        const vec w0 = load(lanes[0]) * from.of_aux, w1 = load(lanes[1]) * from.of_aux;
+        const vec cost[2] = {load(lanes[2]) * from.of_gate, load(lanes[3]) * from.of_gate};
+        vec sum0 = {}, sum1 = {};
+        for (int64_t i = 0; i < rows; i++) {
+            const float d0 = from.by_logits[2 * i], d1 = from.by_logits[2 * i + 1];
+            const float *row = from.a + i * channels + c;
+            vec here;
+            if (left >= LANES)
+                here = load(row);
+            else
+                here = vec{}, memcpy(&here, row, left * sizeof(float));
+            sum0 += d0 * here, sum1 += d1 * here;
+            const vec out = d0 * w0 + d1 * w1 + cost[from.y[i]];
+            store_some(by_a + i * channels + c, out, left);
+        }
+        store_some(by_w + c, sum0, left);
+        store_some(by_w + channels + c, sum1, left);
+    }
+}
+
+// One slab of `aiec_judge`. `theta`, `phi` and `response` hold the slab's counts and sums.
+static Sums judge(const float *a, const int64_t *y, const float *w, const float *class_weight,
+                  int64_t rows, int64_t channels, int64_t classes, bool all, float *theta,
+                  float *phi, float *response, float *by_logits) {
+    float *counts = scratch<float>(rows);
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = a + i * channels;
+        float *z = by_logits + i * classes;
+        int64_t best = 0;
+        for (int64_t k = 0; k < classes; k++) {
+            z[k] = dot(row, w + k * channels, channels);
+            if (z[k] > z[best]) best = k;
+        }
+        counts[i] = all || best == y[i];
+        phi[y[i]] += counts[i];
+    }
+    const auto count = classes == 2 ? count_two : count_many;
+    count(a, y, counts, rows, channels, theta, response);
+    free(counts);
+    return cross_entropy(by_logits, y, class_weight, rows, classes);
+}
+
+extern "C" {
+
+// max(0, ·) where asked for, of Σ_t x_t · w_tᵀ + bias, over one term or two (x2 and w2 not null).
+// x [rows, inputs], w [columns, inputs], out [rows, columns].
+void aiec_linear(const float *x, const float *w, int64_t inputs, const float *x2, const float *w2,
+                 int64_t inputs2, const float *bias, int64_t rows, int64_t columns, int relu,
+                 float *out) {
+    if (columns < FEW_COLUMNS && !x2) {
+#pragma omp parallel for schedule(static) if (rows * inputs > FEW)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t c = 0; c < columns; c++) {
+                const float sum = dot(x + i * inputs, w + c * inputs, inputs) + (bias ? bias[c] : 0);
+                out[i * columns + c] = relu && sum < 0 ? 0 : sum;
+            }
+        return;
+    }
+    float *one = pack(w, inputs, columns, true);
+    float *two = x2 ? pack(w2, inputs2, columns, true) : nullptr;
+    const Term terms[2] = {{x, one, inputs, nullptr}, {x2, two, inputs2, nullptr}};
+    product(terms, x2 ? 2 : 1, rows, columns, bias, relu, out);
+    free(one);
+    free(two);
+}
+
+// g · w: g [rows, outputs], w [outputs, inputs], out [all_rows, inputs], 0 from `rows` on.
+// g counts as 0 where `shown`, what ReLU put out, is 0; null where there was no ReLU.
+void aiec_by_input(const float *g, const float *shown, const float *w, int64_t rows,
+                   int64_t outputs, int64_t inputs, int64_t all_rows, float *out) {
+    const int64_t some = trimmed(g, rows, outputs);
+    float *packed = pack(w, outputs, inputs, false);
+    const Term term = {g, packed, outputs, shown};
+    product(&term, 1, some, inputs, nullptr, false, out);
+    memset(out + some * inputs, 0, (all_rows - some) * inputs * sizeof(float));
+    free(packed);
+}
+
+// gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where by_bias is not null.
+// `shown` as above.
+void aiec_by_weight(const float *g, const float *shown, const float *x, int64_t rows,
+                    int64_t outputs, int64_t inputs, float *out, float *by_bias) {
+    outer_product(g, shown, x, trimmed(g, rows, outputs), outputs, inputs, out, by_bias);
+}
+
+// A · x for A in CSR [rows, sources], x [sources, columns].
+void aiec_sums(const int32_t *crow, const int32_t *column, const float *value, int64_t rows,
+               int64_t sources, const float *x, int64_t columns, float *out) {
+    const int32_t limit = trimmed(x, sources, columns);
+    const Blocked blocked(x, sources, columns);
+    for (int64_t c = 0; c < columns; c += BLOCK) {
+        const auto run = blocked.width(c) == BLOCK ? sums<WIDE> : sums<1>;
+        run(crow, column, value, rows, limit, blocked.block(c), out + c, columns, columns - c);
+    }
+}
+
+// The maximum of x [sources, columns] over each row's entries and where it came from, the first
+// of several; 0 and −1 for an empty row.
+void aiec_maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64_t sources,
+                 const float *x, int64_t columns, float *out, int32_t *winner) {
+    const Blocked blocked(x, sources, columns);
+    bool nans = false;
+#pragma omp parallel for reduction(|| : nans) schedule(static) if (sources * columns > FEW)
+    for (int64_t i = 0; i < sources; i++) {
+        int32_t here = 0;
+        for (int64_t c = 0; c < columns; c++) here |= x[i * columns + c] != x[i * columns + c];
+        nans = nans || here;
+    }
+    (nans ? maxima_of<true> : maxima_of<false>)(crow, column, rows, blocked, out, winner);
+}
+
+// Adds each of g [rows, columns] to the row of out [sources, columns] that its maximum came from.
+void aiec_to_winners(const float *g, const int32_t *winner, int64_t rows, int64_t sources,
+                     int64_t columns, float *out) {
+    const int64_t some = trimmed(g, rows, columns);
+    memset(out, 0, sources * columns * sizeof(float));
+    // Two rows may have one winner: so threads share out the columns, a cache line at a time.
+#pragma omp parallel for schedule(static) if (some * columns > FEW)
+    for (int64_t c = 0; c < columns; c += 16) {
+        const int64_t end = least(columns, c + 16);
+        for (int64_t i = 0; i < some; i++)
+            for (int64_t d = c; d < end; d++) {
+                const int64_t j = winner[i * columns + d];
+                if (j >= 0) out[j * columns + d] += g[i * columns + d];
+            }
+    }
+}
+
+// z [rows, classes] becomes the gradient of the summed weighted loss by the logits it held.
+// sums: that loss, and the summed weight.
+void aiec_cross_entropy(float *z, const int64_t *y, const float *weight, int64_t rows,
+                        int64_t classes, double *sums) {
+    const int64_t slabs = (rows + SLAB - 1) / SLAB;
+    Sums *parts = scratch<Sums>(slabs);
+#pragma omp parallel for schedule(static) if (rows * classes > FEW)
+    for (int64_t s = 0; s < slabs; s++) {
+        const int64_t first = s * SLAB, n = least(SLAB, rows - first);
+        parts[s] = cross_entropy(z + first * classes, y + first, weight, n, classes);
+    }
+    sums[0] = sums[1] = 0;
+    for (int64_t s = 0; s < slabs; s++) sums[0] += parts[s].loss, sums[1] += parts[s].mass;
+    free(parts);
+}
+
+// One AIEC layer looks at its labelled samples a [rows, channels]: counts theta and phi, the summed
+// response of each class [classes, channels], and what aiec_cross_entropy makes of a · wᵀ.
+void aiec_judge(const float *a, const int64_t *y, const float *w, const float *class_weight,
+                int64_t rows, int64_t channels, int64_t classes, int all, int64_t *theta,
+                int64_t *phi, float *response, float *by_logits, double *sums) {
+    const int64_t slabs = (rows + SLAB - 1) / SLAB, matrix = classes * channels;
+    const int64_t size = 2 * matrix + classes;
+    Sums *losses = scratch<Sums>(slabs);
+    float *parts = scratch<float>(slabs * size);
+#pragma omp parallel for schedule(static) if (rows * channels > FEW)
+    for (int64_t s = 0; s < slabs; s++) {
+        const int64_t first = s * SLAB, n = least(SLAB, rows - first);
+        float *part = parts + s * size;
+        memset(part, 0, size * sizeof(float));
+        losses[s] = judge(a + first * channels, y + first, w, class_weight, n, channels, classes,
+                          all, part, part + 2 * matrix, part + matrix,
+                          by_logits + first * classes);
+    }
+    memset(theta, 0, matrix * sizeof(int64_t));
+    memset(phi, 0, classes * sizeof(int64_t));
+    memset(response, 0, matrix * sizeof(float));
+    sums[0] = sums[1] = 0;
+    for (int64_t s = 0; s < slabs; s++) {
+        const float *part = parts + s * size;
+        for (int64_t i = 0; i < matrix; i++) {
+            theta[i] += (int64_t)part[i];
+            response[i] += part[matrix + i];
+        }
+        for (int64_t k = 0; k < classes; k++) phi[k] += (int64_t)part[2 * matrix + k];
+        sums[0] += losses[s].loss, sums[1] += losses[s].mass;
+    }
+    free(parts);
+    free(losses);
+}
+
+// The way back: of_aux times by_logits through w into a and w, and what each class's response
+// costs into a. by_a [all_rows, channels] gets the samples' rows from `start` on, and 0 elsewhere.
+void aiec_judge_back(const float *a, const int64_t *y, const float *w, const float *by_logits,
+                     const float *cost, float of_aux, float of_gate, int into_a, int64_t rows,
+                     int64_t channels, int64_t classes, int64_t all_rows, int64_t start,
+                     float *by_a, float *by_w) {
+    memset(by_a, 0, start * channels * sizeof(float));
+    const int64_t end = start + rows;
+    memset(by_a + end * channels, 0, (all_rows - end) * channels * sizeof(float));
+    const int64_t slabs = (rows + SLAB - 1) / SLAB, matrix = classes * channels;
+    float *parts = scratch<float>(slabs * matrix);
+#pragma omp parallel for schedule(static) if (rows * channels > FEW)
+    for (int64_t s = 0; s < slabs; s++) {
+        float *part = parts + s * matrix;
+        memset(part, 0, matrix * sizeof(float));
+        const int64_t first = s * SLAB, n = least(SLAB, rows - first);
+        const Back back = {a + first * channels, y + first, w, by_logits + first * classes, cost,
+                           into_a ? of_aux : 0, of_gate};
+        float *out = by_a + (start + first) * channels;
+        if (classes == 2)
+            back_two(back, n, channels, out, part);
+        else
+            back_many(back, n, channels, classes, out, part);
+    }
+    memset(by_w, 0, matrix * sizeof(float));
+    for (int64_t s = 0; s < slabs; s++)
+        for (int64_t i = 0; i < matrix; i++) by_w[i] += of_aux * parts[s * matrix + i];
+    free(parts);
+}
+
+// The least and the greatest of n > 0 numbers.
+void aiec_range(const int64_t *y, int64_t n, int64_t *both) {
+    int64_t low = y[0], high = y[0];
+    for (int64_t i = 1; i < n; i++) {
+        low = y[i] < low ? y[i] : low;
+        high = y[i] > high ? y[i] : high;
+    }
+    both[0] = low, both[1] = high;
+}
+
+// One step of Adam on `count` parameters (Kingma and Ba, 2015): their values, gradients, means and
+// means of squares. A parameter whose gradient is null is left alone.
+void aiec_adam(float *const *values, const float *const *gradients, float *const *means,
+               float *const *squares, const int64_t *sizes, int64_t count, double lr,
+               double decay, double decay_of_squares, double eps, int64_t step) {
+    const float rate = lr / (1 - pow(decay, step));
+    const float root = sqrt(1 - pow(decay_of_squares, step));
+    const float fresh = 1 - decay, keep = decay_of_squares, fresh2 = 1 - decay_of_squares;
+    const float tiny = eps;
+    for (int64_t i = 0; i < count; i++) {
+        float *p = values[i], *m = means[i], *v = squares[i];
+        const float *g = gradients[i];
+        if (!g) continue;
+#pragma GCC ivdep
+        for (int64_t j = 0; j < sizes[i]; j++) {
+            m[j] += (g[j] - m[j]) * fresh;
+            v[j] = v[j] * keep + g[j] * g[j] * fresh2;
+            p[j] -= rate * m[j] / (sqrtf(v[j]) / root + tiny);
+        }
+    }
+}
+
+}

@@ -1,0 +1,297 @@
+"""The compiled kernels on tensors: float32, on the CPU, dense, without gradient.
+
+Whoever calls asks `usable` first. Nothing here depends on the number of threads: sums over rows
+are made in parts of fixed size.
+"""
+
+import ctypes
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from aiec_graph.native.build import library
+
+# Arguments of the kernels in kernels.cpp: pointers, 64-bit integers, floats.
+_SIGNATURES = {
+    "linear": "ppippipiiip",
+    "by_input": "pppiiiip",
+    "by_weight": "pppiiipp",
+    "sums": "pppiipip",
+    "maxima": "ppiipipp",
+    "to_winners": "ppiiip",
+    "cross_entropy": "pppiip",
+    "judge": "ppppiiiippppp",
+    "judge_back": "pppppffiiiiiipp",
+    "range": "pip",
+    "adam": "pppppiddddi",
+}
+_TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "f": ctypes.c_float, "d": ctypes.c_double}
+_PLAIN = (Tensor, nn.Parameter)
+
+
+@functools.cache
+def _kernels() -> dict[str, Callable[..., None]] | None:
+    compiled = library()
+    if compiled is None:
+        return None
+    kernels: dict[str, Callable[..., None]] = {}
+    for name, signature in _SIGNATURES.items():
+        kernel = getattr(compiled, f"aiec_{name}")
+        kernel.argtypes, kernel.restype = [_TYPES[letter] for letter in signature], None
+        kernels[name] = kernel
+    return kernels
+
+
+def _run(kernel: str, *arguments: Any) -> None:
+    kernels = _kernels()
+    assert kernels is not None
+    kernels[kernel](*(a.data_ptr() if isinstance(a, Tensor) else a for a in arguments))
+
+
+def usable(*tensors: Tensor | None) -> bool:
+    """Whether the kernels are there, and made for such tensors."""
+    for x in tensors:
+        if x is None:
+            continue
+        if x.dtype != torch.float32 or x.device.type != "cpu" or type(x) not in _PLAIN:
+            return False
+        if not x.is_contiguous():
+            return False
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return False
+    return _kernels() is not None
+
+
+def _agree(shapes: bool) -> None:
+    # The kernels would read beyond an array without a word.
+    if not shapes:
+        raise ValueError("the shapes of the operands do not agree")
+
+
+def linear(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    x2: Tensor | None = None,
+    weight2: Tensor | None = None,
+    relu: bool = False,
+) -> Tensor:
+    """X · weightᵀ + bias [N, O], plus x2 · weight2ᵀ where given, through ReLU where asked for.
+
+    Args:
+        x: [N, I].
+        weight: [O, I].
+        bias: [O].
+        x2: [M, J] with M ≥ N, of which the first N rows enter.
+        weight2: [O, J].
+        relu: give 0 for what is negative.
+    """
+    _agree(x.shape[1] == weight.shape[1] and (bias is None or len(bias) == len(weight)))
+    out = x.new_empty(x.shape[0], weight.shape[0])
+    second: tuple[Tensor | None, Tensor | None, int] = (None, None, 0)
+    if x2 is not None and weight2 is not None:
+        _agree((len(weight), x2.shape[1]) == weight2.shape and len(x2) >= len(x))
+        second = (x2, weight2, x2.shape[1])
+    _run("linear", x, weight, x.shape[1], *second, bias, *out.shape, relu, out)
+    return out
+
+
+def by_input(grad: Tensor, shown: Tensor | None, weight: Tensor, rows: int) -> Tensor:
+    """Grad [N, O] · weight [O, I], with rows of zeros up to `rows`: [rows, I].
+
+    `shown` [N, O] is what ReLU put out, where there was one: where it is 0, so is the gradient.
+    """
+    out = grad.new_empty(rows, weight.shape[1])
+    _run("by_input", grad, shown, weight.contiguous(), len(grad), *weight.shape, rows, out)
+    return out
+
+
+def by_weight(
+    grad: Tensor, shown: Tensor | None, x: Tensor, with_bias: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Gradᵀ · x [O, I] for grad [N, O] and the first N rows of x; the sum of grad [O].
+
+    `shown` as for `by_input`.
+    """
+    out = grad.new_empty(grad.shape[1], x.shape[1])
+    by_bias = grad.new_empty(grad.shape[1]) if with_bias else None
+    _run("by_weight", grad, shown, x.contiguous(), *grad.shape, x.shape[1], out, by_bias)
+    return out, by_bias
+
+
+def sums(matrix: Tensor, x: Tensor) -> Tensor:
+    """Matrix @ x for a CSR matrix [M, N] with 32-bit indices; x [N, C]."""
+    crow, column, value = matrix.crow_indices(), matrix.col_indices(), matrix.values()
+    _agree(matrix.shape[1] == len(x))
+    out = x.new_empty(matrix.shape[0], x.shape[1])
+    _run("sums", crow, column, value, *matrix.shape, x, x.shape[1], out)
+    return out
+
+
+def maxima(crow: Tensor, column: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The maximum over each row's columns, and the winning column; as `nn.kernels.maximum`."""
+    out = x.new_empty(len(crow) - 1, x.shape[1])
+    winner = torch.empty(out.shape, dtype=torch.int32)
+    _run("maxima", crow, column, len(out), len(x), x, x.shape[1], out, winner)
+    return out, winner
+
+
+def to_winners(grad: Tensor, winner: Tensor, num_sources: int) -> Tensor:
+    """Adds each gradient [M, C] to the row of [num_sources, C] that its maximum came from."""
+    grad = grad.contiguous()
+    rows, channels = grad.shape
+    out = grad.new_empty(num_sources, channels)
+    _run("to_winners", grad, winner, rows, num_sources, channels, out)
+    return out
+
+
+def in_range(y: Tensor, classes: int) -> bool:
+    """Whether labels [N], int64, N ≥ 1, lie in [0, classes)."""
+    both = torch.empty(2, dtype=torch.int64)
+    _run("range", y, len(y), both)
+    low, high = both.tolist()
+    return 0 <= low <= high < classes
+
+
+def cross_entropy(
+    logits: Tensor, y: Tensor, class_weight: Tensor | None
+) -> tuple[float, float, Tensor]:
+    """The weighted cross-entropy of some samples, summed.
+
+    Args:
+        logits: [N, K].
+        y: labels [N], int64 in [0, K).
+        class_weight: [K].
+
+    Returns:
+        The sum of the samples' losses, that of their weights, and the gradient of the former by
+        the logits.
+    """
+    _agree(len(y) == len(logits))
+    _agree(class_weight is None or len(class_weight) == logits.shape[1])
+    gradient = logits.clone(memory_format=torch.contiguous_format)
+    both = torch.empty(2, dtype=torch.float64)
+    _run("cross_entropy", gradient, y, class_weight, *logits.shape, both)
+    loss, mass = both.tolist()
+    return loss, mass, gradient
+
+
+class Judged(NamedTuple):
+    """What one AIEC layer makes of a batch."""
+
+    theta: Tensor
+    """Activations [K, C], int64."""
+    phi: Tensor
+    """Counted samples [K], int64."""
+    response: Tensor
+    """Sum of the features of each class [K, C]."""
+    by_logits: Tensor
+    """Gradient of the summed auxiliary loss by the decision unit's logits [N, K]."""
+    loss: float
+    """The summed auxiliary loss."""
+    mass: float
+    """The samples' summed weight."""
+
+
+def judge(
+    a: Tensor, y: Tensor, weight: Tensor, class_weight: Tensor | None, count_all: bool
+) -> Judged:
+    """Decides on the labelled samples of one AIEC layer and counts them.
+
+    Args:
+        a: their features [N, C].
+        y: their labels [N], int64 in [0, K).
+        weight: decision weights [K, C].
+        class_weight: [K].
+        count_all: count the samples that are not decided rightly as well.
+    """
+    _agree(len(a) == len(y) and a.shape[1] == weight.shape[1])
+    _agree(class_weight is None or len(class_weight) == len(weight))
+    theta = torch.empty(weight.shape, dtype=torch.int64)
+    phi = torch.empty(len(weight), dtype=torch.int64)
+    response, by_logits = torch.empty(weight.shape), torch.empty(len(y), len(weight))
+    both = torch.empty(2, dtype=torch.float64)
+    rows, channels = a.shape
+    _run(
+        *("judge", a.contiguous(), y, weight, class_weight, rows, channels, len(weight)),
+        *(count_all, theta, phi, response, by_logits, both),
+    )
+    return Judged(theta, phi, response, by_logits, *both.tolist())
+
+
+def judge_back(
+    a: Tensor,
+    y: Tensor,
+    weight: Tensor,
+    by_logits: Tensor,
+    cost: Tensor,
+    of_aux: float,
+    of_gate: float,
+    into_features: bool,
+    all_rows: int,
+    start: int,
+) -> tuple[Tensor, Tensor]:
+    """The gradients by all features [all_rows, C] and by the decision weights [K, C].
+
+    Args:
+        a: features of the labelled samples [N, C].
+        y: their labels [N].
+        weight: decision weights [K, C].
+        by_logits: of `Judged`.
+        cost: what a unit of response adds to the gate loss [K, C].
+        of_aux: gradient of the outcome by the summed auxiliary loss.
+        of_gate: gradient of the outcome by the gate loss.
+        into_features: whether the auxiliary loss flows into the features.
+        all_rows: samples that the layer saw.
+        start: position of the labelled ones, which lie together.
+    """
+    rows, channels = a.shape
+    by_a, by_weight = torch.empty(all_rows, channels), torch.empty(weight.shape)
+    _run(
+        *("judge_back", a.contiguous(), y, weight, by_logits, cost, of_aux, of_gate),
+        *(into_features, rows, channels, len(weight), all_rows, start, by_a, by_weight),
+    )
+    return by_a, by_weight
+
+
+class Adam:
+    """Adam (Kingma and Ba, 2015) with torch's defaults, all parameters in one call.
+
+    Args:
+        parameters: for all of which `usable` holds.
+        lr: learning rate.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
+        self._parameters = list(parameters)
+        self._lr = lr
+        self._steps = 0
+        self._moments = [[torch.zeros_like(p) for p in self._parameters] for _ in range(2)]
+        self._sizes = (ctypes.c_int64 * len(self._parameters))(
+            *(p.numel() for p in self._parameters)
+        )
+
+    def zero_grad(self) -> None:
+        """Drops the gradients."""
+        for p in self._parameters:
+            p.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Takes one step on those parameters that have a gradient."""
+        self._steps += 1
+        grads = [p.grad if p.grad is None else p.grad.contiguous() for p in self._parameters]
+        tables = (self._parameters, grads, *self._moments)
+        _run(
+            *("adam", *map(_pointers, tables), self._sizes, len(grads)),
+            *(self._lr, 0.9, 0.999, 1e-8, self._steps),
+        )
+        torch.autograd.graph.increment_version(self._parameters)
+
+
+def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
+    addresses = (None if t is None else t.data_ptr() for t in tensors)
+    return (ctypes.c_void_p * len(tensors))(*addresses)

@@ -1,0 +1,86 @@
+"""The linear maps of the graph layers, each with its bias, a second term and ReLU in one pass."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from aiec_graph import native
+
+
+def _composed(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    x2: Tensor | None,
+    weight2: Tensor | None,
+    relu: bool,
+) -> Tensor:
+    out = F.linear(x, weight, bias)
+    if x2 is not None and weight2 is not None:
+        out = out + F.linear(x2[: x.shape[0]], weight2)
+    return F.relu(out) if relu else out
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        x2: Tensor | None,
+        weight2: Tensor | None,
+        relu: bool,
+    ) -> Tensor:
+        out = native.linear(x, weight, bias, x2, weight2, relu)
+        ctx.save_for_backward(x, weight, bias, x2, weight2, out if relu else None)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, x2, weight2, out = ctx.saved_tensors
+        grad, needed = grad_outputs[0], ctx.needs_input_grad
+        if torch.is_grad_enabled():  # to be differentiated again: as torch itself would
+            again = _composed(x, weight, bias, x2, weight2, out is not None)
+            inputs = [(x, weight, bias, x2, weight2)[i] for i in range(5) if needed[i]]
+            found = iter(torch.autograd.grad(again, inputs, grad, create_graph=True))
+            return *(next(found) if needed[i] else None for i in range(5)), None
+        grad = grad.contiguous()
+        by: list[Tensor | None] = [None] * 6
+        if needed[0]:
+            by[0] = native.by_input(grad, out, weight, x.shape[0])
+        if needed[1] or needed[2]:
+            by[1], by[2] = native.by_weight(grad, out, x, bias is not None)
+        if needed[3]:
+            by[3] = native.by_input(grad, out, weight2, x2.shape[0])
+        if needed[4]:
+            by[4] = native.by_weight(grad, out, x2, False)[0]
+        return tuple(by)
+
+
+def linear(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    x2: Tensor | None = None,
+    weight2: Tensor | None = None,
+    relu: bool = False,
+) -> Tensor:
+    """X · weightᵀ + bias, plus x2 · weight2ᵀ where given, through ReLU where asked for.
+
+    Args:
+        x: [N, I].
+        weight: [O, I].
+        bias: [O] or None.
+        x2: [M, J] with M ≥ N, of which the first N rows enter.
+        weight2: [O, J].
+        relu: give 0 for what is negative.
+
+    Returns:
+        [N, O].
+    """
+    if native.usable(x, weight, bias, x2, weight2):
+        return _Linear.apply(x, weight, bias, x2, weight2, relu)  # pyright: ignore
+    return _composed(x, weight, bias, x2, weight2, relu)

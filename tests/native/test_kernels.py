@@ -1,0 +1,225 @@
+"""The compiled kernels against torch in double precision, and against loops."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from aiec_graph import native
+from aiec_graph.core import AIEC, AIECLoss
+from aiec_graph.native import build, ops
+from aiec_graph.nn import Adjacency
+from aiec_graph.nn.dense import linear
+from aiec_graph.nn.kernels import maximum, maximum_backward
+from aiec_graph.train import TrainSettings, build_model
+from tests.core.oracle import oracle
+
+pytestmark = pytest.mark.skipif(build.library() is None, reason="there is no C++ compiler")
+NEAR = {"atol": 2e-4, "rtol": 2e-4}
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """A switch that takes the kernels away."""
+    return lambda: monkeypatch.setattr(ops, "_kernels", lambda: None)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 13, 2500])
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (10, 32), (32, 2), (65, 33), (64, 64)])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("two", [False, True])
+def test_linear_equals_torch(rows, inputs, outputs, relu, two):
+    operands = [random(rows, inputs), random(outputs, inputs, seed=1), random(outputs, seed=2)]
+    operands += [random(rows + 3, 7, seed=3), random(outputs, 7, seed=4)] if two else []
+    fast = [x.clone().requires_grad_() for x in operands]
+    slow = [x.double().requires_grad_() for x in operands]
+    out, expected = linear(*fast, relu=relu), linear(*slow, relu=relu)
+    assert "_Linear" in str(out.grad_fn)
+    assert "_Linear" not in str(expected.grad_fn)
+    torch.testing.assert_close(out.double(), expected, **NEAR)
+    grad = random(rows, outputs, seed=5)
+    grad[rows // 2 :] = 0  # as of rows without a label
+    out.backward(grad), expected.backward(grad.double() * (out > 0) if relu else grad.double())
+    for one, other in zip(fast, slow, strict=True):
+        torch.testing.assert_close(one.grad.double(), other.grad, **NEAR)
+
+
+def test_linear_without_bias_and_in_part():
+    x, w = random(40, 5), random(6, 5).requires_grad_()
+    linear(x, w, None).sum().backward()
+    torch.testing.assert_close(w.grad, x.sum(0).expand(6, 5), **NEAR)
+    bias = torch.zeros(6, requires_grad=True)
+    linear(x, w.detach(), bias).sum().backward()
+    torch.testing.assert_close(bias.grad, torch.full((6,), 40.0))
+
+
+def test_linear_is_differentiable_twice():
+    x, w = random(9, 4).requires_grad_(), random(3, 4).requires_grad_()
+    found = []
+    for function in (linear, F.linear):
+        (by_x,) = torch.autograd.grad(function(x, w, None).square().sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(by_x.square().sum(), w)[0])
+    torch.testing.assert_close(*found, **NEAR)
+
+
+def test_shapes_that_do_not_agree_are_refused():
+    with pytest.raises(ValueError, match="agree"):
+        linear(random(4, 5), random(3, 6), None)
+    with pytest.raises(ValueError, match="agree"):
+        native.judge(random(4, 5), torch.zeros(3, dtype=torch.long), random(2, 5), None, False)
+
+
+@pytest.mark.parametrize("channels", [1, 10, 16, 32, 33, 48, 100])
+@pytest.mark.parametrize("nodes", [9, 700])
+def test_sums_and_maxima_equal_the_loops(channels, nodes):
+    edges = torch.randint(nodes - 2, (2, 8 * nodes), generator=torch.Generator().manual_seed(1))
+    adjacency = Adjacency.from_edge_index(edges, nodes, random(8 * nodes).abs())
+    matrix = adjacency._form("sum", torch.float32, torch.device("cpu")).forward
+    x = random(nodes, channels)
+    x[nodes // 2 :] *= random(nodes - nodes // 2, 1, seed=3) > 0
+    torch.testing.assert_close(
+        native.sums(matrix, x).double(), matrix.to_dense().double() @ x.double(), **NEAR
+    )
+    x[3, 0] = float("nan")
+    for values in (x, x.nan_to_num(7.0)):
+        crow, column = matrix.crow_indices(), matrix.col_indices()
+        (out, winner), (expected, who) = (
+            native.maxima(crow, column, values),
+            maximum(crow, column, values),
+        )
+        assert torch.equal(winner, who)
+        torch.testing.assert_close(out, expected, equal_nan=True, atol=0, rtol=0)
+        grad = random(nodes, channels, seed=2)
+        grad[nodes // 2 :] = 0
+        back = native.to_winners(grad, winner, nodes)
+        torch.testing.assert_close(back, maximum_backward(grad, who, nodes), **NEAR)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e3])
+@pytest.mark.parametrize("classes", [2, 3, 20])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cross_entropy_equals_torch(scale, classes, weighted):
+    logits = scale * random(1500, classes)
+    y = torch.randint(classes, (1500,), generator=torch.Generator().manual_seed(0))
+    weight = random(classes, seed=1).abs() + 0.1 if weighted else None
+    loss, mass, grad = native.cross_entropy(logits, y, weight)
+    wide = logits.double().requires_grad_()
+    expected = F.cross_entropy(wide, y, None if weight is None else weight.double())
+    assert loss / mass == pytest.approx(expected.item(), rel=1e-5)
+    expected.backward()
+    torch.testing.assert_close(grad.double() / mass, wide.grad, atol=1e-7, rtol=1e-4)
+
+
+def test_a_logit_that_is_no_number_makes_the_loss_none():
+    for bad in (float("nan"), float("inf")):
+        logits = torch.tensor([[0.0, 1.0], [bad, 0.0]])
+        assert native.cross_entropy(logits, torch.tensor([0, 1]), None)[0] not in (0, float("-inf"))
+        assert not torch.isfinite(
+            torch.tensor(native.cross_entropy(logits, torch.tensor([0, 1]), None)[0])
+        )
+
+
+@pytest.mark.parametrize(
+    ("samples", "channels", "classes"), [(1, 3, 2), (40, 6, 2), (40, 35, 2), (50, 19, 4)]
+)
+@pytest.mark.parametrize("count", ["correct", "all"])
+def test_the_objective_equals_algorithm_1(samples, channels, classes, count):
+    x = random(samples + 5, channels)
+    y = torch.randint(classes, (samples,), generator=torch.Generator().manual_seed(1))
+    torch.manual_seed(0)
+    layer = AIEC(channels, classes, count=count)
+    weights = [1.0 + k for k in range(classes)]
+    nothing = [[0] * channels] * classes, [0] * classes
+    rows = slice(2, samples + 2)
+    a = torch.relu(x)[rows]
+    expected = oracle(
+        *(a.tolist(), y.tolist(), layer.decision.weight.tolist(), *nothing),
+        gate="consensus", count=count, gate_norm="abs", class_weight=weights,
+    )  # fmt: skip
+    objective = AIECLoss(layer, 1.0, 1.0, torch.tensor(weights))
+    x.requires_grad_()
+    layer(x)
+    losses = objective(torch.zeros(samples, classes), y, rows)
+    assert "_Losses" in str(losses.total.grad_fn)
+    assert layer.counter.theta.tolist() == expected["theta"]
+    assert layer.counter.phi.tolist() == expected["phi"]
+    assert losses.aux.item() == pytest.approx(expected["aux"], abs=1e-5)
+    assert losses.gate.item() == pytest.approx(expected["gate"], abs=1e-5)
+    for loss, of_a in ((losses.aux, "aux_by_a"), (losses.gate, "gate_by_a")):
+        by_x, by_w = torch.autograd.grad(loss, (x, layer.decision.weight), retain_graph=True)
+        torch.testing.assert_close(
+            by_x[rows], (a > 0) * torch.tensor(expected[of_a]), atol=1e-5, rtol=0
+        )
+        assert by_x[:2].abs().sum() + by_x[samples + 2 :].abs().sum() == 0
+        if loss is losses.aux:
+            torch.testing.assert_close(
+                by_w, torch.tensor(expected["aux_by_weight"]), atol=1e-5, rtol=0
+            )
+
+
+def test_labels_outside_the_classes_never_reach_the_kernels():
+    with pytest.raises((IndexError, RuntimeError)):
+        AIECLoss(nn.Identity())(torch.zeros(3, 2), torch.tensor([0, 1, 2]))
+
+
+def test_adam_equals_torch():
+    shapes = [(3, 4), (7,), (40, 33)]
+    one = [random(*shape).requires_grad_() for shape in shapes]
+    other = [p.detach().clone().requires_grad_() for p in one]
+    fast, slow = native.Adam(one, 0.01), torch.optim.Adam(other, 0.01)
+    for step in range(20):
+        for p, q in zip(one, other, strict=True):
+            if step != 3 or p.dim() == 2:  # once, one of them has no gradient
+                p.grad = random(*p.shape, seed=step)
+                q.grad = p.grad.clone()
+        if step != 3:
+            fast.step(), slow.step()
+        fast.zero_grad(), slow.zero_grad()
+    for p, q in zip(one, other, strict=True):
+        torch.testing.assert_close(p, q, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["gcn", "sage"])
+def test_networks_give_the_same_without_the_kernels_and_for_any_threads(model, without):
+    nodes = 3000
+    edges = torch.randint(nodes, (2, 20000), generator=torch.Generator().manual_seed(0))
+    x, y = random(nodes, 20), torch.arange(1100) % 2
+    threads = torch.get_num_threads()
+
+    def gradients():
+        torch.manual_seed(0)
+        network = build_model(model, "aiec", 20, TrainSettings())
+        rows = slice(0, 1100)
+        AIECLoss(network)(network(x, edges)[rows], y, rows).total.backward()
+        return [p.grad for p in network.parameters()]
+
+    try:
+        torch.set_num_threads(1)
+        one = gradients()
+        torch.set_num_threads(2)
+        two = gradients()
+    finally:
+        torch.set_num_threads(threads)
+    assert all(map(torch.equal, one, two))
+    without()
+    for fast, slow in zip(one, gradients(), strict=True):
+        torch.testing.assert_close(fast, slow, **NEAR)
+
+
+def test_no_compiler_means_no_kernels(monkeypatch, tmp_path):
+    build.library.cache_clear()
+    try:
+        for variable, value in (("CXX", "/nowhere/c++"), ("CXX", "false"), ("AIEC_NATIVE", "0")):
+            with monkeypatch.context() as patch:
+                patch.setenv(variable, value)
+                assert build.library() is None
+            build.library.cache_clear()
+        monkeypatch.setenv("AIEC_CACHE_DIR", str(tmp_path))
+        assert build.library() is not None
+        assert len(list((tmp_path / "native").glob("*.so"))) == 1
+    finally:
+        build.library.cache_clear()
