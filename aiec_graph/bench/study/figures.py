@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from aiec_graph.bench.study.compare import PLACE
+from aiec_graph.bench.study.statistics import LEVEL
 from aiec_graph.bench.tables import MODEL_NAMES
 from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
@@ -22,23 +23,31 @@ def place_title(row: Mapping[Any, Any] | pd.Series, factor: str | None) -> str:
 
 def forest_plot(path: Path, rows: pd.DataFrame, factor: str | None, note: str) -> None:
     """Draws each comparison's mean difference in AP and its 95 % interval."""
+    # A panel for each data set: their spreads differ by an order of magnitude.
+    panels = list(rows.groupby("dataset", sort=False))
     figure = _figure(8, 1.4 + 0.24 * len(rows))
-    axes = figure.add_subplot()
+    heights = [len(panel) + 2 for _, panel in panels]
+    grid = figure.subplots(len(panels), squeeze=False, height_ratios=heights)
     acts = list(dict.fromkeys(rows["act"]))
-    labels = []
-    for y, row in enumerate(rows.to_dict("records")):
-        color = f"C{acts.index(row['act'])}"
-        axes.plot([row["low"], row["high"]], [y, y], color=color, linewidth=1.4)
-        filled = color if row["p_holm"] < 0.05 else "white"
-        axes.plot(row["difference"], y, "o", color=color, markerfacecolor=filled, markersize=4.5)
-        against = f"{title_of(row['act'])} − {title_of(row['reference'])}"
-        labels.append(f"{place_title(row, factor)}: {against}")
-    axes.axvline(0, color="0.5", linewidth=0.8)
-    axes.set_yticks(range(len(rows)), labels, fontsize=7)
-    axes.invert_yaxis()
-    axes.margins(y=0.02)
-    axes.set_xlabel("difference in test AP (points), 95 % interval; filled: p < 0.05 after Holm")
-    axes.set_title(f"Paired differences{note}", fontsize=10)
+    for (_, panel), axes in zip(panels, grid[:, 0], strict=True):
+        labels = []
+        for y, row in enumerate(panel.to_dict("records")):
+            color = f"C{acts.index(row['act'])}"
+            axes.plot([row["low"], row["high"]], [y, y], color=color, linewidth=1.4)
+            filled = color if row["p_holm"] < LEVEL else "white"
+            axes.plot(
+                row["difference"], y, "o", color=color, markerfacecolor=filled, markersize=4.5
+            )
+            against = f"{title_of(row['act'])} − {title_of(row['reference'])}"
+            labels.append(f"{place_title(row, factor)}: {against}")
+        axes.axvline(0, color="0.5", linewidth=0.8)
+        axes.set_yticks(range(len(labels)), labels, fontsize=7)
+        axes.invert_yaxis()
+        axes.margins(y=0.02)
+    grid[-1, 0].set_xlabel(
+        f"difference in test AP (points), 95 % interval; filled: p < {LEVEL} after Holm"
+    )
+    grid[0, 0].set_title(f"Paired differences{note}", fontsize=10)
     write_whole(path, lambda draft: figure.savefig(draft, dpi=130))
 
 
