@@ -53,8 +53,10 @@ def write_report(
         if factor is None:
             page += _results(config, table, pairs)
         else:
-            factor_plot(draft / "factor.png", table, factor, note)
-            page += [f"## Test AP over {factor}", "![test AP over the factor](factor.png)"]
+            page += [f"## Test AP over {factor}"]
+            if table["level"].nunique() > 1:
+                factor_plot(draft / "factor.png", table, factor, note)
+                page += ["![test AP over the factor](factor.png)"]
             page += _by_level(table, factor)
         if len(pairs):
             forest_plot(draft / "forest.png", pairs, factor, note)
