@@ -112,6 +112,9 @@ def plot_growth(growth: pd.DataFrame, path: Path) -> None:
         for model, line in rows.groupby("model", sort=False):
             axis.plot(line[varied], line.median_ms, marker="o", label=TITLES[str(model)])
         axis.set(xlabel=str(varied), xscale="log", yscale="log")
+        points = sorted(set(rows[varied]))
+        axis.set_xticks(points, [f"{point:,}" for point in points], fontsize=8)
+        axis.minorticks_off()
         axis.grid(alpha=0.3, which="both")
     axes[0].set_ylabel("epoch, ms")
     axes[0].legend(fontsize=8)
