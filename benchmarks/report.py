@@ -114,7 +114,7 @@ def plot_growth(growth: pd.DataFrame, path: Path) -> None:
         axis.set(xlabel=str(varied), xscale="log", yscale="log")
         points = sorted(set(rows[varied]))
         axis.set_xticks(points, [f"{point:,}" for point in points], fontsize=8)
-        axis.minorticks_off()
+        axis.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         axis.grid(alpha=0.3, which="both")
     axes[0].set_ylabel("epoch, ms")
     axes[0].legend(fontsize=8)
