@@ -36,7 +36,7 @@ def test_noise_is_beside_the_features_and_as_wide(graph):
     noisy = Conditions(noise=2).add_noise(graph, 1)
     assert noisy.x.shape == (NODES, 15)
     assert torch.equal(noisy.x[:, :5], graph.x)
-    assert noisy.x[:, 5:].std() == pytest.approx(graph.x.std(0).mean(), rel=0.05)
+    assert noisy.x[:, 5:].std().item() == pytest.approx(graph.x.std(0).mean().item(), rel=0.05)
     assert torch.equal(noisy.x, Conditions(noise=2).add_noise(graph, 1).x)
     assert not torch.equal(noisy.x, Conditions(noise=2).add_noise(graph, 2).x)
 
