@@ -103,6 +103,18 @@ class ConsensusGate(nn.Module):
         return f"mode={self.mode!r}"
 
 
+class LetThrough(NamedTuple):
+    """What the forward passes since the last step left for the objective."""
+
+    features: Tensor
+    """Global features of all samples of the last one [M, C], with their gradient."""
+    output: Tensor
+    version: int
+    """Of the output, when it was put out."""
+    calls: int
+    """Forward passes."""
+
+
 class Evidence(NamedTuple):
     """What one layer saw in one batch, before the counters and the gates know of it."""
 
@@ -180,10 +192,7 @@ class AIEC(ChannelwiseActivation):
         self.gate = ConsensusGate(gate)
         self.counter: ActivationCounter | None = None
         self.decision: DecisionUnit | None = None
-        self._let_through: Tensor | None = None
-        self._output: Tensor | None = None
-        self._calls = 0
-        self._version = 0
+        self._let_through: LetThrough | None = None
         if num_channels is not None:
             self.build(num_channels)
 
@@ -220,15 +229,13 @@ class AIEC(ChannelwiseActivation):
             # with the layer: from the objective, it would spread the gradients of all layers over
             # their maps first and hold them all at once.
             wide = torch.promote_types(out.dtype, torch.float32)
-            self._let_through = F.global_feature(out, self.pooling, wide)
-            self._output, self._version = out, out._version
-            self._calls += 1
+            features = F.global_feature(out, self.pooling, wide)
+            calls = 1 if self._let_through is None else self._let_through.calls + 1
+            self._let_through = LetThrough(features, out, out._version, calls)
 
     def forget(self) -> None:
         """Drops what the last forward left for the objective."""
         self._let_through = None
-        self._output = None
-        self._calls = 0
 
     def release(self) -> Tensor:
         """Gives up the global features [M, C] that the last forward left, with their gradient.
@@ -237,29 +244,29 @@ class AIEC(ChannelwiseActivation):
             RuntimeError: the layer is unbuilt, saw no forward with gradients since the last
                 step, saw several, or its output was changed in place.
         """
-        a, output, calls = self._let_through, self._output, self._calls
+        seen = self._let_through
         self.forget()
         if self.decision is None:
             raise RuntimeError(
                 "this AIEC does not know its number of channels: give num_channels, or pass the "
                 "model through convert or build_activations"
             )
-        if a is None or output is None:
+        if seen is None:
             raise RuntimeError(
                 "AIEC saw no forward pass since the last step: run the model in training mode "
                 "with gradients enabled, once before each call of the objective (gradient "
                 "checkpointing needs use_reentrant=False)"
             )
-        if calls > 1:
+        if seen.calls > 1:
             raise RuntimeError(
-                f"AIEC ran {calls} times since the last step: give each site an instance of its "
-                "own, and call the objective (or its forget method) after each forward pass"
+                f"AIEC ran {seen.calls} times since the last step: give each site an instance of "
+                "its own, and call the objective (or its forget method) after each forward pass"
             )
-        if output._version != self._version:
+        if seen.output._version != seen.version:
             raise RuntimeError(
                 "the output of AIEC was changed in place after the layer; use the out-of-place form"
             )
-        return a
+        return seen.features
 
     def observe(self, one_hot: Tensor, rows: Rows) -> Evidence:
         """Takes the batch that the last forward saw; the counters stay as they are.
@@ -322,7 +329,7 @@ class AIEC(ChannelwiseActivation):
 
     def __getstate__(self) -> dict[str, object]:
         # What was let through belongs to a step under way: it is never copied or saved.
-        return {**self.__dict__, "_let_through": None, "_output": None, "_calls": 0}
+        return {**self.__dict__, "_let_through": None}
 
     def extra_repr(self) -> str:
         return (

@@ -5,6 +5,8 @@ activation, `one_hot` [N, K] the labels, `weight` [K, C] the decision weights. E
 are those of the AIEC paper.
 """
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -109,6 +111,19 @@ def gate(theta: Tensor, phi: Tensor, weight: Tensor, mode: str = "consensus") ->
     # v ≤ 0 written on the integers, 2θ ≤ φ: exact, and defined at φ = 0.
     gates = combine(2 * theta <= phi[:, None], weight.detach() <= 0)
     return gates & (phi > 0)[:, None] if consults_counters else gates
+
+
+@functools.cache
+def gate_table(mode: str) -> tuple[int, bool]:
+    """A mode of `gate` for a compiled kernel.
+
+    Returns:
+        A number whose bit 2i + e tells the gate for the assessments i and e, and whether the
+        mode consults the counters.
+    """
+    combine, consults_counters = look_up(mode, GATES, "gate")
+    i, e = torch.tensor([[False, False, True, True], [False, True, False, True]], device="cpu")
+    return sum(int(g) << bit for bit, g in enumerate(combine(i, e).tolist())), consults_counters
 
 
 def gate_cost(gates: Tensor, one_hot: Tensor) -> Tensor:

@@ -2,13 +2,13 @@
 
 from aiec_graph.native.ops import (
     Adam,
+    Addend,
     Judged,
     by_input,
     by_weight,
     cross_entropy,
     in_range,
     judge,
-    judge_back,
     linear,
     maxima,
     sums,
@@ -18,13 +18,13 @@ from aiec_graph.native.ops import (
 
 __all__ = [
     "Adam",
+    "Addend",
     "Judged",
     "by_input",
     "by_weight",
     "cross_entropy",
     "in_range",
     "judge",
-    "judge_back",
     "linear",
     "maxima",
     "sums",

@@ -72,18 +72,60 @@ static inline float dot(const float *x, const float *y, int64_t n) {
     return out;
 }
 
-// Some rows of g, 0 where ReLU gave 0: `shown` is what it put out, null where there was none.
-static const float *masked(const float *g, const float *shown, int64_t n, float *own) {
-    if (!shown) return g;
-    for (int64_t i = 0; i < n; i++) own[i] = shown[i] <= 0 ? 0 : g[i];
-    return own;
-}
+// What the losses of an AIEC layer add to the gradient of its output, in the rows of its samples,
+// from `start` to `end`: by_logits · w, and the costs of the sample's class. Never a matrix.
+struct Addend {
+    const float *by_logits, *w, *cost;  // [samples, classes], [classes, columns] both
+    const int64_t *y;
+    int64_t start, end, classes;
+};
 
-// The rows up to the last that is not all zero: gradients of unlabelled rows are, at the end.
-static int64_t trimmed(const float *x, int64_t rows, int64_t columns) {
-    for (int64_t i = rows * columns - 1; i >= 0; i--)
+// What a gradient becomes on its way back through ReLU: 0 where that gave 0.
+struct Relu {
+    const float *shown;   // what ReLU put out; null where there was none, and nothing to do
+    const Addend *more;   // is added first; or null
+
+    // Some rows of g from `first` on; in `own`, unless nothing is to be done.
+    const float *back(const float *g, int64_t first, int64_t rows, int64_t columns,
+                      float *own) const {
+        g += first * columns;
+        if (!shown) return g;
+        const float *y = shown + first * columns;
+        for (int64_t i = 0; i < rows; i++) {
+            const float *in = g + i * columns, *out_was = y + i * columns;
+            float *out = own + i * columns;
+            if (more && first + i >= more->start && first + i < more->end)
+                add(in, out_was, first + i - more->start, columns, out);
+            else
+                for (int64_t c = 0; c < columns; c++) out[c] = out_was[c] <= 0 ? 0 : in[c];
+        }
+        return own;
+    }
+
+    inline void add(const float *in, const float *out_was, int64_t sample, int64_t columns,
+                    float *out) const {
+        const float *d = more->by_logits + sample * more->classes;
+        const float *cost = more->cost + more->y[sample] * columns;
+        int64_t c = 0;
+        for (; c + LANES <= columns; c += LANES) {
+            vec sum = load(in + c) + load(cost + c);
+            for (int64_t k = 0; k < more->classes; k++) sum += d[k] * load(more->w + k * columns + c);
+            store(out + c, load(out_was + c) <= 0 ? vec{} : sum);
+        }
+        for (; c < columns; c++) {
+            float sum = in[c] + cost[c];
+            for (int64_t k = 0; k < more->classes; k++) sum += d[k] * more->w[k * columns + c];
+            out[c] = out_was[c] <= 0 ? 0 : sum;
+        }
+    }
+};
+
+// The rows up to the last that is not all zero, at least `least_rows` of them: gradients of
+// unlabelled rows are, at the end.
+static int64_t trimmed(const float *x, int64_t rows, int64_t columns, int64_t least_rows = 0) {
+    for (int64_t i = rows * columns - 1; i >= least_rows * columns; i--)
         if (x[i] != 0) return i / columns + 1;
-    return 0;
+    return least_rows;
 }
 
 // ---- dense products --------------------------------------------------------------------------
@@ -106,7 +148,7 @@ struct Term {
     const float *x;   // [rows, inputs]
     const float *w;   // in blocks of columns, as `pack` makes them
     int64_t inputs;
-    const float *shown;  // x counts as 0 where this is; null for no such thing
+    Relu relu;           // whose gradient x is, where it is one
 };
 
 template <int ROWS>
@@ -119,9 +161,7 @@ static inline void rows_of_product(const Term *terms, int count, int64_t row, in
         for (int r = 0; r < ROWS; r++) sum[r][0] = b0, sum[r][1] = b1;
         for (int t = 0; t < count; t++) {
             const Term &term = terms[t];
-            const float *x = term.x + row * term.inputs;
-            if (term.shown)
-                x = masked(x, term.shown + row * term.inputs, ROWS * term.inputs, own);
+            const float *x = term.relu.back(term.x, row, ROWS, term.inputs, own);
             tile<ROWS>(x, term.inputs, term.w + c * term.inputs, sum);
         }
 #pragma GCC unroll 12
@@ -159,7 +199,7 @@ static void product(const Term *terms, int count, int64_t rows, int64_t columns,
     memset(wide, 0, padded(columns, BLOCK) * sizeof(float));
     if (bias) memcpy(wide, bias, columns * sizeof(float));
     const int64_t tiles = rows / TILE, rest = rows - tiles * TILE;
-    const int64_t masks = terms[0].shown ? TILE * terms[0].inputs : 0;
+    const int64_t masks = terms[0].relu.shown ? TILE * terms[0].inputs : 0;
 #pragma omp parallel if (rows * columns > FEW)
     {
         float *own = scratch<float>(masks);
@@ -197,7 +237,7 @@ static inline void outer(const float *g, int64_t outputs, const float *x, int64_
 }
 
 // gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where asked for.
-static void outer_product(const float *g, const float *shown, const float *x, int64_t rows,
+static void outer_product(const float *g, const Relu &relu, const float *x, int64_t rows,
                           int64_t outputs, int64_t inputs, float *out, float *sum_of_g) {
     const int64_t stride = padded(inputs, BLOCK), slabs = (rows + SLAB - 1) / SLAB;
     const int64_t size = outputs * stride + outputs;
@@ -207,14 +247,13 @@ static void outer_product(const float *g, const float *shown, const float *x, in
     for (int64_t s = 0; s < slabs; s++) {
         float *sum = parts + s * size, *of_g = sum + outputs * stride;
         float *wide = ragged ? scratch<float>(PIECE * stride) : nullptr;
-        float *own = shown ? scratch<float>(PIECE * outputs) : nullptr;
+        float *own = relu.shown ? scratch<float>(PIECE * outputs) : nullptr;
         memset(sum, 0, size * sizeof(float));
         const int64_t end = least(rows, (s + 1) * SLAB);
         for (int64_t first = s * SLAB; first < end; first += PIECE) {
             const int64_t n = least(PIECE, end - first);
             const float *xs = x + first * inputs;
-            const float *gs = masked(g + first * outputs, shown ? shown + first * outputs : nullptr,
-                                     n * outputs, own);
+            const float *gs = relu.back(g, first, n, outputs, own);
             if (ragged) {
                 memset(wide, 0, n * stride * sizeof(float));
                 for (int64_t i = 0; i < n; i++)
@@ -400,13 +439,37 @@ struct Sums {
     double loss, mass;
 };
 
+// `cross_entropy` of two classes and as many samples as there are lanes; adds to the sums.
+static void two_classes(float *z, const int64_t *y, const float *weight, vec &loss, vec &mass) {
+    float lanes[LANES], second[LANES];
+    for (int64_t l = 0; l < LANES; l++) {
+        lanes[l] = z[2 * l + 1] - z[2 * l];
+        second[l] = y[l];
+    }
+    const vec d = load(lanes), is_second = load(second), one = vec{} + 1.0f;
+    const vec w = !weight ? one : is_second > 0 ? vec{} + weight[1] : vec{} + weight[0];
+    const vec far = d < 0 ? -d : d, small = exponential(-far), sum = one + small;
+    const vec p = (d < 0 ? small : one) / sum;  // of the second class
+    const vec lead = is_second > 0 ? d : -d;    // of the right one
+    loss += w * (logarithm(sum) - (lead < 0 ? lead : vec{}));
+    mass += w;
+    store(lanes, w * (p - is_second));
+    for (int64_t l = 0; l < LANES; l++) z[2 * l] = -lanes[l], z[2 * l + 1] = lanes[l];
+}
+
 // Turns logits [rows, classes] into what a sample's loss changes by with its logits, times its
 // weight: weight[y] · (softmax − one-hot). Returns the summed weighted loss and weight.
 static Sums cross_entropy(float *z, const int64_t *y, const float *weight, int64_t rows,
                           int64_t classes) {
     Sums sums = {0, 0};
+    int64_t i = 0;
+    if (classes == 2) {
+        vec loss = {}, mass = {};
+        for (; i + LANES <= rows; i += LANES) two_classes(z + 2 * i, y + i, weight, loss, mass);
+        sums = {total<LANES>((const float *)&loss), total<LANES>((const float *)&mass)};
+    }
     vec *at = scratch<vec>(classes);
-    for (int64_t i = 0; i < rows; i += LANES) {
+    for (; i < rows; i += LANES) {
         const int64_t n = least(LANES, rows - i);
         // Samples lie across the lanes; filled and read as plain numbers.
         float lanes[LANES] = {}, own[LANES] = {}, weights[LANES] = {};
@@ -435,123 +498,113 @@ static Sums cross_entropy(float *z, const int64_t *y, const float *weight, int64
     return sums;
 }
 
-// Adds up, per class, the features and how often each was above 0 in rows that count.
-static void count_many(const float *a, const int64_t *y, const float *counts, int64_t rows,
-                       int64_t channels, float *theta, float *response) {
-    for (int64_t i = 0; i < rows; i++) {
-        const float *row = a + i * channels;
-        float *sum = response + y[i] * channels, *fired = theta + y[i] * channels;
-#pragma GCC ivdep
-        for (int64_t c = 0; c < channels; c++) {
-            sum[c] += row[c];
-            fired[c] += row[c] > 0 ? counts[i] : 0;
-        }
-    }
-}
-
-// The same for two classes, whose sums stay in registers.
-static void count_two(const float *a, const int64_t *y, const float *counts, int64_t rows,
-                      int64_t channels, float *theta, float *response) {
-    int64_t c = 0;
-    for (; c + LANES <= channels; c += LANES) {
-        vec sum[2] = {}, fired[2] = {};
-        for (int64_t i = 0; i < rows; i++) {
-            const float second = y[i], first = 1 - second;
-            const vec here = load(a + i * channels + c);
-            const vec above = here > 0 ? vec{} + counts[i] : vec{};
-            sum[0] += first * here, sum[1] += second * here;
-            fired[0] += first * above, fired[1] += second * above;
-        }
-        for (int k = 0; k < 2; k++) {
-            store(response + k * channels + c, sum[k]);
-            store(theta + k * channels + c, fired[k]);
-        }
-    }
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t rest = c; rest < channels; rest++) {
-            const float here = a[i * channels + rest];
-            response[y[i] * channels + rest] += here;
-            theta[y[i] * channels + rest] += here > 0 ? counts[i] : 0;
-        }
-}
-
-// What the gradients of a slab come from; `aiec_judge_back` says what each is.
-struct Back {
-    const float *a;
-    const int64_t *y;
-    const float *w, *by_logits, *cost;
-    float of_aux, of_gate;
+// What one AIEC layer adds up over some samples.
+struct Seen {
+    float *theta, *response, *by_w;  // [classes, channels]
+    float *phi;                      // [classes]
 };
 
-static void back_many(const Back &from, int64_t rows, int64_t channels, int64_t classes,
-                      float *by_a, float *by_w) {
-    for (int64_t i = 0; i < rows; i++) {
-        const float *row = from.a + i * channels, *d = from.by_logits + i * classes;
-        const float *mine = from.cost + from.y[i] * channels;
-        float *out = by_a + i * channels;
-#pragma GCC ivdep
-        for (int64_t c = 0; c < channels; c++) out[c] = from.of_gate * mine[c];
-        for (int64_t k = 0; k < classes; k++) {
-            const float *wk = from.w + k * channels, aux = from.of_aux * d[k];
-            float *sum = by_w + k * channels;
-#pragma GCC ivdep
-            for (int64_t c = 0; c < channels; c++) {
-                sum[c] += d[k] * row[c];
-                out[c] += aux * wk[c];
-            }
-        }
-    }
-}
-
-// The same for two classes, whose sums stay in registers.
-static void back_two(const Back &from, int64_t rows, int64_t channels, float *by_a, float *by_w) {
-    for (int64_t c = 0; c < channels; c += LANES) {
-        const int64_t left = channels - c;
-        float lanes[4][LANES] = {};
-        for (int k = 0; k < 2; k++) {
-            memcpy(lanes[k], from.w + k * channels + c, least(left, LANES) * sizeof(float));
-            memcpy(lanes[2 + k], from.cost + k * channels + c, least(left, LANES) * sizeof(float));
-        }
-        const vec w0 = load(lanes[0]) * from.of_aux, w1 = load(lanes[1]) * from.of_aux;
-        const vec cost[2] = {load(lanes[2]) * from.of_gate, load(lanes[3]) * from.of_gate};
-        vec sum0 = {}, sum1 = {};
-        for (int64_t i = 0; i < rows; i++) {
-            const float d0 = from.by_logits[2 * i], d1 = from.by_logits[2 * i + 1];
-            const float *row = from.a + i * channels + c;
-            vec here;
-            if (left >= LANES)
-                here = load(row);
-            else
-                here = vec{}, memcpy(&here, row, left * sizeof(float));
-            sum0 += d0 * here, sum1 += d1 * here;
-            const vec out = d0 * w0 + d1 * w1 + cost[from.y[i]];
-            store_some(by_a + i * channels + c, out, left);
-        }
-        store_some(by_w + c, sum0, left);
-        store_some(by_w + channels + c, sum1, left);
-    }
-}
-
-// One slab of `aiec_judge`. `theta`, `phi` and `response` hold the slab's counts and sums.
-static Sums judge(const float *a, const int64_t *y, const float *w, const float *class_weight,
-                  int64_t rows, int64_t channels, int64_t classes, bool all, float *theta,
-                  float *phi, float *response, float *by_logits) {
-    float *counts = scratch<float>(rows);
-    for (int64_t i = 0; i < rows; i++) {
-        const float *row = a + i * channels;
-        float *z = by_logits + i * classes;
+// The logits z [rows, classes], and which rows count, also added up by class.
+static void decide_many(const float *a, const int64_t *y, const float *w, int64_t rows,
+                        int64_t channels, int64_t classes, bool all, float *z, float *counts,
+                        float *phi) {
+    for (int64_t i = 0; i < rows; i++, z += classes) {
         int64_t best = 0;
         for (int64_t k = 0; k < classes; k++) {
-            z[k] = dot(row, w + k * channels, channels);
+            z[k] = dot(a + i * channels, w + k * channels, channels);
             if (z[k] > z[best]) best = k;
         }
         counts[i] = all || best == y[i];
         phi[y[i]] += counts[i];
     }
-    const auto count = classes == 2 ? count_two : count_many;
-    count(a, y, counts, rows, channels, theta, response);
-    free(counts);
-    return cross_entropy(by_logits, y, class_weight, rows, classes);
+}
+
+// The same for two classes, without a branch.
+static void decide_two(const float *a, const int64_t *y, const float *w, int64_t rows,
+                       int64_t channels, bool all, float *z, float *counts, float *phi) {
+    for (int64_t i = 0; i < rows; i++) {
+        z[2 * i] = dot(a + i * channels, w, channels);
+        z[2 * i + 1] = dot(a + i * channels, w + channels, channels);
+    }
+    int32_t both = 0, second = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        const int32_t label = y[i], counted = all | ((z[2 * i + 1] > z[2 * i]) == label);
+        counts[i] = counted;
+        both += counted, second += counted & label;
+    }
+    phi[0] += both - second, phi[1] += second;
+}
+
+// Adds up, per class, the features and how often each was above 0 in rows that count; and the
+// products of the features with d [rows, classes].
+static void count_many(const float *a, const int64_t *y, const float *counts, const float *d,
+                       int64_t rows, int64_t channels, int64_t classes, const Seen &seen) {
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = a + i * channels;
+        float *sum = seen.response + y[i] * channels, *fired = seen.theta + y[i] * channels;
+#pragma GCC ivdep
+        for (int64_t c = 0; c < channels; c++) {
+            sum[c] += row[c];
+            fired[c] += row[c] > 0 ? counts[i] : 0;
+        }
+        for (int64_t k = 0; k < classes; k++) {
+            float *by_w = seen.by_w + k * channels;
+            const float by_logit = d[i * classes + k];
+#pragma GCC ivdep
+            for (int64_t c = 0; c < channels; c++) by_w[c] += by_logit * row[c];
+        }
+    }
+}
+
+// The same for two classes, whose sums stay in registers.
+static void count_two(const float *a, const int64_t *y, const float *counts, const float *d,
+                      int64_t rows, int64_t channels, const Seen &seen) {
+    for (int64_t c = 0; c < channels; c += LANES) {
+        const int64_t left = channels - c;
+        vec sum0 = {}, sum1 = {}, fired0 = {}, fired1 = {}, by_w0 = {}, by_w1 = {};
+        for (int64_t i = 0; i < rows; i++) {
+            const float second = y[i], first = 1 - second;
+            const float *row = a + i * channels + c;
+            vec here = {};
+            if (left >= LANES)
+                here = load(row);
+            else
+                memcpy(&here, row, left * sizeof(float));
+            const vec above = here > 0 ? vec{} + counts[i] : vec{};
+            sum0 += first * here, sum1 += second * here;
+            fired0 += first * above, fired1 += second * above;
+            by_w0 += d[2 * i] * here, by_w1 += d[2 * i + 1] * here;
+        }
+        const vec sums[6] = {sum0, sum1, fired0, fired1, by_w0, by_w1};
+        float *const to[3] = {seen.response, seen.theta, seen.by_w};
+        for (int64_t j = 0; j < 6; j++)
+            for (int64_t l = 0; l < least(left, LANES); l++)
+                to[j / 2][j % 2 * channels + c + l] += sums[j][l];
+    }
+}
+
+// One slab of `aiec_judge`; `seen` holds zeros.
+static Sums judge(const float *a, const int64_t *y, const float *w, const float *class_weight,
+                  int64_t rows, int64_t channels, int64_t classes, bool all, const Seen &seen,
+                  float *by_logits) {
+    Sums sums = {0, 0};
+    for (int64_t first = 0; first < rows; first += PIECE) {
+        const int64_t n = least(PIECE, rows - first);
+        const float *as = a + first * channels;
+        const int64_t *ys = y + first;
+        float *d = by_logits + first * classes, counts[PIECE];
+        if (classes == 2)
+            decide_two(as, ys, w, n, channels, all, d, counts, seen.phi);
+        else
+            decide_many(as, ys, w, n, channels, classes, all, d, counts, seen.phi);
+        const Sums some = cross_entropy(d, ys, class_weight, n, classes);
+        sums.loss += some.loss, sums.mass += some.mass;
+        if (classes == 2)
+            count_two(as, ys, counts, d, n, channels, seen);
+        else
+            count_many(as, ys, counts, d, n, channels, classes, seen);
+    }
+    return sums;
 }
 
 extern "C" {
@@ -572,29 +625,31 @@ void aiec_linear(const float *x, const float *w, int64_t inputs, const float *x2
     }
     float *one = pack(w, inputs, columns, true);
     float *two = x2 ? pack(w2, inputs2, columns, true) : nullptr;
-    const Term terms[2] = {{x, one, inputs, nullptr}, {x2, two, inputs2, nullptr}};
+    const Term terms[2] = {{x, one, inputs, {}}, {x2, two, inputs2, {}}};
     product(terms, x2 ? 2 : 1, rows, columns, bias, relu, out);
     free(one);
     free(two);
 }
 
 // g · w: g [rows, outputs], w [outputs, inputs], out [all_rows, inputs], 0 from `rows` on.
-// g counts as 0 where `shown`, what ReLU put out, is 0; null where there was no ReLU.
-void aiec_by_input(const float *g, const float *shown, const float *w, int64_t rows,
-                   int64_t outputs, int64_t inputs, int64_t all_rows, float *out) {
-    const int64_t some = trimmed(g, rows, outputs);
+// g counts as 0 where `shown`, what ReLU put out, is 0; null where there was no ReLU. `more`, or
+// null, is added to it.
+void aiec_by_input(const float *g, const float *shown, const Addend *more, const float *w, int64_t rows, int64_t outputs, int64_t inputs,
+                   int64_t all_rows, float *out) {
+    const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
     float *packed = pack(w, outputs, inputs, false);
-    const Term term = {g, packed, outputs, shown};
+    const Term term = {g, packed, outputs, {shown, more}};
     product(&term, 1, some, inputs, nullptr, false, out);
     memset(out + some * inputs, 0, (all_rows - some) * inputs * sizeof(float));
     free(packed);
 }
 
 // gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where by_bias is not null.
-// `shown` as above.
-void aiec_by_weight(const float *g, const float *shown, const float *x, int64_t rows,
-                    int64_t outputs, int64_t inputs, float *out, float *by_bias) {
-    outer_product(g, shown, x, trimmed(g, rows, outputs), outputs, inputs, out, by_bias);
+// `shown` and `more` as above.
+void aiec_by_weight(const float *g, const float *shown, const Addend *more, const float *x, int64_t rows, int64_t outputs, int64_t inputs,
+                    float *out, float *by_bias) {
+    const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
+    outer_product(g, {shown, more}, x, some, outputs, inputs, out, by_bias);
 }
 
 // A · x for A in CSR [rows, sources], x [sources, columns].
@@ -656,13 +711,18 @@ void aiec_cross_entropy(float *z, const int64_t *y, const float *weight, int64_t
     free(parts);
 }
 
-// One AIEC layer looks at its labelled samples a [rows, channels]: counts theta and phi, the summed
-// response of each class [classes, channels], and what aiec_cross_entropy makes of a · wᵀ.
+// One AIEC layer looks at its labelled samples a [rows, channels]: adds to the counts theta and phi,
+// and gives what aiec_cross_entropy makes of a · wᵀ, the gradient of that loss by w, and what a unit
+// of response costs in the gate loss [classes, channels]. sums: loss and weight as there, and the
+// gate loss.
+// Bit 2i + e of `table` tells whether a channel is gated whose assessments are i and e; where
+// `counted` is set, a class without a counted sample gates none.
 void aiec_judge(const float *a, const int64_t *y, const float *w, const float *class_weight,
-                int64_t rows, int64_t channels, int64_t classes, int all, int64_t *theta,
-                int64_t *phi, float *response, float *by_logits, double *sums) {
+                int64_t rows, int64_t channels, int64_t classes, int all, int table, int counted,
+                int64_t *theta, int64_t *phi, float *by_logits, float *by_w, float *cost,
+                double *sums) {
     const int64_t slabs = (rows + SLAB - 1) / SLAB, matrix = classes * channels;
-    const int64_t size = 2 * matrix + classes;
+    const int64_t size = 3 * matrix + classes;
     Sums *losses = scratch<Sums>(slabs);
     float *parts = scratch<float>(slabs * size);
 #pragma omp parallel for schedule(static) if (rows * channels > FEW)
@@ -670,55 +730,39 @@ void aiec_judge(const float *a, const int64_t *y, const float *w, const float *c
         const int64_t first = s * SLAB, n = least(SLAB, rows - first);
         float *part = parts + s * size;
         memset(part, 0, size * sizeof(float));
+        const Seen seen = {part, part + matrix, part + 2 * matrix, part + 3 * matrix};
         losses[s] = judge(a + first * channels, y + first, w, class_weight, n, channels, classes,
-                          all, part, part + 2 * matrix, part + matrix,
-                          by_logits + first * classes);
+                          all, seen, by_logits + first * classes);
     }
-    memset(theta, 0, matrix * sizeof(int64_t));
-    memset(phi, 0, classes * sizeof(int64_t));
-    memset(response, 0, matrix * sizeof(float));
-    sums[0] = sums[1] = 0;
+    double *response = scratch<double>(matrix);
+    for (int64_t i = 0; i < matrix; i++) response[i] = by_w[i] = 0;
+    sums[0] = sums[1] = sums[2] = 0;
     for (int64_t s = 0; s < slabs; s++) {
         const float *part = parts + s * size;
         for (int64_t i = 0; i < matrix; i++) {
             theta[i] += (int64_t)part[i];
             response[i] += part[matrix + i];
+            by_w[i] += part[2 * matrix + i];
         }
-        for (int64_t k = 0; k < classes; k++) phi[k] += (int64_t)part[2 * matrix + k];
+        for (int64_t k = 0; k < classes; k++) phi[k] += (int64_t)part[3 * matrix + k];
         sums[0] += losses[s].loss, sums[1] += losses[s].mass;
     }
+    for (int64_t k = 0; k < classes; k++) {
+        int64_t gated = 0;
+        for (int64_t i = k * channels; i < (k + 1) * channels; i++) {
+            const int bit = 2 * (2 * theta[i] <= phi[k]) + (w[i] <= 0);
+            const int closed = counted && phi[k] == 0 ? 0 : table >> bit & 1;
+            cost[i] = closed, gated += closed;
+        }
+        const float each = 1.0f / ((gated ? gated : 1) * rows);
+        for (int64_t i = k * channels; i < (k + 1) * channels; i++) {
+            cost[i] *= each;
+            sums[2] += cost[i] * response[i];
+        }
+    }
+    free(response);
     free(parts);
     free(losses);
-}
-
-// The way back: of_aux times by_logits through w into a and w, and what each class's response
-// costs into a. by_a [all_rows, channels] gets the samples' rows from `start` on, and 0 elsewhere.
-void aiec_judge_back(const float *a, const int64_t *y, const float *w, const float *by_logits,
-                     const float *cost, float of_aux, float of_gate, int into_a, int64_t rows,
-                     int64_t channels, int64_t classes, int64_t all_rows, int64_t start,
-                     float *by_a, float *by_w) {
-    memset(by_a, 0, start * channels * sizeof(float));
-    const int64_t end = start + rows;
-    memset(by_a + end * channels, 0, (all_rows - end) * channels * sizeof(float));
-    const int64_t slabs = (rows + SLAB - 1) / SLAB, matrix = classes * channels;
-    float *parts = scratch<float>(slabs * matrix);
-#pragma omp parallel for schedule(static) if (rows * channels > FEW)
-    for (int64_t s = 0; s < slabs; s++) {
-        float *part = parts + s * matrix;
-        memset(part, 0, matrix * sizeof(float));
-        const int64_t first = s * SLAB, n = least(SLAB, rows - first);
-        const Back back = {a + first * channels, y + first, w, by_logits + first * classes, cost,
-                           into_a ? of_aux : 0, of_gate};
-        float *out = by_a + (start + first) * channels;
-        if (classes == 2)
-            back_two(back, n, channels, out, part);
-        else
-            back_many(back, n, channels, classes, out, part);
-    }
-    memset(by_w, 0, matrix * sizeof(float));
-    for (int64_t s = 0; s < slabs; s++)
-        for (int64_t i = 0; i < matrix; i++) by_w[i] += of_aux * parts[s * matrix + i];
-    free(parts);
 }
 
 // The least and the greatest of n > 0 numbers.

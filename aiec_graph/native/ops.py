@@ -17,14 +17,13 @@ from aiec_graph.native.build import library
 # Arguments of the kernels in kernels.cpp: pointers, 64-bit integers, floats.
 _SIGNATURES = {
     "linear": "ppippipiiip",
-    "by_input": "pppiiiip",
-    "by_weight": "pppiiipp",
+    "by_input": "ppppiiiip",
+    "by_weight": "ppppiiipp",
     "sums": "pppiipip",
     "maxima": "ppiipipp",
     "to_winners": "ppiiip",
     "cross_entropy": "pppiip",
-    "judge": "ppppiiiippppp",
-    "judge_back": "pppppffiiiiiipp",
+    "judge": "ppppiiiiiipppppp",
     "range": "pip",
     "adam": "pppppiddddi",
 }
@@ -99,26 +98,65 @@ def linear(
     return out
 
 
-def by_input(grad: Tensor, shown: Tensor | None, weight: Tensor, rows: int) -> Tensor:
+class Addend:
+    """What the losses of an AIEC layer add to the gradient of its output, never made a matrix.
+
+    Args:
+        y: labels of some samples [N].
+        start: the row of the first of them; the others follow.
+        by_logits: gradient by the decision unit's logits [N, K].
+        weight: what that goes through [K, C].
+        cost: what is added for each class [K, C].
+    """
+
+    def __init__(
+        self, y: Tensor, start: int, by_logits: Tensor, weight: Tensor, cost: Tensor
+    ) -> None:
+        _agree(by_logits.shape == (len(y), len(weight)) and weight.shape == cost.shape)
+        self.end = start + len(y)
+        self.channels = weight.shape[1]
+        self._tensors = (by_logits, weight, cost, y)  # kept alive
+        self.struct = (ctypes.c_int64 * 7)(
+            *(x.data_ptr() for x in self._tensors), start, self.end, len(weight)
+        )
+
+
+def _struct(more: Addend | None, grad: Tensor) -> ctypes.Array[ctypes.c_int64] | None:
+    if more is None:
+        return None
+    _agree(more.end <= len(grad) and more.channels == grad.shape[1])
+    return more.struct
+
+
+def by_input(
+    grad: Tensor, shown: Tensor | None, weight: Tensor, rows: int, more: Addend | None = None
+) -> Tensor:
     """Grad [N, O] · weight [O, I], with rows of zeros up to `rows`: [rows, I].
 
-    `shown` [N, O] is what ReLU put out, where there was one: where it is 0, so is the gradient.
+    Args:
+        grad: the gradient of a linear map's output, or of what ReLU made of it.
+        shown: what ReLU put out [N, O], where there was one: where it is 0, so is the gradient.
+        weight: of the linear map.
+        rows: at least N.
+        more: is added to `grad`; with `shown` only.
     """
     out = grad.new_empty(rows, weight.shape[1])
-    _run("by_input", grad, shown, weight.contiguous(), len(grad), *weight.shape, rows, out)
+    operands = (grad, shown, _struct(more, grad), weight.contiguous())
+    _run("by_input", *operands, len(grad), *weight.shape, rows, out)
     return out
 
 
 def by_weight(
-    grad: Tensor, shown: Tensor | None, x: Tensor, with_bias: bool
+    grad: Tensor, shown: Tensor | None, x: Tensor, with_bias: bool, more: Addend | None = None
 ) -> tuple[Tensor, Tensor | None]:
     """Gradᵀ · x [O, I] for grad [N, O] and the first N rows of x; the sum of grad [O].
 
-    `shown` as for `by_input`.
+    `shown` and `more` as for `by_input`.
     """
     out = grad.new_empty(grad.shape[1], x.shape[1])
     by_bias = grad.new_empty(grad.shape[1]) if with_bias else None
-    _run("by_weight", grad, shown, x.contiguous(), *grad.shape, x.shape[1], out, by_bias)
+    operands = (grad, shown, _struct(more, grad), x.contiguous())
+    _run("by_weight", *operands, *grad.shape, x.shape[1], out, by_bias)
     return out, by_bias
 
 
@@ -182,79 +220,56 @@ def cross_entropy(
 class Judged(NamedTuple):
     """What one AIEC layer makes of a batch."""
 
-    theta: Tensor
-    """Activations [K, C], int64."""
-    phi: Tensor
-    """Counted samples [K], int64."""
-    response: Tensor
-    """Sum of the features of each class [K, C]."""
     by_logits: Tensor
     """Gradient of the summed auxiliary loss by the decision unit's logits [N, K]."""
-    loss: float
+    by_weight: Tensor
+    """That by the decision weights [K, C]."""
+    cost: Tensor
+    """What a unit of response adds to the gate loss [K, C]."""
+    aux: float
     """The summed auxiliary loss."""
     mass: float
     """The samples' summed weight."""
+    gate: float
+    """The gate loss."""
+
+
+_Three = ctypes.c_double * 3
 
 
 def judge(
-    a: Tensor, y: Tensor, weight: Tensor, class_weight: Tensor | None, count_all: bool
+    a: Tensor,
+    y: Tensor,
+    weight: Tensor,
+    class_weight: Tensor | None,
+    count_all: bool,
+    gate_table: tuple[int, bool],
+    theta: Tensor,
+    phi: Tensor,
 ) -> Judged:
-    """Decides on the labelled samples of one AIEC layer and counts them.
+    """Decides on the labelled samples of one AIEC layer, counts them and derives the gates.
 
     Args:
-        a: their features [N, C].
+        a: their features [N, C], contiguous.
         y: their labels [N], int64 in [0, K).
         weight: decision weights [K, C].
         class_weight: [K].
         count_all: count the samples that are not decided rightly as well.
+        gate_table: of the gate's mode, as `core.functional.gate_table` makes it.
+        theta: activation counts [K, C], int64, contiguous, which those of the samples are added to.
+        phi: sample counts [K], likewise.
     """
-    _agree(len(a) == len(y) and a.shape[1] == weight.shape[1])
-    _agree(class_weight is None or len(class_weight) == len(weight))
-    theta = torch.empty(weight.shape, dtype=torch.int64)
-    phi = torch.empty(len(weight), dtype=torch.int64)
-    response, by_logits = torch.empty(weight.shape), torch.empty(len(y), len(weight))
-    both = torch.empty(2, dtype=torch.float64)
-    rows, channels = a.shape
+    classes, channels = weight.shape
+    rows = len(y)
+    _agree(a.shape == (rows, channels) and theta.shape == weight.shape and len(phi) == classes)
+    _agree(class_weight is None or len(class_weight) == classes)
+    by_logits, by_weight, cost = a.new_empty(rows, classes), *weight.new_empty(2, *weight.shape)
+    sums = _Three()
     _run(
-        *("judge", a.contiguous(), y, weight, class_weight, rows, channels, len(weight)),
-        *(count_all, theta, phi, response, by_logits, both),
+        *("judge", a, y, weight, class_weight, rows, channels, classes, count_all, *gate_table),
+        *(theta, phi, by_logits, by_weight, cost, sums),
     )
-    return Judged(theta, phi, response, by_logits, *both.tolist())
-
-
-def judge_back(
-    a: Tensor,
-    y: Tensor,
-    weight: Tensor,
-    by_logits: Tensor,
-    cost: Tensor,
-    of_aux: float,
-    of_gate: float,
-    into_features: bool,
-    all_rows: int,
-    start: int,
-) -> tuple[Tensor, Tensor]:
-    """The gradients by all features [all_rows, C] and by the decision weights [K, C].
-
-    Args:
-        a: features of the labelled samples [N, C].
-        y: their labels [N].
-        weight: decision weights [K, C].
-        by_logits: of `Judged`.
-        cost: what a unit of response adds to the gate loss [K, C].
-        of_aux: gradient of the outcome by the summed auxiliary loss.
-        of_gate: gradient of the outcome by the gate loss.
-        into_features: whether the auxiliary loss flows into the features.
-        all_rows: samples that the layer saw.
-        start: position of the labelled ones, which lie together.
-    """
-    rows, channels = a.shape
-    by_a, by_weight = torch.empty(all_rows, channels), torch.empty(weight.shape)
-    _run(
-        *("judge_back", a.contiguous(), y, weight, by_logits, cost, of_aux, of_gate),
-        *(into_features, rows, channels, len(weight), all_rows, start, by_a, by_weight),
-    )
-    return by_a, by_weight
+    return Judged(by_logits, by_weight, cost, *sums)
 
 
 class Adam:

@@ -36,6 +36,10 @@ class _Linear(torch.autograd.Function):
     ) -> Tensor:
         out = native.linear(x, weight, bias, x2, weight2, relu)
         ctx.save_for_backward(x, weight, bias, x2, weight2, out if relu else None)
+        if relu:
+            # A node with this attribute offers to add to the gradient that reaches it: see
+            # `core.fused`, which knows of rows that are not worth a matrix of all.
+            ctx.addend = None
         return out
 
     @staticmethod
@@ -47,16 +51,19 @@ class _Linear(torch.autograd.Function):
             inputs = [(x, weight, bias, x2, weight2)[i] for i in range(5) if needed[i]]
             found = iter(torch.autograd.grad(again, inputs, grad, create_graph=True))
             return *(next(found) if needed[i] else None for i in range(5)), None
+        more = None
+        if out is not None:
+            more, ctx.addend = ctx.addend, None
         grad = grad.contiguous()
         by: list[Tensor | None] = [None] * 6
         if needed[0]:
-            by[0] = native.by_input(grad, out, weight, x.shape[0])
+            by[0] = native.by_input(grad, out, weight, x.shape[0], more)
         if needed[1] or needed[2]:
-            by[1], by[2] = native.by_weight(grad, out, x, bias is not None)
+            by[1], by[2] = native.by_weight(grad, out, x, bias is not None, more)
         if needed[3]:
-            by[3] = native.by_input(grad, out, weight2, x2.shape[0])
+            by[3] = native.by_input(grad, out, weight2, x2.shape[0], more)
         if needed[4]:
-            by[4] = native.by_weight(grad, out, x2, False)[0]
+            by[4] = native.by_weight(grad, out, x2, False, more)[0]
         return tuple(by)
 
 

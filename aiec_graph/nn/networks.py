@@ -106,7 +106,8 @@ class GNN(nn.Module):
 def _is_relu(act: nn.Module) -> bool:
     """Whether the layer before may compute the activation, which nobody is watching."""
     plain = type(act) is nn.ReLU or (type(act) is AIEC and act.tau == 0)
-    return plain and not act._forward_hooks and not act._forward_pre_hooks
+    hooks = act._forward_hooks or act._forward_pre_hooks
+    return plain and not (hooks or act._backward_hooks or act._backward_pre_hooks)
 
 
 class GCN(GNN):

@@ -70,7 +70,8 @@ def test_shapes_that_do_not_agree_are_refused():
     with pytest.raises(ValueError, match="agree"):
         linear(random(4, 5), random(3, 6), None)
     with pytest.raises(ValueError, match="agree"):
-        native.judge(random(4, 5), torch.zeros(3, dtype=torch.long), random(2, 5), None, False)
+        counts = torch.zeros(2, 5, dtype=torch.long), torch.zeros(2, dtype=torch.long)
+        native.judge(random(4, 5), counts[1], random(2, 5), None, False, (1, True), *counts)
 
 
 @pytest.mark.parametrize("channels", [1, 10, 16, 32, 33, 48, 100])
@@ -208,6 +209,45 @@ def test_networks_give_the_same_without_the_kernels_and_for_any_threads(model, w
     without()
     for fast, slow in zip(one, gradients(), strict=True):
         torch.testing.assert_close(fast, slow, **NEAR)
+
+
+@pytest.mark.parametrize("way", ["plain", "twice", "retained", "hooked", "asked for", "all asked"])
+def test_a_gradient_is_whole_for_who_watches_it(way, without):
+    """The losses' part of a hidden gradient skips autograd only where nobody can tell."""
+    edges = torch.randint(50, (2, 300), generator=torch.Generator().manual_seed(0))
+    x, y, rows = random(50, 9), torch.arange(20) % 2, slice(5, 25)
+
+    def gradients(way):
+        torch.manual_seed(0)
+        network = build_model("sage", "aiec", 9, TrainSettings(hidden=20))
+        parameters, hidden, seen = list(network.parameters()), [], []
+        network.convs[0].register_forward_hook(lambda module, args, out: hidden.append(out))
+        total = AIECLoss(network)(network(x, edges)[rows], y, rows).total
+        if way == "all asked":
+            found = torch.autograd.grad(total, [*parameters, *hidden])
+            return found[:-1], found[-1]
+        if way == "asked for":
+            seen = torch.autograd.grad(total, hidden, retain_graph=True)
+        elif way == "twice":
+            total.backward(retain_graph=True)
+            network.zero_grad()
+        elif way == "retained":
+            hidden[0].retain_grad()
+        elif way == "hooked":
+            hidden[0].register_hook(lambda grad: seen.append(grad.clone()))
+        total.backward()
+        seen = [hidden[0].grad] if way == "retained" else seen
+        return [p.grad for p in parameters], seen[0] if seen else None
+
+    found, of_hidden = gradients(way)
+    without()
+    expected, expected_of_hidden = gradients("all asked")
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+    if of_hidden is None:
+        assert way in ("plain", "twice")
+    else:
+        torch.testing.assert_close(of_hidden, expected_of_hidden, atol=1e-6, rtol=1e-4)
 
 
 def test_no_compiler_means_no_kernels(monkeypatch, tmp_path):
