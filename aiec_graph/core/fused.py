@@ -26,27 +26,47 @@ class Terms(NamedTuple):
     weigh_aux: bool
 
 
-def usable(logits: Tensor, y: Tensor, rows: Rows, layers: list[AIEC], terms: Terms) -> bool:
-    """Whether `losses` takes this batch."""
+class _Site(NamedTuple):
+    """One AIEC layer as the kernels take it."""
+
+    features: Tensor
+    weight: Tensor
+    count_all: bool
+    gate_table: tuple[int, bool]
+    theta: Tensor
+    phi: Tensor
+    detach_aux: bool
+
+
+def _sites(
+    logits: Tensor, y: Tensor, rows: Rows, layers: list[AIEC], terms: Terms
+) -> list[_Site] | None:
+    """The layers; None where the kernels are not made for this batch."""
     if isinstance(rows, Tensor) or len(y) == 0 or y.dtype != torch.int64 or logits.dim() != 2:
-        return False
+        return None
     if rows is not None and rows.step not in (None, 1):
-        return False
+        return None
+    sites: list[_Site] = []
     counts, floats = [y], [logits, terms.class_weight]
     for layer in layers:
+        decision, counter, seen = layer.decision, layer.counter, layer._let_through
+        if decision is None or counter is None or seen is None:
+            return None
         if layer.gate_norm != "abs" or layer.num_classes != logits.shape[1]:
-            return False
-        if layer.decision is not None and layer.counter is not None:
-            counts += [layer.counter.theta, layer.counter.phi]
-            floats.append(layer.decision.weight)
-        if layer._let_through is not None:
-            floats.append(layer._let_through.features)
-    return (
+            return None
+        weight, theta, phi = decision.weight, counter.theta, counter.phi
+        counts += [theta, phi]
+        floats += [weight, seen.features]
+        table = gate_table(layer.gate.mode)
+        parts = (layer.count == "all", table, theta, phi, layer.detach_aux)
+        sites.append(_Site(seen.features, weight, *parts))
+    made_for = (
         native.usable(*floats)
         and all(x.is_cpu and x.is_contiguous() for x in counts)
         and y.shape == logits.shape[:1]
         and native.in_range(y, logits.shape[1])
     )
+    return sites if made_for else None
 
 
 class _Losses(torch.autograd.Function):
@@ -56,30 +76,26 @@ class _Losses(torch.autograd.Function):
         logits: Tensor,
         y: Tensor,
         rows: Rows,
-        layers: list[AIEC],
+        sites: list[_Site],
         terms: Terms,
-        *inputs: Tensor,
+        *_: Tensor,  # features and weights of the sites, for autograd to see
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         loss, mass, by_logits = native.cross_entropy(logits, y, terms.class_weight)
         task, aux, gate = loss / mass, 0.0, 0.0
-        ctx.task = (by_logits, mass)
-        ctx.y, ctx.rows, ctx.terms = y, rows, terms
-        ctx.layers = []
         own = terms.class_weight if terms.weigh_aux else None
-        for i, layer in enumerate(layers):
-            features, weight = inputs[2 * i], inputs[2 * i + 1]
-            counter, table = layer.counter, gate_table(layer.gate.mode)
-            assert counter is not None
-            counts = (layer.count == "all", table, counter.theta, counter.phi)
-            seen = native.judge(take(features, rows), y, weight, own, *counts)
+        judged: list[native.Judged] = []
+        for site in sites:
+            counts = (site.count_all, site.gate_table, site.theta, site.phi)
+            seen = native.judge(take(site.features, rows), y, site.weight, own, *counts)
             aux += seen.aux / seen.mass
             gate += seen.gate
-            ctx.layers.append((features, weight, seen, layer.detach_aux))
-        if layers:
-            aux, gate = aux / len(layers), gate / len(layers)
+            judged.append(seen)
+        if sites:
+            aux, gate = aux / len(sites), gate / len(sites)
         total = task + terms.lambda_aux * aux + terms.lambda_gate * gate
+        ctx.seen = by_logits, mass, y, rows, sites, judged, terms
         ctx.set_materialize_grads(False)
-        return tuple(torch.tensor(v, dtype=torch.float32) for v in (total, task, aux, gate))  # pyright: ignore
+        return tuple(torch.scalar_tensor(v, dtype=torch.float32) for v in (total, task, aux, gate))  # pyright: ignore
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore
@@ -90,48 +106,35 @@ class _Losses(torch.autograd.Function):
 
 @once_differentiable
 def _back(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
-    total, task, aux, gate = (0.0 if g is None else float(g) for g in grad_outputs)
-    by_logits, mass = ctx.task
+    total, task, aux, gate = (0.0 if g is None else g.item() for g in grad_outputs)
+    by_logits, mass, y, rows, sites, judged, terms = ctx.seen
     found: list[Tensor | None] = []
-    count, terms = len(ctx.layers), ctx.terms
-    for features, weight, seen, detached in ctx.layers:
-        of_aux = (aux + terms.lambda_aux * total) / (count * seen.mass)
-        of_gate = (gate + terms.lambda_gate * total) / count
-        inward = torch.zeros_like(weight) if detached else weight * of_aux
-        parts = (seen.by_logits, inward, seen.cost * of_gate)
-        found += [
-            _by_features(features, ctx.y, ctx.rows, ctx.may_hand_on, *parts),
-            seen.by_weight * of_aux,
-        ]
+    for site, seen in zip(sites, judged, strict=True):
+        of_aux = (aux + terms.lambda_aux * total) / (len(sites) * seen.mass)
+        of_gate = (gate + terms.lambda_gate * total) / len(sites)
+        part = native.Addend(
+            *(y, 0 if rows is None else rows.indices(len(site.features))[0]),
+            *(seen.by_logits, site.weight, 0.0 if site.detach_aux else of_aux),
+            *(seen.cost, of_gate),
+        )
+        found += [_by_features(site.features, part, ctx.may_hand_on), seen.by_weight * of_aux]
     return by_logits * ((total + task) / mass), None, None, None, None, *found
 
 
-def _by_features(
-    features: Tensor,
-    y: Tensor,
-    rows: Rows,
-    may_hand_on: bool,
-    by_logits: Tensor,
-    weight: Tensor,
-    cost: Tensor,
-) -> Tensor | None:
-    """The gradient by_logits · weight + cost[y] at the labelled rows, 0 elsewhere.
+def _by_features(features: Tensor, part: native.Addend, may_hand_on: bool) -> Tensor | None:
+    """The losses' gradient by the features [M, C]; None where another node sees to it.
 
-    Left to the node that made the features, if it offers to add it to what it gets: that spares
-    the matrix, mostly zeros, which autograd would add to the gradient that comes from the next
+    That is the one that made the features, if it offers to add a part to the gradient it gets: so
+    no matrix, mostly zeros, has to be made and added to the gradient that comes from the next
     layer. Who watches the gradient of the features gets it whole.
-
-    Returns:
-        [M, C]; None where the node has it.
     """
-    node = features.grad_fn
+    node: Any = features.grad_fn
     watched = features._backward_hooks or features.retains_grad
     if may_hand_on and hasattr(node, "addend") and not watched:
-        start = 0 if rows is None else rows.indices(len(features))[0]
-        node.addend = native.Addend(y, start, by_logits, weight, cost)
+        node.addend = part
         return None
     whole = torch.zeros_like(features)
-    torch.addmm(cost[y], by_logits, weight, out=take(whole, rows))
+    whole[part.start : part.end] = part.matrix()
     return whole
 
 
@@ -139,14 +142,14 @@ def _is_for_all_leaves(node: Any) -> bool:
     """Whether the backward pass under way is a plain one, not for the sake of some inputs alone."""
     leaf = node.next_functions[-1][0]
     try:
-        return leaf is not None and torch._C._will_engine_execute_node(leaf)
+        return leaf is not None and torch._C._will_engine_execute_node(leaf)  # pyright: ignore
     except RuntimeError:  # the leaf is itself one of these inputs
         return False
 
 
 def losses(
     logits: Tensor, y: Tensor, rows: Rows, layers: list[AIEC], terms: Terms
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
     """Judges the last forward pass; the arguments are `AIECLoss.forward`'s.
 
     Args:
@@ -157,14 +160,16 @@ def losses(
         terms: of the objective.
 
     Returns:
-        Total, task, mean auxiliary and mean gate loss; differentiable once.
+        Total, task, mean auxiliary and mean gate loss; differentiable once. None, and nothing
+        done, where the kernels are not made for this batch.
 
     Raises:
         RuntimeError: as `AIEC.release`.
     """
-    inputs: list[Tensor] = []
+    sites = _sites(logits, y, rows, layers, terms)
+    if sites is None:
+        return None
     for layer in layers:
-        features = layer.release()
-        assert layer.decision is not None
-        inputs += [features, layer.decision.weight]
-    return _Losses.apply(logits, y, rows, layers, terms, *inputs)  # pyright: ignore
+        layer.release()
+    inputs = [x for site in sites for x in site[:2]]
+    return _Losses.apply(logits, y, rows, sites, terms, *inputs)  # pyright: ignore

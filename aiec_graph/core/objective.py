@@ -109,8 +109,9 @@ class AIECLoss(nn.Module):
         """
         layers = [layer for layer in self.layers() if layer.training]
         terms = Terms(self.lambda_aux, self.lambda_gate, self.class_weight, self.weigh_aux)
-        if not _is_shared() and fused.usable(logits, y, index, layers, terms):
-            return Losses(*fused.losses(logits, y, index, layers, terms))
+        found = None if _is_shared() else fused.losses(logits, y, index, layers, terms)
+        if found is not None:
+            return Losses(*found)
         # Autocast would run the counting in half precision.
         with torch.autocast(logits.device.type, enabled=False):
             dtype = torch.promote_types(logits.dtype, torch.float32)

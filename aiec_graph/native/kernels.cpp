@@ -78,6 +78,7 @@ struct Addend {
     const float *by_logits, *w, *cost;  // [samples, classes], [classes, columns] both
     const int64_t *y;
     int64_t start, end, classes;
+    float of_aux, of_gate;  // factors of w and of cost
 };
 
 // What a gradient becomes on its way back through ReLU: 0 where that gave 0.
@@ -108,13 +109,15 @@ struct Relu {
         const float *cost = more->cost + more->y[sample] * columns;
         int64_t c = 0;
         for (; c + LANES <= columns; c += LANES) {
-            vec sum = load(in + c) + load(cost + c);
+            vec sum = {};
             for (int64_t k = 0; k < more->classes; k++) sum += d[k] * load(more->w + k * columns + c);
+            sum = load(in + c) + more->of_gate * load(cost + c) + more->of_aux * sum;
             store(out + c, load(out_was + c) <= 0 ? vec{} : sum);
         }
         for (; c < columns; c++) {
-            float sum = in[c] + cost[c];
+            float sum = 0;
             for (int64_t k = 0; k < more->classes; k++) sum += d[k] * more->w[k * columns + c];
+            sum = in[c] + more->of_gate * cost[c] + more->of_aux * sum;
             out[c] = out_was[c] <= 0 ? 0 : sum;
         }
     }

@@ -98,34 +98,53 @@ def linear(
     return out
 
 
-class Addend:
-    """What the losses of an AIEC layer add to the gradient of its output, never made a matrix.
-
-    Args:
-        y: labels of some samples [N].
-        start: the row of the first of them; the others follow.
-        by_logits: gradient by the decision unit's logits [N, K].
-        weight: what that goes through [K, C].
-        cost: what is added for each class [K, C].
-    """
-
-    def __init__(
-        self, y: Tensor, start: int, by_logits: Tensor, weight: Tensor, cost: Tensor
-    ) -> None:
-        _agree(by_logits.shape == (len(y), len(weight)) and weight.shape == cost.shape)
-        self.end = start + len(y)
-        self.channels = weight.shape[1]
-        self._tensors = (by_logits, weight, cost, y)  # kept alive
-        self.struct = (ctypes.c_int64 * 7)(
-            *(x.data_ptr() for x in self._tensors), start, self.end, len(weight)
-        )
+class _Addend(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("by_logits", "weight", "cost", "y")),
+        *((name, ctypes.c_int64) for name in ("start", "end", "classes")),
+        *((name, ctypes.c_float) for name in ("of_aux", "of_gate")),
+    ]
 
 
-def _struct(more: Addend | None, grad: Tensor) -> ctypes.Array[ctypes.c_int64] | None:
-    if more is None:
-        return None
-    _agree(more.end <= len(grad) and more.channels == grad.shape[1])
-    return more.struct
+class Addend(NamedTuple):
+    """What the losses of an AIEC layer add to the gradient of its output."""
+
+    y: Tensor
+    """Labels of some samples [N]."""
+    start: int
+    """The row of the first of them; the others follow."""
+    by_logits: Tensor
+    """Gradient by the decision unit's logits [N, K]."""
+    weight: Tensor
+    """The decision weights, which that goes through [K, C]."""
+    of_aux: float
+    """A factor of these."""
+    cost: Tensor
+    """What is added for each class [K, C]."""
+    of_gate: float
+    """A factor of these."""
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.y)
+
+    def matrix(self) -> Tensor:
+        """The samples' rows [N, C]."""
+        inward, costs = self.weight.detach() * self.of_aux, self.cost * self.of_gate
+        return torch.addmm(costs[self.y], self.by_logits, inward)
+
+    def struct(self, grad: Tensor) -> _Addend:
+        """Itself for the kernels, which add it to `grad` without making the matrix."""
+        classes, channels = self.weight.shape
+        _agree(self.end <= len(grad) and channels == grad.shape[1])
+        _agree(self.by_logits.shape == (len(self.y), classes) and self.cost.shape[1] == channels)
+        tensors = (self.by_logits, self.weight, self.cost, self.y)
+        pointers = (x.data_ptr() for x in tensors)
+        return _Addend(*pointers, self.start, self.end, classes, self.of_aux, self.of_gate)
+
+
+def _by_reference(more: Addend | None, grad: Tensor) -> Any:
+    return None if more is None else ctypes.byref(more.struct(grad))
 
 
 def by_input(
@@ -141,7 +160,7 @@ def by_input(
         more: is added to `grad`; with `shown` only.
     """
     out = grad.new_empty(rows, weight.shape[1])
-    operands = (grad, shown, _struct(more, grad), weight.contiguous())
+    operands = (grad, shown, _by_reference(more, grad), weight.contiguous())
     _run("by_input", *operands, len(grad), *weight.shape, rows, out)
     return out
 
@@ -155,7 +174,7 @@ def by_weight(
     """
     out = grad.new_empty(grad.shape[1], x.shape[1])
     by_bias = grad.new_empty(grad.shape[1]) if with_bias else None
-    operands = (grad, shown, _struct(more, grad), x.contiguous())
+    operands = (grad, shown, _by_reference(more, grad), x.contiguous())
     _run("by_weight", *operands, *grad.shape, x.shape[1], out, by_bias)
     return out, by_bias
 
@@ -263,7 +282,8 @@ def judge(
     rows = len(y)
     _agree(a.shape == (rows, channels) and theta.shape == weight.shape and len(phi) == classes)
     _agree(class_weight is None or len(class_weight) == classes)
-    by_logits, by_weight, cost = a.new_empty(rows, classes), *weight.new_empty(2, *weight.shape)
+    by_logits = a.new_empty(rows, classes)
+    by_weight, cost = torch.empty_like(weight), torch.empty_like(weight)
     sums = _Three()
     _run(
         *("judge", a, y, weight, class_weight, rows, channels, classes, count_all, *gate_table),
