@@ -231,11 +231,12 @@ class AIEC(ChannelwiseActivation):
             wide = torch.promote_types(out.dtype, torch.float32)
             features = F.global_feature(out, self.pooling, wide)
             calls = 1 if self._let_through is None else self._let_through.calls + 1
-            self._let_through = LetThrough(features, out, out._version, calls)
+            # Past nn.Module's way of setting attributes, which costs as much as a small layer.
+            self.__dict__["_let_through"] = LetThrough(features, out, out._version, calls)
 
     def forget(self) -> None:
         """Drops what the last forward left for the objective."""
-        self._let_through = None
+        self.__dict__["_let_through"] = None
 
     def release(self) -> Tensor:
         """Gives up the global features [M, C] that the last forward left, with their gradient.

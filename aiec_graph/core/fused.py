@@ -113,7 +113,7 @@ def _back(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         of_aux = (aux + terms.lambda_aux * total) / (len(sites) * seen.mass)
         of_gate = (gate + terms.lambda_gate * total) / len(sites)
         part = native.Addend(
-            *(y, 0 if rows is None else rows.indices(len(site.features))[0]),
+            *(y, 0 if rows is None else rows.indices(site.features.shape[0])[0]),
             *(seen.by_logits, site.weight, 0.0 if site.detach_aux else of_aux),
             *(seen.cost, of_gate),
         )

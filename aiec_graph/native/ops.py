@@ -106,45 +106,47 @@ class _Addend(ctypes.Structure):
     ]
 
 
-class Addend(NamedTuple):
-    """What the losses of an AIEC layer add to the gradient of its output."""
+class Addend:
+    """What the losses of an AIEC layer add to the gradient of its output.
 
-    y: Tensor
-    """Labels of some samples [N]."""
-    start: int
-    """The row of the first of them; the others follow."""
-    by_logits: Tensor
-    """Gradient by the decision unit's logits [N, K]."""
-    weight: Tensor
-    """The decision weights, which that goes through [K, C]."""
-    of_aux: float
-    """A factor of these."""
-    cost: Tensor
-    """What is added for each class [K, C]."""
-    of_gate: float
-    """A factor of these."""
+    Args:
+        y: labels of some samples [N].
+        start: the row of the first of them; the others follow.
+        by_logits: gradient by the decision unit's logits [N, K].
+        weight: the decision weights, which that goes through [K, C].
+        of_aux: a factor of these.
+        cost: what is added for each class [K, C].
+        of_gate: a factor of these.
+    """
 
-    @property
-    def end(self) -> int:
-        return self.start + len(self.y)
+    def __init__(
+        self,
+        y: Tensor,
+        start: int,
+        by_logits: Tensor,
+        weight: Tensor,
+        of_aux: float,
+        cost: Tensor,
+        of_gate: float,
+    ) -> None:
+        samples, (classes, self.channels) = y.shape[0], weight.shape
+        _agree(by_logits.shape == (samples, classes) and cost.shape == weight.shape)
+        self.start, self.end = start, start + samples
+        self._operands = (y, by_logits, weight, of_aux, cost, of_gate)
+        pointers = (by_logits.data_ptr(), weight.data_ptr(), cost.data_ptr(), y.data_ptr())
+        self.struct = _Addend(*pointers, start, self.end, classes, of_aux, of_gate)
 
     def matrix(self) -> Tensor:
         """The samples' rows [N, C]."""
-        inward, costs = self.weight.detach() * self.of_aux, self.cost * self.of_gate
-        return torch.addmm(costs[self.y], self.by_logits, inward)
-
-    def struct(self, grad: Tensor) -> _Addend:
-        """Itself for the kernels, which add it to `grad` without making the matrix."""
-        classes, channels = self.weight.shape
-        _agree(self.end <= len(grad) and channels == grad.shape[1])
-        _agree(self.by_logits.shape == (len(self.y), classes) and self.cost.shape[1] == channels)
-        tensors = (self.by_logits, self.weight, self.cost, self.y)
-        pointers = (x.data_ptr() for x in tensors)
-        return _Addend(*pointers, self.start, self.end, classes, self.of_aux, self.of_gate)
+        y, by_logits, weight, of_aux, cost, of_gate = self._operands
+        return torch.addmm((cost * of_gate)[y], by_logits, weight.detach() * of_aux)
 
 
 def _by_reference(more: Addend | None, grad: Tensor) -> Any:
-    return None if more is None else ctypes.byref(more.struct(grad))
+    if more is None:
+        return None
+    _agree(more.end <= grad.shape[0] and more.channels == grad.shape[1])
+    return ctypes.byref(more.struct)
 
 
 def by_input(
@@ -161,7 +163,7 @@ def by_input(
     """
     out = grad.new_empty(rows, weight.shape[1])
     operands = (grad, shown, _by_reference(more, grad), weight.contiguous())
-    _run("by_input", *operands, len(grad), *weight.shape, rows, out)
+    _run("by_input", *operands, grad.shape[0], *weight.shape, rows, out)
     return out
 
 
@@ -279,9 +281,9 @@ def judge(
         phi: sample counts [K], likewise.
     """
     classes, channels = weight.shape
-    rows = len(y)
-    _agree(a.shape == (rows, channels) and theta.shape == weight.shape and len(phi) == classes)
-    _agree(class_weight is None or len(class_weight) == classes)
+    rows = y.shape[0]
+    _agree(a.shape == (rows, channels) and theta.shape == weight.shape)
+    _agree(phi.shape[0] == classes and (class_weight is None or class_weight.shape[0] == classes))
     by_logits = a.new_empty(rows, classes)
     by_weight, cost = torch.empty_like(weight), torch.empty_like(weight)
     sums = _Three()
