@@ -55,18 +55,31 @@ def test_a_seed_gives_the_same_numbers_twice(prepared, split, settings):
         assert not np.array_equal(one.score, other.score)
 
 
-@pytest.mark.parametrize(("norm", "rtol"), [("none", 2e-4), ("batch", 3e-2)])
-def test_equals_a_plain_loop(prepared, split, norm, rtol):
+def without_idle_biases(model, act, in_channels, settings):
+    """A network that does not train the biases which batch normalisation takes away again."""
+    network = build_model(model, act, in_channels, settings)
+    if settings.norm == "batch":
+        for conv in network.convs:
+            conv.lin.bias.requires_grad_(False)
+            conv.lin_l.bias.requires_grad_(False)
+    return network
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_equals_a_plain_loop(prepared, split, norm, monkeypatch):
     """Step on the whole graph, then validate in eval mode with a pass of its own; keep the best.
 
     Few steps: sums in another order differ in their last digit, which Adam soon makes visible. Most
-    of all in a bias before batch normalisation, whose gradient is 0 but for such digits.
+    of all in a bias before batch normalisation: its gradient is 0 (1e-17 in double precision) and
+    5e-9 in float32, of either sign, from which Adam makes whole steps. They part the plain loop in
+    float32 from itself in double precision by 1.5 % of a score; without them, 5e-6 is left.
     """
     settings = TrainSettings(hidden=8, epochs=2, norm=norm)
     graph, adjacency = prepared
+    monkeypatch.setattr("aiec_graph.train.graph.build_model", without_idle_biases)
     result = train(prepared, split, "sage", "aiec", settings, 3)
     torch.manual_seed(3)
-    network = build_model("sage", "aiec", graph.x.shape[1], settings)
+    network = without_idle_biases("sage", "aiec", graph.x.shape[1], settings)
     index = torch.from_numpy(np.flatnonzero(split.train_mask))
     y = torch.from_numpy(graph.y)[index]
     weight = torch.tensor([1.0, (y == 0).sum() / (y == 1).sum()])
@@ -88,7 +101,7 @@ def test_equals_a_plain_loop(prepared, split, norm, rtol):
             best = (ap, epoch, score)
     assert result.best_epoch == best[1]
     assert result.val.ap == pytest.approx(best[0], abs=0.05)
-    np.testing.assert_allclose(result.score, best[2], rtol=rtol)
+    np.testing.assert_allclose(result.score, best[2], rtol=1e-4)
 
 
 def test_labels_outside_the_training_mask_never_reach_the_weights(prepared, split):
