@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from aiec_graph import native
-from aiec_graph.core.aiec import AIEC
+from aiec_graph.core.aiec import AIEC, ConsensusGate
 from aiec_graph.core.functional import gate_table
 from aiec_graph.core.layer_losses import Rows, take
 
@@ -52,12 +52,15 @@ def _sites(
         decision, counter, seen = layer.decision, layer.counter, layer._let_through
         if decision is None or counter is None or seen is None:
             return None
+        gate = layer.gate
+        if type(layer) is not AIEC or type(gate) is not ConsensusGate:
+            return None  # they may count and gate in a way of their own
         if layer.gate_norm != "abs" or layer.num_classes != logits.shape[1]:
             return None
         weight, theta, phi = decision.weight, counter.theta, counter.phi
         counts += [theta, phi]
         floats += [weight, seen.features]
-        table = gate_table(layer.gate.mode)
+        table = gate_table(gate.mode)
         parts = (layer.count == "all", table, theta, phi, layer.detach_aux)
         sites.append(_Site(seen.features, weight, *parts))
     made_for = (

@@ -162,6 +162,17 @@ def test_the_objective_equals_algorithm_1(samples, channels, classes, count):
             )
 
 
+def test_a_layer_that_gates_in_its_own_way_is_asked():
+    class Own(AIEC):
+        def gates(self):
+            return torch.ones(2, 4, dtype=torch.bool)
+
+    layer, x, y = Own(4), random(10, 4), torch.arange(10) % 2
+    out = layer(x.requires_grad_())
+    losses = AIECLoss(layer)(torch.zeros(10, 2), y)
+    assert losses.gate.item() == pytest.approx(out.mean().item(), rel=1e-5)
+
+
 def test_labels_outside_the_classes_never_reach_the_kernels():
     with pytest.raises((IndexError, RuntimeError)):
         AIECLoss(nn.Identity())(torch.zeros(3, 2), torch.tensor([0, 1, 2]))
