@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from docstring_parser import parse_from_object
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
@@ -18,9 +18,9 @@ from aiec_graph import __version__
 from aiec_graph.bench.config import BenchConfig, Override
 from aiec_graph.bench.variants import NAMED
 from aiec_graph.core import ACTIVATIONS
-from aiec_graph.data import DATASETS, TextGraph
+from aiec_graph.data import DATASETS, FEATURES, TextGraph
 from aiec_graph.errors import InputError, did_you_mean
-from aiec_graph.train import MODELS, TrainSettings
+from aiec_graph.train import MODELS, TREES, TrainSettings
 
 DEFAULT_SCALE = 0.1
 COMMANDS = (
@@ -241,6 +241,47 @@ def add_options(
             parser.add_argument(flag, action="store_true", help=text)
         else:
             parser.add_argument(flag, type=kind, default=default, help=text)
+
+
+C = TypeVar("C", bound=Any)
+
+
+def parse_config(command: str, description: str, defaults: C, arguments: list[str]) -> C:
+    """Reads the options of a command whose features are a list; a file may come first.
+
+    Args:
+        command: its name.
+        description: the first part of its help.
+        defaults: the command's dataclass, with the fields `text` and `train` among others.
+        arguments: after the command's name.
+
+    Raises:
+        InputError: an option or value cannot be used.
+    """
+    if arguments and not arguments[0].startswith("-"):
+        arguments = ["--config", *arguments]
+    parser = ArgumentParser(
+        prog=f"run_bench.py {command}",
+        description=description,
+        formatter_class=HelpFormatter,
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", action="config", help="Read options from a YAML file.")
+    known = {
+        **{"dataset": DATASETS, "model": MODELS, "act": act_names(ACTIVATIONS)},
+        **{"features": FEATURES, "trees": TREES},
+    }
+    add_options(parser, defaults, known, leave_out=("train", "text"))
+    add_options(parser, TextGraph(), {}, prefix="text_")
+    # The features are a list here, and each kind of them a part of the results.
+    add_options(parser, TrainSettings(), {}, leave_out=("features",))
+    values: dict[str, Any] = vars(parse(parser, arguments or ["--help"]))
+    values.pop("config")
+    names = [f.name for f in fields(TrainSettings) if f.name != "features"]
+    train = TrainSettings(**{name: values.pop(name) for name in names})
+    text = TextGraph(**{f.name: values.pop(f"text_{f.name}") for f in fields(TextGraph)})
+    return type(defaults)(**values, train=train, text=text)
 
 
 def parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:

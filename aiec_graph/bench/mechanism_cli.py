@@ -1,16 +1,9 @@
 """The commands `dynamics` and `planted`."""
 
-from dataclasses import fields
-from typing import Any
-
-from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from aiec_graph.bench.cli import HelpFormatter, act_names, add_options, parse
+from aiec_graph.bench.cli import parse_config
 from aiec_graph.bench.mechanism.config import MechanismConfig
-from aiec_graph.core import ACTIVATIONS
-from aiec_graph.data import DATASETS, FEATURES, TextGraph
-from aiec_graph.train import MODELS, TrainSettings
 
 DYNAMICS = """Shows what training does to channels, epoch by epoch: how many fall silent, which ones
 the gates mark and how often they change their mind, and whether relevant channels shrink.
@@ -43,7 +36,7 @@ def dynamics_command(arguments: list[str]) -> int:
     Raises:
         InputError: a name, option or value cannot be used.
     """
-    config = _config("dynamics", DYNAMICS, MechanismConfig(), arguments)
+    config = parse_config("dynamics", DYNAMICS, MechanismConfig(), arguments)
     from aiec_graph.bench.mechanism.dynamics import run_dynamics
 
     page = run_dynamics(config, Console(stderr=True))
@@ -61,38 +54,9 @@ def planted_command(arguments: list[str]) -> int:
         InputError: a name, option or value cannot be used.
     """
     defaults = MechanismConfig(act=PLANTED_ACTS, features=["standard"], seeds=10)
-    config = _config("planted", PLANTED, defaults, arguments)
+    config = parse_config("planted", PLANTED, defaults, arguments)
     from aiec_graph.bench.mechanism.planted import run_planted
 
     page = run_planted(config, Console(stderr=True))
     Console(soft_wrap=True).print(f"report: {page}", markup=False, highlight=False)
     return 0
-
-
-def _config(
-    command: str, description: str, defaults: MechanismConfig, arguments: list[str]
-) -> MechanismConfig:
-    if arguments and not arguments[0].startswith("-"):
-        arguments = ["--config", *arguments]
-    parser = ArgumentParser(
-        prog=f"run_bench.py {command}",
-        description=description,
-        formatter_class=HelpFormatter,
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--config", action="config", help="Read options from a YAML file.")
-    known = {
-        **{"dataset": DATASETS, "model": MODELS},
-        **{"act": act_names(ACTIVATIONS), "features": FEATURES},
-    }
-    add_options(parser, defaults, known, leave_out=("train", "text"))
-    add_options(parser, TextGraph(), {}, prefix="text_")
-    # The features are a list here, and each kind of them a part of the results.
-    add_options(parser, TrainSettings(), {}, leave_out=("features",))
-    values: dict[str, Any] = vars(parse(parser, arguments or ["--help"]))
-    values.pop("config")
-    names = [f.name for f in fields(TrainSettings) if f.name != "features"]
-    train = TrainSettings(**{name: values.pop(name) for name in names})
-    text = TextGraph(**{f.name: values.pop(f"text_{f.name}") for f in fields(TextGraph)})
-    return MechanismConfig(**values, train=train, text=text)

@@ -50,6 +50,25 @@ def write_settings(folder: Path, config_hash: str, settings: dict[str, Any]) -> 
         write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
+def lock_folder(folder: Path) -> FileLock:
+    """Makes a folder for results and holds it until the lock is released.
+
+    Raises:
+        InputError: it cannot be written, or another process holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"another run is writing to {folder}; name another --out") from None
+    except OSError as error:
+        raise InputError(
+            f"cannot write results to {folder}: {error.strerror or error}; name another --out"
+        ) from None
+    return lock
+
+
 class RunsFile:
     """`runs.csv` in a folder, locked against a second writer while it is open.
 
@@ -73,16 +92,7 @@ class RunsFile:
     ) -> None:
         self.path = folder / "runs.csv"
         self._columns, self._numbers = columns, numbers
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(folder / ".lock")
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise InputError(f"another run is writing to {folder}; name another --out") from None
-        except OSError as error:
-            raise InputError(
-                f"cannot write results to {folder}: {error.strerror or error}; name another --out"
-            ) from None
+        self._lock = lock_folder(folder)
         try:
             self._open()
         except OSError as error:

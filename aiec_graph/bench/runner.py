@@ -1,7 +1,7 @@
 """Runs every cell of a benchmark for every seed, and writes what came out."""
 
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +24,23 @@ from aiec_graph.bench.tables import (
 )
 from aiec_graph.bench.time_steps import by_time_step, collect, plot
 from aiec_graph.bench.variants import slug_of, title_of
-from aiec_graph.data import Graph, Source, Split, find_source, fractions, make_split
+from aiec_graph.data import (
+    Graph,
+    Source,
+    Split,
+    TextGraph,
+    find_source,
+    fractions,
+    load_dataset,
+    make_split,
+)
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
 from aiec_graph.metrics import Metrics
 from aiec_graph.train import Prepared, TrainResult, count_parameters, prepare_graph, train
 
 CHECKSUM_LENGTH = 12
+KEPT = 2  # data sets that a process of a pool holds
 TIME_STEPS = "time_steps"
 
 
@@ -147,6 +157,18 @@ def _run_one(
         )
     write_settings(config.folder, cell.config_hash, asdict(cell))
     runs.append(_row(cell, seed, result, peak, graph.checksum))
+
+
+@lru_cache(maxsize=KEPT)
+def prepared_data(
+    dataset: str, data_root: Path | None, simulate: float | None, text: TextGraph | None
+) -> Prepared:
+    """A data set made ready; a process of a pool keeps the last ones.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    return prepare_graph(load_dataset(dataset, data_root, simulate, text or TextGraph()))
 
 
 def split_of(cell: Cell | TreeCell, seed: int, graph: Graph) -> Split:

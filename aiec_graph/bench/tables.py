@@ -1,9 +1,10 @@
 """Mean ± standard deviation over the seeds, as a summary file and as tables to read."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.table import Table
@@ -56,9 +57,17 @@ def summarise(runs: pd.DataFrame, cells: list[Cell]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def mean_and_std(mean: float, std: float) -> str:
-    """As in the paper's tables; of one seed there is no deviation."""
-    return f"{mean:.1f}" if math.isnan(std) else f"{mean:.1f} ± {std:.1f}"
+def mean_and_std(mean: float, std: float, digits: int = 1) -> str:
+    """As in the paper's tables; of one seed there is no deviation, and of no number no text."""
+    if math.isnan(mean):
+        return ""
+    text = f"{mean:.{digits}f}"
+    return text if math.isnan(std) else f"{text} ± {std:.{digits}f}"
+
+
+def markdown(rows: Iterable[Mapping[Any, str]]) -> str:
+    """A table of texts as Markdown, a row a mapping from its columns; what is missing is empty."""
+    return pd.DataFrame(list(rows)).fillna("").to_markdown(index=False, disable_numparse=True)
 
 
 @dataclass(frozen=True)

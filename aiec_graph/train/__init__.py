@@ -6,6 +6,7 @@ from aiec_graph.train.graph import (
     Prepared,
     TrainResult,
     prepare_graph,
+    set_up,
     train,
 )
 from aiec_graph.train.models import MODELS, build_model, check_settings, count_parameters
@@ -26,6 +27,7 @@ __all__ = [
     "check_settings",
     "count_parameters",
     "prepare_graph",
+    "set_up",
     "train",
     "train_trees",
     "with_neighbours",

@@ -87,13 +87,8 @@ def train(
         DivergedError: the loss or the outputs became NaN or infinite.
     """
     graph, adjacency = prepared
-    torch.manual_seed(seed)
-    preprocessor = Preprocessor.fit(graph, split.train_mask, settings.features)
-    x = preprocessor.transform(graph)
-    network = build_model(model, act, x.shape[1], settings)
-    torch.manual_seed(seed)  # the same dropout for every activation
-    run = FullBatch(prepared, split, network, x, settings)
-    del x  # training has its own part of it
+    run, preprocessor = set_up(prepared, split, model, act, settings, seed)
+    network = run.network
     best_ap, best_epoch, best_state, epoch = -1.0, 0, {}, 0
     started = time.perf_counter()
     for epoch in range(1, settings.epochs + 1):
@@ -116,6 +111,24 @@ def train(
     score = _score(_predict(network, x if corrupt is None else corrupt(x), adjacency))
     val, test = (evaluate(graph.y[m], score[m]) for m in (split.val_mask, split.test_mask))
     return TrainResult(network, preprocessor, score, val, test, best_epoch, epoch, seconds / epoch)
+
+
+def set_up(
+    prepared: Prepared, split: Split, model: str, act: str, settings: TrainSettings, seed: int
+) -> tuple["FullBatch", Preprocessor]:
+    """Readies a run before its first epoch; the arguments are those of `train`.
+
+    Returns:
+        The run, and what makes the inputs of its network, of which the run holds only the part
+        that it trains on.
+    """
+    graph = prepared.graph
+    torch.manual_seed(seed)
+    preprocessor = Preprocessor.fit(graph, split.train_mask, settings.features)
+    x = preprocessor.transform(graph)
+    network = build_model(model, act, x.shape[1], settings)
+    torch.manual_seed(seed)  # the same dropout for every activation
+    return FullBatch(prepared, split, network, x, settings), preprocessor
 
 
 class FullBatch:

@@ -10,7 +10,6 @@ import yaml
 
 from aiec_graph.bench.cli import main
 from aiec_graph.bench.config import Cell
-from aiec_graph.bench.mechanism import history as history_module
 from aiec_graph.bench.mechanism.attribution import total_effects
 from aiec_graph.bench.mechanism.history import History, follow
 from aiec_graph.bench.mechanism.measures import epoch_rows, verdict_rows
@@ -80,7 +79,7 @@ def test_the_gates_are_those_that_the_next_step_takes(prepared, monkeypatch):
                 layers.append(act.gate(act.counter.theta, act.counter.phi, weight))
             used.append(torch.stack(layers).numpy())
 
-    monkeypatch.setattr(history_module, "FullBatch", Spied)
+    monkeypatch.setattr("aiec_graph.train.graph.FullBatch", Spied)
     history = follow(cell(), SEED, prepared).history
     np.testing.assert_array_equal(history.gates[:-1], np.stack(used)[1:])
     np.testing.assert_array_equal(history.gates, history.intrinsic & history.extrinsic)

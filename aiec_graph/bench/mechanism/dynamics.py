@@ -11,7 +11,13 @@ from aiec_graph.bench.mechanism.config import MechanismConfig
 from aiec_graph.bench.mechanism.dynamics_figure import draw
 from aiec_graph.bench.mechanism.dynamics_page import write_page
 from aiec_graph.bench.mechanism.history import History, follow
-from aiec_graph.bench.mechanism.measures import end_rows, epoch_rows, over_seeds, verdict_rows
+from aiec_graph.bench.mechanism.measures import (
+    PLACE,
+    end_rows,
+    epoch_rows,
+    over_seeds,
+    verdict_rows,
+)
 from aiec_graph.bench.mechanism.store import Arrays, Run, finish
 from aiec_graph.files import write_whole
 from aiec_graph.train import Prepared
@@ -54,7 +60,7 @@ def run_dynamics(config: MechanismConfig, console: Console) -> Path:
     tables = {
         "epochs": epochs,
         "end": ends,
-        "summary": over_seeds(ends),
+        "summary": over_seeds(ends, [*PLACE, "act", "layer", "class"]),
         "verdicts": pd.DataFrame(verdicts),
         "losses": _named_first(pd.concat(losses, ignore_index=True)),
     }

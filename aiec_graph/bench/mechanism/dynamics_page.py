@@ -8,7 +8,7 @@ import pandas as pd
 
 from aiec_graph.bench.mechanism.config import MechanismConfig
 from aiec_graph.bench.mechanism.measures import LAST, PLACE, RATIO
-from aiec_graph.bench.tables import MODEL_NAMES
+from aiec_graph.bench.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
 
@@ -87,9 +87,9 @@ def _table(rows: pd.DataFrame) -> str:
                     parts = (row[f"{name}_{how}"] for how in ("median", "min", "max"))
                     line[title] = _span(*parts)
                 else:
-                    line[title] = _entry(row[f"{name}_mean"], row[f"{name}_std"], digits)
+                    line[title] = mean_and_std(row[f"{name}_mean"], row[f"{name}_std"], digits)
         shown.append(line)
-    return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True)
+    return markdown(shown)
 
 
 def _verdicts(rows: pd.DataFrame) -> str:
@@ -102,19 +102,11 @@ def _verdicts(rows: pd.DataFrame) -> str:
             ("importance", "AP lost"),
             ("important_%", "important %"),
         ):
-            line[title] = _entry(
+            line[title] = mean_and_std(
                 own[name].mean(), own[name].std(), 2 if name == "importance" else 1
             )
         shown.append(line)
-    frame = pd.DataFrame(shown).sort_values("layer", kind="stable")
-    return frame.to_markdown(index=False, disable_numparse=True)
-
-
-def _entry(mean: float, std: float, digits: int) -> str:
-    if pd.isna(mean):
-        return ""
-    text = f"{mean:.{digits}f}"
-    return text if pd.isna(std) else f"{text} ± {std:.{digits}f}"
+    return markdown(sorted(shown, key=lambda line: line["layer"]))
 
 
 def _span(median: float, least: float, most: float) -> str:

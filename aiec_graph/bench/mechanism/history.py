@@ -16,10 +16,10 @@ from aiec_graph.channels import judge_channels
 from aiec_graph.core import AIEC
 from aiec_graph.core import functional as F
 from aiec_graph.core.objective import Losses
-from aiec_graph.data import Graph, Preprocessor, Split
+from aiec_graph.data import Graph, Split
 from aiec_graph.metrics import average_precision
 from aiec_graph.nn.networks import GNN
-from aiec_graph.train import DivergedError, FullBatch, Prepared, build_model
+from aiec_graph.train import DivergedError, FullBatch, Prepared, set_up
 
 CLASSES = ("normal", "anomalous")
 
@@ -89,13 +89,9 @@ def follow(cell: Cell, seed: int, prepared: Prepared) -> Followed:
     graph, adjacency = prepared
     graph = cell.conditions.add_noise(graph, seed)
     split = split_of(cell, seed, graph)
-    # As `train` sets it up, so that the run is the benchmark's.
-    torch.manual_seed(seed)
-    preprocessor = Preprocessor.fit(graph, split.train_mask, cell.settings.features)
-    x = preprocessor.transform(graph)
-    network = build_model(cell.model, cell.act, x.shape[1], cell.settings)
-    torch.manual_seed(seed)
-    run = FullBatch(Prepared(graph, adjacency), split, network, x, cell.settings)
+    parts = (Prepared(graph, adjacency), split, cell.model, cell.act, cell.settings, seed)
+    run, preprocessor = set_up(*parts)
+    network = run.network
     watch = _Watch(run)
     best, best_state = -1, {}
     for epoch in range(cell.settings.epochs):
@@ -111,7 +107,7 @@ def follow(cell: Cell, seed: int, prepared: Prepared) -> Followed:
     history = watch.history()
     run.objective.forget()
     network.load_state_dict(best_state)
-    return Followed(history, network.eval(), best, graph, split, x)
+    return Followed(history, network.eval(), best, graph, split, preprocessor.transform(graph))
 
 
 class _Watch:

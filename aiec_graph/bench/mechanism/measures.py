@@ -93,11 +93,16 @@ def end_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return late.groupby([*RUN, "layer", "class"], sort=False)[numbers].mean().reset_index()
 
 
-def over_seeds(ends: pd.DataFrame) -> pd.DataFrame:
-    """Mean, standard deviation, median, least and most of each number over the seeds."""
-    by = [*PLACE, "act", "layer", "class"]
-    numbers = [c for c in ends if c not in (*by, "seed")]
-    grouped = ends.groupby(by, sort=False)[numbers].agg(["mean", "std", "median", "min", "max"])
+def over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Mean, standard deviation, median, least and most of each number over the seeds.
+
+    Args:
+        rows: with a column `seed`.
+        by: the columns that tell what is one over the seeds.
+    """
+    numbers = [c for c in rows if c not in (*by, "seed")]
+    how = ["mean", "std", "median", "min", "max"]
+    grouped = rows.groupby(by, sort=False, dropna=False)[numbers].agg(how)
     grouped.columns = [f"{name}_{how}" for name, how in grouped.columns]
     return grouped.reset_index()
 

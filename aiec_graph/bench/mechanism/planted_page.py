@@ -9,9 +9,9 @@ import pandas as pd
 
 from aiec_graph.bench.mechanism.config import MechanismConfig
 from aiec_graph.bench.mechanism.history import CLASSES
-from aiec_graph.bench.mechanism.measures import PLACE
-from aiec_graph.bench.mechanism.readings import READINGS, over_seeds
-from aiec_graph.bench.tables import MODEL_NAMES
+from aiec_graph.bench.mechanism.measures import PLACE, over_seeds
+from aiec_graph.bench.mechanism.readings import READINGS
+from aiec_graph.bench.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.bench.variants import title_of
 from aiec_graph.data.simulators.marker import Planted
 from aiec_graph.files import write_whole
@@ -150,9 +150,9 @@ def _shares(rows: pd.DataFrame) -> str:
             ("noise_majority_%", "noise majority %"),
             ("val_ap", "validation AP"),
         ):
-            line[title] = _entry(row[f"{name}_mean"], row[f"{name}_std"])
+            line[title] = mean_and_std(row[f"{name}_mean"], row[f"{name}_std"])
         shown.append(line)
-    return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True)
+    return markdown(shown)
 
 
 def _marked(rows: pd.DataFrame) -> str:
@@ -173,12 +173,6 @@ def _marked(rows: pd.DataFrame) -> str:
                 ("channels_marked_%", "marked %"),
             ):
                 column = f"{kind}_{name}"
-                line[f"{kind}: {title}"] = _entry(row[f"{column}_mean"], row[f"{column}_std"])
+                line[f"{kind}: {title}"] = mean_and_std(row[f"{column}_mean"], row[f"{column}_std"])
         shown.append(line)
-    return pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True)
-
-
-def _entry(mean: float, std: float) -> str:
-    if pd.isna(mean):
-        return ""
-    return f"{mean:.1f}" if pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
+    return markdown(shown)

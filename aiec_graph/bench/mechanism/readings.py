@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.bench.mechanism.history import CLASSES
@@ -98,11 +97,3 @@ def share_rows(found: Found) -> list[dict[str, Any]]:
     noise, signal = found.output
     rows.append({"where": "margin", "median_%": 100 * noise / (noise + signal)})
     return rows
-
-
-def over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Mean and standard deviation over the seeds of every number but the seed."""
-    numbers = [c for c in rows if c not in (*by, "seed")]
-    grouped = rows.groupby(by, sort=False, dropna=False)[numbers].agg(["mean", "std"])
-    grouped.columns = [f"{name}_{how}" for name, how in grouped.columns]
-    return grouped.reset_index()

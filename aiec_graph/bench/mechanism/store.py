@@ -1,26 +1,24 @@
 """Runs in parallel, each kept as a file once it has ended, so that stopped work goes on."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from rich.console import Console
 
 from aiec_graph.bench.config import Cell
 from aiec_graph.bench.mechanism.config import MechanismConfig
-from aiec_graph.bench.runner import CHECKSUM_LENGTH, progress_bar
-from aiec_graph.data import TextGraph, find_source, load_dataset
-from aiec_graph.errors import InputError
+from aiec_graph.bench.results import lock_folder
+from aiec_graph.bench.runner import CHECKSUM_LENGTH, prepared_data, progress_bar
+from aiec_graph.data import TextGraph, find_source
 from aiec_graph.files import write_whole
-from aiec_graph.train import Prepared, prepare_graph
+from aiec_graph.train import Prepared
 
-KEPT = 2  # data sets that a process holds
 RUNS = "runs"
 Arrays = dict[str, NDArray[Any]]
 Work = Callable[[Cell, int, Prepared], Arrays]
@@ -82,16 +80,11 @@ def finish(
         for seed in config.trial_seeds():
             stem = f"v{version}_{cell.config_hash}_{checksums[cell.dataset]}_{seed}"
             runs.append(Run(cell, seed, folder / RUNS / f"{stem}.npz"))
+    lock = lock_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            _make(config, [run for run in runs if not run.path.exists()], len(runs), work, console)
-    except Timeout:
-        raise InputError(f"another run is writing to {folder}; name another --out") from None
-    except OSError as error:
-        raise InputError(
-            f"cannot write results to {folder}: {error.strerror or error}; name another --out"
-        ) from None
+        _make(config, [run for run in runs if not run.path.exists()], len(runs), work, console)
+    finally:
+        lock.release()
     return runs
 
 
@@ -111,13 +104,6 @@ def _make(
 def _make_one(data_root: Path | None, work: Work, run: Run) -> None:
     torch.set_num_threads(1)
     cell = run.cell
-    prepared = _prepared(cell.dataset, data_root, cell.simulate, cell.text)
+    prepared = prepared_data(cell.dataset, data_root, cell.simulate, cell.text)
     arrays = work(cell, run.seed, prepared)
     write_whole(run.path, lambda draft: np.savez_compressed(draft, **arrays))  # pyright: ignore
-
-
-@lru_cache(maxsize=KEPT)
-def _prepared(
-    dataset: str, data_root: Path | None, simulate: float | None, text: TextGraph | None
-) -> Prepared:
-    return prepare_graph(load_dataset(dataset, data_root, simulate, text or TextGraph()))

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ from aiec_graph.bench.runner import (
     CHECKSUM_LENGTH,
     key_columns,
     metric_columns,
+    prepared_data,
     split_of,
     train_cell,
 )
-from aiec_graph.data import Split, TextGraph, load_dataset
-from aiec_graph.train import DivergedError, Prepared, prepare_graph, train_trees
+from aiec_graph.data import Split
+from aiec_graph.train import DivergedError, Prepared, train_trees
 
-KEPT = 2  # data sets that a process holds
 COLUMNS = [
     *("dataset", "simulated", "split", "features", "model", "act", "seed"),
     *METRIC_COLUMNS,
@@ -50,7 +49,7 @@ def run_tasks(
 def _run(task: Task, data_root: Path | None) -> tuple[Task, dict[str, Any] | str]:
     torch.set_num_threads(1)
     cell, seed = task
-    prepared = _prepared(cell.dataset, data_root, cell.simulate, cell.text)
+    prepared = prepared_data(cell.dataset, data_root, cell.simulate, cell.text)
     started = time.perf_counter()
     try:
         row = _fit(cell, seed, prepared)
@@ -84,10 +83,3 @@ def _fit(cell: Cell | TreeCell, seed: int, prepared: Prepared) -> dict[str, Any]
 def _checksum(split: Split) -> str:
     masks = np.packbits(np.stack(list(split.masks().values())))
     return xxh3_64_hexdigest(masks.tobytes())
-
-
-@lru_cache(maxsize=KEPT)
-def _prepared(
-    dataset: str, data_root: Path | None, simulate: float | None, text: TextGraph | None
-) -> Prepared:
-    return prepare_graph(load_dataset(dataset, data_root, simulate, text or TextGraph()))

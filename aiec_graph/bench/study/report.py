@@ -1,6 +1,5 @@
 """A study's report: a Markdown page with its tables and figures, and the tables as CSV."""
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from aiec_graph.bench.study.compare import across, collect, comparisons, means, 
 from aiec_graph.bench.study.figures import factor_plot, forest_plot, rank_plot
 from aiec_graph.bench.study.plan import Group, StudyConfig
 from aiec_graph.bench.study.statistics import LEVEL
-from aiec_graph.bench.tables import MODEL_NAMES, mean_and_std
+from aiec_graph.bench.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.bench.variants import title_of
 from aiec_graph.files import whole_folder
 
@@ -152,7 +151,7 @@ def _results(config: StudyConfig, table: pd.DataFrame, pairs: pd.DataFrame) -> l
                 found = look_up_paper(str(dataset), str(model), str(act))
                 row["paper AUC / AP / Rec@K"] = "" if found is None else " / ".join(map(str, found))
             rows.append(row)
-        page += [f"### {dataset}", _markdown(rows)]
+        page += [f"### {dataset}", markdown(rows)]
     return page
 
 
@@ -186,7 +185,7 @@ def _by_level(table: pd.DataFrame, factor: str) -> list[str]:
             for cell in group.to_dict("records"):
                 row[str(cell["level"])] = mean_and_std(cell["test_ap_mean"], cell["test_ap_std"])
             rows.append(row)
-        page += [f"### {', '.join(map(str, place))} features", _markdown(rows)]
+        page += [f"### {', '.join(map(str, place))} features", markdown(rows)]
     return page
 
 
@@ -211,7 +210,7 @@ def _pairs_table(pairs: pd.DataFrame, factor: str | None, wanted: float) -> str:
                 f"seeds for {wanted:g}": "never" if needed == float("inf") else f"{needed:.0f}",
             }
         )
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _across_table(frame: pd.DataFrame) -> str:
@@ -227,7 +226,7 @@ def _across_table(frame: pd.DataFrame) -> str:
         }
         for row in frame.to_dict("records")
     ]
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def _choice(
@@ -251,11 +250,7 @@ def _choice(
 
 def _choices_table(choices: pd.DataFrame) -> str:
     shown = choices.drop(columns=["config_hash"]).dropna(axis=1, how="all")
-    return _markdown(
+    return markdown(
         {k: "" if pd.isna(v) else f"{v:.4g}" if isinstance(v, float) else str(v) for k, v in r}
         for r in (row.items() for row in shown.to_dict("records"))
     )
-
-
-def _markdown(rows: Iterable[dict[Any, str]]) -> str:
-    return pd.DataFrame(list(rows)).fillna("").to_markdown(index=False, disable_numparse=True)
