@@ -176,6 +176,8 @@ class Cell:
             del parts["conditions"]
         if self.model != "sage":
             del settings["aggr"]
+        if settings["weight_decay"] == 0:
+            del settings["weight_decay"]
         if self.act != "aiec":
             for name in ONLY_AIEC:
                 del settings[name]

@@ -14,6 +14,8 @@ from aiec_graph.core.activations import AIEC_OPTIONS
 from aiec_graph.errors import InputError, did_you_mean
 
 LAMBDAS = ("lambda_aux", "lambda_gate")
+SETTINGS = (*LAMBDAS, *AIEC_OPTIONS, "form")
+"""What may stand behind `aiec:`; `form` is for graphs alone (`aiec_graph.train.forms`)."""
 AUX_ONLY = "aux_only"
 ABLATIONS: dict[str, dict[str, Any]] = {
     AUX_ONLY: {"lambda_gate": 0.0},
@@ -24,9 +26,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "union": {"gate": "union"},
 }
 """The paper's Table 3, beside `aiec` itself, which is the consensus."""
-FORMS: dict[str, dict[str, Any]] = {"aiec_share": {"gate_norm": "share"}}
-"""Forms that are not the paper's; docs/better-form.md says what they are good for."""
-NAMED = ABLATIONS | FORMS
+NAMED = ABLATIONS | {"aiec_share": {"form": "share"}}
+"""What has a name of its own, the one form that stands in the main table included."""
 
 TITLES = {
     "softplus": "Softplus",
@@ -112,11 +113,10 @@ def parse_variant(text: str, known: Iterable[str]) -> Variant:
     changes: dict[str, Any] = {}
     for part in rest.split(","):
         key, equals, value = part.partition("=")
-        if key not in (*LAMBDAS, *AIEC_OPTIONS) or not equals:
-            keys = (*LAMBDAS, *AIEC_OPTIONS)
+        if key not in SETTINGS or not equals:
             raise InputError(
                 f"{text!r}: {part!r} is not SETTING=VALUE with a setting of AIEC."
-                f"{did_you_mean(key, keys)} Known: {', '.join(keys)}"
+                f"{did_you_mean(key, SETTINGS)} Known: {', '.join(SETTINGS)}"
             )
         changes[key] = _number(value, text) if key in (*LAMBDAS, "tau") else _plain(value)
     return Variant("aiec", changes)
@@ -138,7 +138,8 @@ def label_of(act: str, settings: AIECSettings, changes: Mapping[str, Any]) -> st
     if act != "aiec":
         return act
     gated = settings.lambda_gate > 0 and settings.act_options.get("gate") != "none"
-    own = dict(changes) if gated else {k: v for k, v in changes.items() if "gate" not in k}
+    idle = () if gated else ("lambda_gate", "gate", "gate_norm", "form")
+    own = {k: v for k, v in changes.items() if k not in idle}
     if gated and own in NAMED.values():
         return next(name for name, same in NAMED.items() if same == own)
     parts = [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in own.items()]
@@ -149,7 +150,12 @@ def title_of(label: str) -> str:
     """A label as tables and figures show it."""
     act, _, rest = label.partition(":")
     parts = [part.partition("=") for part in rest.split(",") if part]
-    return " ".join([TITLES[act], *(f"{SETTING_TITLES.get(k, k)} {v}" for k, _, v in parts)])
+    # A form is called by its name alone.
+    named = (
+        v.replace("_", " ") if k == "form" else f"{SETTING_TITLES.get(k, k)} {v}"
+        for k, _, v in parts
+    )
+    return " ".join([TITLES[act], *named])
 
 
 def swept(label: str) -> tuple[str, float] | None:

@@ -148,8 +148,7 @@ class AIEC(ChannelwiseActivation):
         tau: threshold of the TAU.
         gate: mode of the CGU: "consensus", "union", "intrinsic", "extrinsic", "all" or "none".
         count: whether the ACU counts the samples that the DMU classifies "correct"ly, or "all".
-        gate_norm: reading of eq. 13: "abs", "vector", "square" or "batch"; or "share", a form of
-            our own that divides by the whole response (`functional.gate_loss`).
+        gate_norm: reading of eq. 13: "abs", "vector", "square" or "batch" (`functional.gate_loss`).
         detach_aux: keep the auxiliary loss from flowing into the features.
         pooling: global feature of a token sequence: "mean" or "class_token".
 
@@ -300,6 +299,16 @@ class AIEC(ChannelwiseActivation):
             raise RuntimeError("this AIEC is unbuilt and has no gates yet")
         return self.gate(self.counter.theta, self.counter.phi, self.decision.weight)
 
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        """What a unit of response adds to L_gate [K, C] (eq. 13), without gradient.
+
+        Args:
+            gates: G [K, C].
+            seen: as for `losses`.
+            one_hot: as for `observe`.
+        """
+        return F.gate_cost(gates, one_hot)
+
     def losses(
         self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -318,14 +327,13 @@ class AIEC(ChannelwiseActivation):
             self.counter.add(seen.theta, seen.phi)
         gates = self.gates()
         assert self.decision is not None
-        norm = self.gate_norm
-        literal = norm == "abs"
-        cost = F.gate_cost(gates if literal else torch.zeros_like(gates), one_hot)
+        literal = self.gate_norm == "abs"
+        cost = self.gate_cost(gates if literal else torch.zeros_like(gates), seen, one_hot)
         weight = self.decision.weight.to(one_hot.dtype)
         parts = (seen.a, seen.log_p, target, one_hot, cost, rows, self.detach_aux)
         aux, gate = layer_losses(seen.features, weight, *parts)
         if not literal:
-            gate = F.gate_loss(take(seen.features, rows), one_hot, gates, norm)
+            gate = F.gate_loss(take(seen.features, rows), one_hot, gates, self.gate_norm)
         return aux, gate
 
     def __getstate__(self) -> dict[str, object]:

@@ -137,11 +137,9 @@ def gate_cost(gates: Tensor, one_hot: Tensor) -> Tensor:
     return gates.to(one_hot.dtype) / (gated * max(len(one_hot), 1))
 
 
-GATE_NORMS = ("abs", "vector", "square", "batch", "share")
+GATE_NORMS = ("abs", "vector", "square", "batch")
 # Keeps the gradient of a root finite where all gated responses are 0.
 VECTOR_EPS = 1e-12
-# Keeps a share defined where a sample has no response at all.
-SHARE_EPS = 1e-12
 
 
 def gate_loss(a: Tensor, one_hot: Tensor, gates: Tensor, norm: str = "abs") -> Tensor:
@@ -151,14 +149,11 @@ def gate_loss(a: Tensor, one_hot: Tensor, gates: Tensor, norm: str = "abs") -> T
         a: global features [N, C], non-negative.
         one_hot: labels [N, K] in the dtype of `a`.
         gates: G [K, C].
-        norm: how a sample's gated responses are measured, each but the last divided by Σ_c G_kc:
+        norm: how a sample's gated responses are measured, each divided by Σ_c G_kc:
             "abs" is Σ_c a_c, the literal reading of eq. 13;
             "square" is Σ_c a_c²;
             "vector" is the 2-norm over the sample's gated channels;
-            "batch" is Σ_c of the channel's 2-norm over the samples of the same class;
-            "share", which is not the paper's, is Σ_c a_c over the gated channels divided by Σ_c a_c
-            over all: within [0, 1] and free of scale, so that nothing is gained by shrinking the
-            relevant channels along with the irrelevant ones.
+            "batch" is Σ_c of the channel's 2-norm over the samples of the same class.
 
     Returns:
         The sum of the per-sample losses divided by N, a scalar. A class whose gate is empty
@@ -170,9 +165,6 @@ def gate_loss(a: Tensor, one_hot: Tensor, gates: Tensor, norm: str = "abs") -> T
     if norm in ("abs", "square"):
         response = one_hot.T @ (a if norm == "abs" else a.square())
         return (gate_cost(gates, one_hot) * response).sum()
-    if norm == "share":
-        gated = ((a @ g.T) * one_hot).sum(1)
-        return (gated / (a.sum(1) + SHARE_EPS)).sum() / samples
     if norm == "vector":
         energy = ((a.square() @ g.T) * one_hot).sum(1)
         size = (energy + VECTOR_EPS).sqrt() - VECTOR_EPS**0.5

@@ -168,10 +168,11 @@ class FullBatch:
         class_weight = torch.tensor([1.0, (len(train) - anomalous) / anomalous])
         self.objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate, class_weight)
         parameters = list(network.parameters())
+        decay = settings.weight_decay
         self.optimizer = (
             native.Adam(parameters, settings.lr)
-            if native.usable(*parameters)
-            else torch.optim.Adam(parameters, settings.lr, fused=True)
+            if decay == 0 and native.usable(*parameters)
+            else torch.optim.Adam(parameters, settings.lr, weight_decay=decay, fused=True)
         )
         self._logits: Tensor | None = None
 

@@ -25,6 +25,8 @@ class TrainSettings:
     """Each layer after the first adds its input to its output."""
     lr: float = 0.01
     """Learning rate of Adam."""
+    weight_decay: float = 0.0
+    """Adam's L2 penalty: this times a weight is added to its gradient."""
     epochs: int = 200
     """Largest number of epochs; in full batch, one epoch is one step."""
     patience: int = 50
@@ -37,4 +39,5 @@ class TrainSettings:
     lambda_gate: float = 0.1
     """AIEC: weight of the gate loss; 0 leaves the auxiliary loss alone, which is not AIEC."""
     act_options: dict[str, Any] = field(default_factory=dict)
-    """AIEC: its further options, such as {gate: union, count: all, gate_norm: square, tau: 0.1}."""
+    """AIEC: its further options, such as {gate: union, count: all, gate_norm: square, tau: 0.1};
+    {form: share} and its like train with a form that is not the paper's (docs/better-form.md)."""

@@ -70,10 +70,6 @@ def oracle(a, y, weight, theta, phi, *, gate, count, gate_norm, class_weight=Non
         elif gate_norm == "vector":
             size = math.sqrt(sum((a[i][c] * g[c]) ** 2 for c in range(channels)))
             gate_loss += size / gated / n
-        elif gate_norm == "share":
-            whole = sum(a[i])
-            part = sum(a[i][c] * g[c] for c in range(channels))
-            gate_loss += part / whole / n if whole > 0 else 0.0
         same = [j for j in range(n) if y[j] == y[i]]
         for c in range(channels):
             if gate_norm == "batch":
@@ -84,9 +80,6 @@ def oracle(a, y, weight, theta, phi, *, gate, count, gate_norm, class_weight=Non
                         gate_by_a[j][c] += g[c] * a[j][c] / size / gated / n
             elif gate_norm == "abs":
                 gate_by_a[i][c] += g[c] / gated / n
-            elif gate_norm == "share":
-                if whole > 0:
-                    gate_by_a[i][c] += (g[c] * whole - part) / whole**2 / n
             elif gate_norm == "square":
                 gate_by_a[i][c] += 2 * g[c] * a[i][c] / gated / n
             elif size > 0:

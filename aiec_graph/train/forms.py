@@ -1,0 +1,285 @@
+"""Forms of AIEC that are not the paper's: what was tried to make suppression pay on graphs.
+
+None is ahead of tuned ReLU (docs/better-form.md, which repeats every comparison), so none is in the
+core. Each changes one thing about `AIEC` and keeps the rest: `--act aiec:form=share` trains with
+one. They count on full batches: an epoch is one step, and `losses` is called once in it.
+
+Shapes are those of the core: N labelled samples, M nodes, C channels, K classes.
+"""
+
+import torch
+import torch.nn.functional as torch_F
+from torch import Tensor
+
+from aiec_graph.core import AIEC
+from aiec_graph.core import functional as F
+from aiec_graph.core.aiec import Evidence
+from aiec_graph.core.layer_losses import Rows, take
+
+TINY = 1e-12
+"""Keeps quotients of responses defined where there is none."""
+
+
+class Form(AIEC):
+    """AIEC that knows the number of the step and its place in the network."""
+
+    step = 0
+    """Number of the training step, from 1."""
+    is_first = is_last = False
+    """Whether it is the network's first or last AIEC layer."""
+
+    def losses(
+        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        self.step += 1
+        return super().losses(seen, rows, one_hot, target)
+
+    def assessments(self) -> tuple[Tensor, Tensor]:
+        """Relative firing rates (0 where nothing was counted) and decision weights, both [K, C].
+
+        The weights are in units of their class's standard deviation, so that a margin means the
+        same in every layer.
+        """
+        assert self.counter is not None
+        assert self.decision is not None
+        weight = self.decision.weight.detach()
+        spread = weight.std(1, keepdim=True) + TINY
+        return self.counter.firing_rate.nan_to_num(0.0), weight / spread
+
+    def counted(self) -> Tensor:
+        """Which classes have a counted sample [K, 1]; the others have no gate."""
+        assert self.counter is not None
+        return (self.counter.phi > 0)[:, None]
+
+
+# What the gate loss is measured by.
+
+
+class Share(Form):
+    """Gated response over the whole response of a sample: within 0 and 1, free of scale.
+
+    Nothing is gained by shrinking the relevant channels along with the irrelevant ones.
+    """
+
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        return one_hot.new_zeros(gates.shape)
+
+    def losses(
+        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        aux, _ = super().losses(seen, rows, one_hot, target)
+        a = take(seen.features, rows)
+        gated = ((a @ self.gates().to(a.dtype).T) * one_hot).sum(1)
+        return aux, (gated / (a.sum(1) + TINY)).sum() / max(len(a), 1)
+
+
+class Scale(Form):
+    """Divided by the mean response of all channels, which takes no gradient."""
+
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        return F.gate_cost(gates, one_hot) / (seen.a.mean() + TINY)
+
+
+class Width(Form):
+    """λ_gate in proportion to the width, as given at 32 channels."""
+
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        return F.gate_cost(gates, one_hot) * (gates.shape[1] / 32)
+
+
+class Loss(Form):
+    """λ_gate in proportion to the layer's present auxiliary loss."""
+
+    def losses(
+        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        aux, gate = super().losses(seen, rows, one_hot, target)
+        return aux, gate * aux.detach()
+
+
+class Gradient(Form):
+    """λ_gate 1 gives the gate loss the auxiliary loss's size of gradient by the features."""
+
+    def losses(
+        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        aux, gate = super().losses(seen, rows, one_hot, target)
+        assert self.decision is not None
+        with torch.no_grad():
+            by_logits = seen.log_p.exp() * target.sum(1, keepdim=True) - target
+            of_aux = (by_logits @ self.decision.weight.to(one_hot.dtype)).norm()
+            of_gate = (one_hot @ self.gate_cost(self.gates(), seen, one_hot)).norm()
+        return aux, gate * (of_aux / (of_gate + TINY))
+
+
+class BeforeActivation(Form):
+    """Acts on softplus of what enters the threshold, so that silent channels are pushed as well."""
+
+    entered: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.__dict__["entered"] = x if self.training else None
+        return super().forward(x)
+
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        return one_hot.new_zeros(gates.shape)
+
+    def losses(
+        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        aux, _ = super().losses(seen, rows, one_hot, target)
+        assert self.entered is not None
+        response = torch_F.softplus(take(self.entered, rows))
+        self.__dict__["entered"] = None
+        return aux, F.gate_loss(response, one_hot, self.gates())
+
+
+class Balanced(Form):
+    """Every class's mean has the same weight, however rare the class is."""
+
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        per_class = len(one_hot) / (one_hot.shape[1] * one_hot.sum(0).clamp(min=1))
+        return F.gate_cost(gates, one_hot) * per_class[:, None]
+
+
+class AllNodes(Form):
+    """Over all nodes: one without a label counts for each class as its decision unit sees it."""
+
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        return one_hot.new_zeros(gates.shape)
+
+    def losses(
+        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        aux, _ = super().losses(seen, rows, one_hot, target)
+        assert self.decision is not None
+        with torch.no_grad():
+            belongs = self.decision(seen.features.detach()).softmax(1)
+            belongs[slice(None) if rows is None else rows] = one_hot
+        return aux, F.gate_loss(seen.features, belongs, self.gates())
+
+
+# When and where it acts.
+
+RAMP = 50
+"""Steps; gates settle within them (docs/mechanism.md)."""
+
+
+class WarmUp(Form):
+    """λ_gate grows from 0 over the first `RAMP` steps."""
+
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        return F.gate_cost(gates, one_hot) * min(1.0, (self.step - 1) / RAMP)
+
+
+class Decay(Form):
+    """λ_gate falls to 0 over the first `RAMP` steps."""
+
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        return F.gate_cost(gates, one_hot) * max(0.0, 1.0 - (self.step - 1) / RAMP)
+
+
+class FirstLayer(Form):
+    """The first layer alone has a gate loss."""
+
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        return F.gate_cost(gates, one_hot) * float(self.is_first)
+
+
+class LastLayer(Form):
+    """The last layer alone has a gate loss."""
+
+    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+        return F.gate_cost(gates, one_hot) * float(self.is_last)
+
+
+# What is gated.
+
+MARGIN = 0.25
+"""Of the relative firing rate, and of the decision weights in standard deviations."""
+
+
+class Margin(Form):
+    """Both assessments must call a channel irrelevant by a margin."""
+
+    def gates(self) -> Tensor:
+        rate, weight = self.assessments()
+        return (rate <= -MARGIN) & (weight <= -MARGIN) & self.counted()
+
+
+class Hysteresis(Form):
+    """An assessment changes its mind only where it is off 0 by a margin."""
+
+    verdicts: tuple[Tensor, Tensor] | None = None
+
+    def gates(self) -> Tensor:
+        rate, weight = self.assessments()
+        if self.verdicts is None:
+            self.verdicts = rate <= 0, weight <= 0
+        before = zip((rate, weight), self.verdicts, strict=True)
+        # One that stands falls above the margin; another arises below its negative.
+        now = [torch.where(held, x <= MARGIN, x <= -MARGIN) for x, held in before]
+        self.verdicts = now[0], now[1]
+        return now[0] & now[1] & self.counted()
+
+
+class Confidence(Form):
+    """Gates between 0 and 1: how sure the two assessments are, multiplied."""
+
+    def gates(self) -> Tensor:
+        rate, weight = self.assessments()
+        sure = torch.sigmoid(-rate / MARGIN) * torch.sigmoid(-weight / MARGIN)
+        return sure * self.counted()
+
+
+class Memory(Form):
+    """Counters with an exponential average over the steps."""
+
+    keeps = 0.9
+    mean_theta: Tensor | None = None
+    mean_phi: Tensor | None = None
+
+    def losses(
+        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        theta, phi = seen.theta.to(one_hot.dtype), seen.phi.to(one_hot.dtype)
+        if self.mean_theta is not None and self.mean_phi is not None:
+            theta, phi = theta + self.keeps * self.mean_theta, phi + self.keeps * self.mean_phi
+        self.mean_theta, self.mean_phi = theta, phi
+        return super().losses(seen, rows, one_hot, target)
+
+    def gates(self) -> Tensor:
+        if self.mean_theta is None or self.mean_phi is None or self.decision is None:
+            return super().gates()
+        return self.gate(self.mean_theta, self.mean_phi, self.decision.weight)
+
+
+class Protect(Form):
+    """A channel that both assessments call relevant to another class is gated for none."""
+
+    def gates(self) -> Tensor:
+        rate, weight = self.assessments()
+        irrelevant = (rate <= 0) & (weight <= 0)
+        needed = ((rate > 0) & (weight > 0)).any(0)
+        return irrelevant & ~needed & self.counted()
+
+
+FORMS: dict[str, type[Form]] = {
+    "share": Share,
+    "scale": Scale,
+    "width": Width,
+    "loss": Loss,
+    "gradient": Gradient,
+    "before_activation": BeforeActivation,
+    "balanced": Balanced,
+    "all_nodes": AllNodes,
+    "warm_up": WarmUp,
+    "decay": Decay,
+    "first_layer": FirstLayer,
+    "last_layer": LastLayer,
+    "margin": Margin,
+    "hysteresis": Hysteresis,
+    "confidence": Confidence,
+    "memory": Memory,
+    "protect": Protect,
+}
