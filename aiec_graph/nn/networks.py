@@ -25,7 +25,6 @@ class GNN(nn.Module):
     Dropout, where asked for, acts on the hidden features that enter a layer or the head.
 
     Args:
-        conv: makes a layer from (in_channels, out_channels, constant_input).
         in_channels: number of input features.
         hidden_channels: width of the hidden layers.
         out_channels: number of classes K.
@@ -35,29 +34,34 @@ class GNN(nn.Module):
         dropout: probability of dropping a hidden feature.
         norm: a name in `NORMS`.
         residual: each layer after the first adds its input to its output.
+        conv_options: further arguments of the convolution.
 
     Raises:
         InputError: an unknown activation, aggregator or normalisation.
     """
 
+    conv: Callable[..., nn.Module]
+    """Makes a layer from its two widths, `constant_input` and `conv_options`."""
+
     def __init__(
         self,
-        conv: Callable[[int, int, bool], nn.Module],
         in_channels: int,
-        hidden_channels: int,
-        out_channels: int,
-        num_layers: int,
-        act: str | type[nn.Module],
-        act_options: Mapping[str, Any] | None,
-        dropout: float,
-        norm: str,
-        residual: bool,
+        hidden_channels: int = 32,
+        out_channels: int = 2,
+        num_layers: int = 2,
+        act: str | type[nn.Module] = "relu",
+        act_options: Mapping[str, Any] | None = None,
+        dropout: float = 0.0,
+        norm: str = "none",
+        residual: bool = False,
+        **conv_options: Any,
     ) -> None:
         super().__init__()
         make_norm = look_up(norm, NORMS, "norm")
         widths = [in_channels] + [hidden_channels] * num_layers
         self.convs = nn.ModuleList(
-            conv(widths[i], widths[i + 1], i == 0) for i in range(num_layers)
+            self.conv(widths[i], widths[i + 1], constant_input=i == 0, **conv_options)
+            for i in range(num_layers)
         )
         self.norms = nn.ModuleList(make_norm(width) for width in widths[1:])
         self.dropout = nn.Dropout(dropout)
@@ -113,43 +117,13 @@ def _is_relu(act: nn.Module) -> bool:
 class GCN(GNN):
     """Graph convolutional network (Kipf and Welling, 2017); the arguments are `GNN`'s."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        hidden_channels: int = 32,
-        out_channels: int = 2,
-        num_layers: int = 2,
-        act: str | type[nn.Module] = "relu",
-        act_options: Mapping[str, Any] | None = None,
-        dropout: float = 0.0,
-        norm: str = "none",
-        residual: bool = False,
-    ) -> None:
-        super().__init__(
-            lambda i, o, constant: GCNConv(i, o, constant_input=constant),
-            *(in_channels, hidden_channels, out_channels, num_layers),
-            *(act, act_options, dropout, norm, residual),
-        )
+    conv = GCNConv
 
 
 class GraphSAGE(GNN):
     """GraphSAGE (Hamilton et al., 2017); `aggr` is `SAGEConv`'s, the other arguments `GNN`'s."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        hidden_channels: int = 32,
-        out_channels: int = 2,
-        num_layers: int = 2,
-        act: str | type[nn.Module] = "relu",
-        act_options: Mapping[str, Any] | None = None,
-        dropout: float = 0.0,
-        norm: str = "none",
-        residual: bool = False,
-        aggr: str = "pool",
-    ) -> None:
-        super().__init__(
-            lambda i, o, constant: SAGEConv(i, o, aggr=aggr, constant_input=constant),
-            *(in_channels, hidden_channels, out_channels, num_layers),
-            *(act, act_options, dropout, norm, residual),
-        )
+    conv = SAGEConv
+
+    def __init__(self, in_channels: int, *args: Any, aggr: str = "pool", **options: Any) -> None:
+        super().__init__(in_channels, *args, aggr=aggr, **options)
