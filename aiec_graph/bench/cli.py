@@ -15,7 +15,7 @@ from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Na
 from rich.console import Console
 
 from aiec_graph import __version__
-from aiec_graph.bench.config import BenchConfig, Override
+from aiec_graph.bench.config import BenchConfig
 from aiec_graph.bench.variants import NAMED
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.data import DATASETS, FEATURES, TextGraph
@@ -101,9 +101,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _bench(arguments: list[str]) -> int:
-    parser = bench_parser()
-    parsed = parse(parser, arguments or ["--help"])
-    config = to_config(parsed)
+    config = parse_config("", DESCRIPTION, BenchConfig(dataset=[]), arguments)
+    if not config.dataset:
+        raise InputError(f"name a data set with --dataset: {', '.join(DATASETS)}")
     # Here, so that --help and a slip of the pen answer without the seconds of these imports.
     from aiec_graph.bench.runner import run
 
@@ -113,15 +113,12 @@ def _bench(arguments: list[str]) -> int:
 
 
 def _score(arguments: list[str]) -> int:
-    parser = ArgumentParser(
-        prog="run_bench.py score",
-        description="Scores the data set that a checkpoint was trained on.",
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
+    parser = make_parser("score", "Scores the data set that a checkpoint was trained on.")
     parser.add_argument("checkpoint", type=Path, help="A file that --checkpoint wrote.")
     parser.add_argument("--out", type=Path, default=Path("scores.csv"), help="The CSV to write.")
-    parser.add_argument("--data-root", type=Path | None, default=None, help=_help()["data_root"])
+    parser.add_argument(
+        "--data-root", type=Path | None, default=None, help=field_texts(BenchConfig)["data_root"]
+    )
     parsed = parse(parser, arguments)
     from aiec_graph.bench.score import score
 
@@ -132,71 +129,16 @@ def _score(arguments: list[str]) -> int:
     return 0
 
 
-def bench_parser() -> ArgumentParser:
-    """The parser of the benchmark's options; each field's docstring is its help."""
-    parser = ArgumentParser(
-        prog="run_bench.py",
-        description=DESCRIPTION,
+def make_parser(command: str, description: str) -> ArgumentParser:
+    """A command's parser, without its options; "" is the benchmark."""
+    return ArgumentParser(
+        prog=f"run_bench.py {command}".strip(),
+        description=description,
         formatter_class=HelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
         version=__version__,
     )
-    parser.add_argument("--config", action="config", help="Read options from a YAML file.")
-    known = {"dataset": DATASETS, "model": MODELS, "act": act_names(ACTIVATIONS)}
-    defaults = BenchConfig(dataset=[])
-    for name, help_text in _help().items():
-        option = "--" + name.replace("_", "-")
-        default = getattr(defaults, name) if hasattr(defaults, name) else None
-        if name in known:
-            text = f"{help_text} Known: {', '.join(known[name])}."
-            parser.add_argument(option, nargs="+", type=str, default=default, help=text)
-        elif name == "simulate":
-            extra: dict[str, Any] = {"nargs": "?", "const": DEFAULT_SCALE}
-            parser.add_argument(option, type=float, default=None, help=help_text, **extra)
-        elif name in ("save_scores", "checkpoint"):
-            parser.add_argument(option, action="store_true", help=help_text)
-        elif name == "overrides":
-            parser.add_argument(option, type=list[Override], default=[], help=help_text)
-        elif name in _TEXT:
-            default = getattr(defaults.text, _TEXT[name].name)
-            parser.add_argument(option, type=_TEXT[name].type, default=default, help=help_text)
-        elif name in _TRAIN:
-            default = getattr(defaults.train, name)
-            parser.add_argument(option, type=_TRAIN[name], default=default, help=help_text)
-        else:
-            kind = int if name == "seeds" else str if name == "split" else Path | None
-            parser.add_argument(option, type=kind, default=default, help=help_text)
-    return parser
-
-
-def to_config(parsed: Namespace) -> BenchConfig:
-    """Turns parsed options into a configuration.
-
-    Raises:
-        InputError: no data set is named.
-    """
-    values = {name: value for name, value in vars(parsed).items() if name != "config"}
-    train = TrainSettings(**{name: values.pop(name) for name in _TRAIN})
-    text = TextGraph(**{field.name: values.pop(name) for name, field in _TEXT.items()})
-    if not values["dataset"]:
-        raise InputError(f"name a data set with --dataset: {', '.join(DATASETS)}")
-    return BenchConfig(**values, train=train, text=text)
-
-
-_TRAIN: dict[str, Any] = {
-    f.name: dict[str, Any] if f.name == "act_options" else f.type for f in fields(TrainSettings)
-}
-
-
-_TEXT: dict[str, Any] = {f"text_{f.name}": f for f in fields(TextGraph)}
-
-
-def _help() -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for source, prefix in ((BenchConfig, ""), (TextGraph, "text_"), (TrainSettings, "")):
-        texts |= {prefix + name: text for name, text in field_texts(source).items()}
-    return {name: text for name, text in texts.items() if name not in ("train", "text")}
 
 
 def act_names(known: Iterable[str]) -> list[str]:
@@ -239,6 +181,9 @@ def add_options(
             parser.add_argument(flag, nargs="+", type=str, default=default, help=text)
         elif kind is bool:
             parser.add_argument(flag, action="store_true", help=text)
+        elif option.name == "simulate":
+            shares: dict[str, Any] = {"nargs": "?", "const": DEFAULT_SCALE}
+            parser.add_argument(flag, type=float, default=default, help=text, **shares)
         else:
             parser.add_argument(flag, type=kind, default=default, help=text)
 
@@ -247,10 +192,10 @@ C = TypeVar("C", bound=Any)
 
 
 def parse_config(command: str, description: str, defaults: C, arguments: list[str]) -> C:
-    """Reads the options of a command whose features are a list; a file may come first.
+    """Reads the options of a command that trains on graphs; a file may come first.
 
     Args:
-        command: its name.
+        command: its name; "" for the benchmark.
         description: the first part of its help.
         defaults: the command's dataclass, with the fields `text` and `train` among others.
         arguments: after the command's name.
@@ -260,13 +205,7 @@ def parse_config(command: str, description: str, defaults: C, arguments: list[st
     """
     if arguments and not arguments[0].startswith("-"):
         arguments = ["--config", *arguments]
-    parser = ArgumentParser(
-        prog=f"run_bench.py {command}",
-        description=description,
-        formatter_class=HelpFormatter,
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
+    parser = make_parser(command, description)
     parser.add_argument("--config", action="config", help="Read options from a YAML file.")
     known = {
         **{"dataset": DATASETS, "model": MODELS, "act": act_names(ACTIVATIONS)},
@@ -274,12 +213,13 @@ def parse_config(command: str, description: str, defaults: C, arguments: list[st
     }
     add_options(parser, defaults, known, leave_out=("train", "text"))
     add_options(parser, TextGraph(), {}, prefix="text_")
-    # The features are a list here, and each kind of them a part of the results.
-    add_options(parser, TrainSettings(), {}, leave_out=("features",))
+    # Where the features are a list, each kind of them is a part of the results.
+    own = [f.name for f in fields(defaults)]
+    trained = [f.name for f in fields(TrainSettings) if f.name not in own]
+    add_options(parser, TrainSettings(), {}, leave_out=tuple(own))
     values: dict[str, Any] = vars(parse(parser, arguments or ["--help"]))
     values.pop("config")
-    names = [f.name for f in fields(TrainSettings) if f.name != "features"]
-    train = TrainSettings(**{name: values.pop(name) for name in names})
+    train = TrainSettings(**{name: values.pop(name) for name in trained})
     text = TextGraph(**{f.name: values.pop(f"text_{f.name}") for f in fields(TextGraph)})
     return type(defaults)(**values, train=train, text=text)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 from rich.console import Console
 from rich.table import Table
 
@@ -179,15 +179,9 @@ def _parse(
     *options: tuple[str, dict[str, Any]],
     names: str = "",
 ) -> Namespace:
-    from aiec_graph.bench.cli import HelpFormatter, parse
+    from aiec_graph.bench.cli import make_parser, parse
 
-    parser = ArgumentParser(
-        prog=f"aiec-bench data {action}",
-        description=description,
-        formatter_class=HelpFormatter,
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
+    parser = make_parser(f"data {action}", description)
     known = f"Known: {', '.join(DATASETS)}."
     if names == "one":
         parser.add_argument("name", type=str, help=f"A data set. {known}")

@@ -4,11 +4,10 @@ from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.table import Table
 
-from aiec_graph.bench.cli import HelpFormatter, act_names, add_options, parse
+from aiec_graph.bench.cli import act_names, add_options, make_parser, parse
 from aiec_graph.errors import InputError
 
 VISION = """Compares activations in image classification: top-1 accuracy over seeds.
@@ -59,7 +58,7 @@ def vision_command(arguments: list[str]) -> int:
     from aiec_graph.vision import BACKBONES, IMAGE_ACTIVATIONS, IMAGES, VisionSettings
 
     known = {"dataset": IMAGES, "backbone": BACKBONES, "act": act_names(IMAGE_ACTIVATIONS)}
-    parser = _parser("vision", VISION)
+    parser = make_parser("vision", VISION)
     parser.add_argument("--config", action="config", help="Read options from a YAML file.")
     add_options(parser, VisionConfig(), known, leave_out=("train",))
     add_options(parser, VisionSettings(), known)
@@ -84,7 +83,7 @@ def cost_command(arguments: list[str]) -> int:
     from aiec_graph.bench.cost import CostConfig, measure_cost
     from aiec_graph.vision import BACKBONES, IMAGE_ACTIVATIONS
 
-    parser = _parser("cost", COST)
+    parser = make_parser("cost", COST)
     parser.add_argument("--config", action="config", help="Read options from a YAML file.")
     known = {"backbone": BACKBONES, "act": act_names(IMAGE_ACTIVATIONS)}
     add_options(parser, CostConfig(), known)
@@ -103,7 +102,7 @@ def channels_command(arguments: list[str]) -> int:
     Raises:
         InputError: a checkpoint, option or data set cannot be used.
     """
-    parser = _parser("channels", CHANNELS)
+    parser = make_parser("channels", CHANNELS)
     parser.add_argument("checkpoint", nargs="+", type=Path, help="Files that --checkpoint wrote.")
     parser.add_argument("--out", type=Path, default=Path("results/channels"), help="Folder.")
     parser.add_argument(
@@ -150,7 +149,7 @@ def export_command(arguments: list[str]) -> int:
         InputError: the checkpoint or an option cannot be used, or a library is missing.
     """
     _need_libraries()
-    parser = _parser("export", EXPORT)
+    parser = make_parser("export", EXPORT)
     parser.add_argument("checkpoint", type=Path, help="A file that vision --checkpoint wrote.")
     parser.add_argument(
         "--out",
@@ -177,16 +176,6 @@ def _need_libraries() -> None:
         raise InputError(
             f"images need further libraries ({error}): pip install 'aiec-graph[vision]'"
         ) from None
-
-
-def _parser(command: str, description: str) -> ArgumentParser:
-    return ArgumentParser(
-        prog=f"run_bench.py {command}",
-        description=description,
-        formatter_class=HelpFormatter,
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
 
 
 def _to_rich(frame: pd.DataFrame, title: str) -> Table:

@@ -13,7 +13,8 @@ import pytest
 import torch
 import yaml
 
-from aiec_graph.bench.cli import bench_parser, main, to_config
+from aiec_graph.bench.cli import main, parse_config
+from aiec_graph.bench.config import BenchConfig
 from aiec_graph.bench.results import COLUMNS
 from aiec_graph.data import read_card
 from aiec_graph.data.simulators import simulate_dataset
@@ -150,7 +151,7 @@ def test_every_configuration_runs_on_a_small_simulated_graph(path, data_root, tm
     text["dataset"], text["simulate"] = ["elliptic"], 0.02
     small = tmp_path / "small.yaml"
     small.write_text(yaml.safe_dump(text))
-    to_config(bench_parser().parse_args(["--config", str(path)])).check()
+    parse_config("", "", BenchConfig([]), ["--config", str(path)]).check()
     extra = ["--seeds", "1", "--data-root", str(data_root), "--out", str(tmp_path / "run"), *TINY]
     assert main(["--config", str(small), *extra]) == 0
 
@@ -161,7 +162,7 @@ def test_overrides_reach_their_cells(data_root, tmp_path):
     config.write_text(
         yaml.safe_dump({"dataset": ["elliptic"], "simulate": 0.02, "overrides": [rule]})
     )
-    parsed = to_config(bench_parser().parse_args(["--config", str(config)]))
+    parsed = parse_config("", "", BenchConfig([]), ["--config", str(config)])
     found = {(c.model, c.act): c.settings.lambda_gate for c in parsed.cells()}
     assert found["gcn", "aiec"] == 0
     assert found["sage", "aiec"] == found["gcn", "relu"] == 0.1
