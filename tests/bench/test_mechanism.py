@@ -21,14 +21,14 @@ from aiec_graph.bench.mechanism.readings import (
     marked_rows,
     share_rows,
 )
-from aiec_graph.bench.runner import train_cell
+from aiec_graph.bench.runner import split_of, train_cell
 from aiec_graph.core import AIEC
 from aiec_graph.data import find_source, load_dataset, read_card
 from aiec_graph.data.simulators import simulate_dataset
 from aiec_graph.data.simulators.marker import read_planted
 from aiec_graph.errors import InputError
 from aiec_graph.nn import GCN
-from aiec_graph.train import FullBatch, TrainSettings, prepare_graph
+from aiec_graph.train import FullBatch, TrainSettings, prepare_graph, set_up
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SCALE = 0.1
@@ -113,6 +113,41 @@ def test_what_is_noted_of_a_class(prepared):
             )
 
 
+def test_agreement_is_the_cosine_of_the_gradients_that_training_takes(prepared):
+    """Against autograd, on the network as it is after its last epoch."""
+    asked = cell()
+    history = follow(asked, SEED, prepared).history
+    last = history.epochs - 1
+    split = split_of(asked, SEED, prepared.graph)
+    run, _ = set_up(prepared, split, asked.model, asked.act, asked.settings, SEED)
+    for _ in range(history.epochs):
+        run.epoch()
+    run.objective.forget()
+    network, y = run.network.train(), run.y_train
+    entered = []
+    handles = [
+        conv.register_forward_hook(lambda _, __, out: entered.append(out)) for conv in network.convs
+    ]
+    # Through a module of its own, the activation is computed apart from the layer before it.
+    handles += [act.register_forward_pre_hook(lambda *_: None) for act in network.acts]
+    network(run.x, run.blocks)
+    for layer, (act, z) in enumerate(zip(network.acts, entered, strict=True)):
+        a = act.release()[run.train_rows]
+        gates = torch.from_numpy(history.gates[last, layer]).float()
+        for k in (0, 1):
+            own = y == k
+            aux = torch.nn.functional.cross_entropy(act.decision(a[own]), y[own])
+            gradients = [
+                torch.autograd.grad(loss, z, retain_graph=True)[0].flatten()
+                for loss in (aux, (a[own] * gates[k]).sum())
+            ]
+            expected = torch.cosine_similarity(*gradients, dim=0).item() or float("nan")
+            found = history.agreement[last, layer, k]
+            assert found == pytest.approx(expected, abs=1e-4, nan_ok=True)
+    for handle in handles:
+        handle.remove()
+
+
 def made_up():
     """A history of two epochs, one layer, two classes and four channels."""
     gates = np.array([[[[1, 1, 0, 0], [1, 0, 0, 0]]], [[[1, 1, 0, 0], [1, 0, 1, 0]]]], bool)
@@ -125,6 +160,7 @@ def made_up():
         extrinsic=gates,
         gates=gates,
         counted=np.ones((2, 1, 2), np.float32),
+        agreement=np.array([[[0.5, -0.5]]] * 2, np.float32),
         losses=np.zeros((2, 3), np.float32),
         val_ap=np.array([50, 60], np.float32),
         fitted=gates[-1],
@@ -141,6 +177,7 @@ def test_rows_of_an_epoch():
     assert last["changed_%"] == 25
     assert np.isnan(rows.loc[(1, 1, "anomalous"), "changed_%"])
     assert last["gated_response_%"] == 50
+    assert last["agreement"] == -0.5
     assert last["dead_%"] == 25
     normal = rows.loc[(2, 1, "normal")]
     assert normal["silent_%"] == 50

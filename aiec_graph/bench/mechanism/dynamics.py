@@ -22,7 +22,7 @@ from aiec_graph.bench.mechanism.store import Arrays, Run, finish
 from aiec_graph.files import write_whole
 from aiec_graph.train import Prepared
 
-VERSION = 1
+VERSION = 2
 RELU, PARTNER = "relu", "aiec"
 
 

@@ -21,6 +21,7 @@ SHOWN = {
     "intrinsic_%": ("by counts %", 1),
     "changed_%": ("changed %", 2),
     "counted_%": ("told rightly %", 1),
+    "agreement": ("agreement", 2),
     "gated_response_%": ("gated response %", 1),
     "relevant_to_relu": ("relevant / ReLU", 2),
     "irrelevant_to_relu": ("irrelevant / ReLU", 2),
@@ -37,6 +38,8 @@ early.
   each of the two gates alone calls so; *changed*: gates that differ from the epoch before.
 - *told rightly*: nodes of the class that the layer's decision unit classifies correctly: those
   counted.
+- *agreement*: the cosine between the gradients of the gate loss and of the auxiliary loss by what
+  enters the activation: at 1, the gate loss asks for nothing that the auxiliary loss does not.
 - *gated response*: of all response to the class, the share of gated channels.
 - *relevant / ReLU*: mean response of the channels that AIEC's gates of the same seed call
   relevant after the last epoch, as a multiple of the same channels' response in ReLU's run of

@@ -15,6 +15,7 @@ from aiec_graph.bench.runner import split_of
 from aiec_graph.channels import judge_channels
 from aiec_graph.core import AIEC
 from aiec_graph.core import functional as F
+from aiec_graph.core.aiec import DecisionUnit
 from aiec_graph.core.objective import Losses
 from aiec_graph.data import Graph, Split
 from aiec_graph.metrics import average_precision
@@ -46,6 +47,9 @@ class History:
     """G of the layer's mode [T, L, K, C]: what the next step suppresses."""
     counted: NDArray[np.float32]
     """Share of a class's nodes that the decision unit tells rightly [T, L, K]."""
+    agreement: NDArray[np.float32]
+    """Cosine between the gradients of L_gate and of L_aux by what enters the activation, over a
+    class's nodes [T, L, K]; NaN where one of them is 0."""
     losses: NDArray[np.float32]
     """Task, auxiliary and gate loss before their weights [T, 3], of each step."""
     val_ap: NDArray[np.float32]
@@ -166,7 +170,17 @@ class _Watch:
                     "gates": F.gate(*parts, act.gate.mode),
                     "counted": (self._one_hot * right).sum(0) / self._size,
                 }
+                found["agreement"] = self._agreement(a, act.decision, found["gates"])
         return found
+
+    def _agreement(self, a: Tensor, decision: DecisionUnit, gates: Tensor) -> Tensor:
+        """`History.agreement` of one layer [K]; a class's weights in the losses cancel out."""
+        fires = a > 0
+        of_aux = (decision(a).softmax(1) - self._one_hot) @ decision.weight * fires
+        of_gate = (self._one_hot @ gates.float()) * fires
+        products = (of_aux * of_gate, of_aux.square(), of_gate.square())
+        inner, aux, gate = ((self._one_hot.T @ each).sum(1) for each in products)
+        return inner / (aux * gate).sqrt()
 
     def history(self) -> History:
         """What was noted, and what is measured once, after the last epoch."""
@@ -174,7 +188,16 @@ class _Watch:
             handle.remove()
         fitted = [self._fit(a[self.run.train_rows]) for a in self._features]
         importance = [self._silence(act) for act in self._acts]
-        names = {"fired", "mean", "alive", "intrinsic", "extrinsic", "gates", "counted"}
+        names = {
+            "fired",
+            "mean",
+            "alive",
+            "intrinsic",
+            "extrinsic",
+            "gates",
+            "counted",
+            "agreement",
+        }
         empty = torch.empty(0)
         noted = {
             name: torch.stack([torch.stack(layers) for layers in self._notes[name]])

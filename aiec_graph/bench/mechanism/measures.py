@@ -30,10 +30,11 @@ def epoch_rows(history: History, partner: History | None, relu: History | None) 
         Shares in percent: `silent_%` (channels that fire for no training node of the class),
         `gated_%`, `intrinsic_%`, `extrinsic_%` (channels that each gate marks), `changed_%` (gates
         that differ from the epoch before), `counted_%` (nodes that the decision unit tells
-        rightly), `gated_response_%` (of all response, that of gated channels). Then `firing_rate`
-        (mean relative rate), `response` (mean over channels) and `relevant`, `irrelevant`: the mean
-        response of those channels; with `_fitted` the channels are told by the network's own fitted
-        classifier, and without it by the partner's gates. `_to_relu` is the ratio to ReLU's.
+        rightly), `gated_response_%` (of all response, that of gated channels). Then `agreement`
+        (of the two losses' gradients), `firing_rate` (mean relative rate), `response` (mean over
+        channels) and `relevant`, `irrelevant`: the mean response of those channels; with `_fitted`
+        the channels are told by the network's own fitted classifier, and without it by the
+        partner's gates. `_to_relu` is the ratio to ReLU's.
     """
     epochs, layers, classes, _ = history.mean.shape
     columns: dict[str, NDArray[Any]] = {
@@ -49,6 +50,7 @@ def epoch_rows(history: History, partner: History | None, relu: History | None) 
         changed = (gates[1:] != gates[:-1]).mean(3)
         columns["changed_%"] = 100 * np.concatenate([np.full_like(changed[:1], np.nan), changed])
         columns["counted_%"] = 100 * history.counted
+        columns["agreement"] = history.agreement
         total = history.mean.sum(3)
         marked = (history.mean * gates).sum(3)
         columns["gated_response_%"] = 100 * _ratio(marked, total)
