@@ -11,15 +11,19 @@ from aiec_graph.native.ops import (
     judge,
     linear,
     maxima,
+    objective,
     sums,
     to_winners,
     usable,
 )
+from aiec_graph.native.replay import Repeated, Surroundings
 
 __all__ = [
     "Adam",
     "Addend",
     "Judged",
+    "Repeated",
+    "Surroundings",
     "by_input",
     "by_weight",
     "cross_entropy",
@@ -27,6 +31,7 @@ __all__ = [
     "judge",
     "linear",
     "maxima",
+    "objective",
     "sums",
     "to_winners",
     "usable",

@@ -174,6 +174,10 @@ class FullBatch:
             else torch.optim.Adam(parameters, settings.lr, fused=True)
         )
         self._logits: Tensor | None = None
+        self._repeated: native.Repeated | None = None
+        tensors = [self.x, self.y_train, class_weight, *parameters]
+        watched = (self, network, self.objective, self.optimizer)
+        self._surroundings = native.Surroundings(watched, tensors)
 
     def epoch(self) -> float:
         """Makes one step and returns the validation AP after it, a fraction.
@@ -181,19 +185,49 @@ class FullBatch:
         Raises:
             FloatingPointError: the loss or the outputs are NaN or infinite.
         """
-        if self._logits is None:
-            self._logits = self.forward()
-        self.step(self._logits)
-        # Where the pass in training mode gives what eval mode would, the one that follows a step
-        # serves twice: it validates the step, and begins the next one.
-        if self.network.trains_as_it_predicts:
-            self._logits = shown = self.forward()
-        else:
-            self._logits, shown = None, _predict(self.network, self.x, self.blocks)
-        margin = _margin(shown.detach()[self.val_rows]).numpy()
+        margin = _margin(self.advance()[self.val_rows]).numpy()
         if not np.isfinite(margin).all():
             raise FloatingPointError("the network gives no numbers any more")
         return average_precision(self.y_val, margin)
+
+    def advance(self) -> Tensor:
+        """Makes one step.
+
+        Epochs are all alike: after the first ones, only the kernels are called that these called
+        (`native.replay`), if that is all that happens in them and nothing has changed since.
+
+        Returns:
+            The logits after it, as eval mode gives them, without gradient; valid until the next.
+
+        Raises:
+            FloatingPointError: the loss is NaN or infinite.
+        """
+        if not self.network.trains_as_it_predicts:
+            self.step(self.forward())
+            return _predict(self.network, self.x, self.blocks)
+        # The pass in training mode gives what eval mode would, so the one that follows a step
+        # serves twice: it validates the step, and begins the next one.
+        repeated = self._repeated
+        if repeated and repeated.whole and not self._surroundings.unchanged():
+            repeated = self._logits = None
+            self.objective.forget()
+        if self._logits is None:
+            self._logits = self.forward()
+        if repeated and repeated.whole:
+            self._step(self._logits, repeated)
+        else:
+            self.step(self._logits)
+        # After a first epoch, in which everything is made that is made once.
+        self._repeated = repeated or native.Repeated(self._can_be_repeated())
+        self._logits = self._repeated("forward", self.forward)
+        if self._repeated.whole:
+            self._surroundings.note()
+        return self._logits.detach()
+
+    def _can_be_repeated(self) -> bool:
+        own = type(self) is FullBatch and isinstance(self.optimizer, native.Adam)
+        parts = (self.x, *self.network.parameters())
+        return own and native.usable(*parts) and self._surroundings.can_be_left_out()
 
     def forward(self) -> Tensor:
         """The logits of the training and validation nodes, in training mode."""
@@ -207,13 +241,24 @@ class FullBatch:
         Raises:
             FloatingPointError: the loss is NaN or infinite.
         """
-        self.objective.start_epoch()
-        loss = self.objective(logits[self.train_rows], self.y_train, self.train_rows).total
+        self._step(logits, lambda _, function: function())
+
+    def _step(self, logits: Tensor, call: Callable[[str, Callable[[], Tensor]], Tensor]) -> None:
+        loss = call("judge", lambda: self._judge(logits))
+        # Not within the calls: the numbers are to be read anew each time.
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss is {loss.item()}")
+        call("learn", lambda: self._learn(loss))
+
+    def _judge(self, logits: Tensor) -> Tensor:
+        self.objective.start_epoch()
+        return self.objective(logits[self.train_rows], self.y_train, self.train_rows).total
+
+    def _learn(self, loss: Tensor) -> Tensor:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        return loss
 
 
 def _predict(network: GNN, x: Tensor, graph: Adjacency | Sequence[Neighbourhoods]) -> Tensor:
