@@ -16,7 +16,8 @@ from aiec_graph.native.ops import (
     to_winners,
     usable,
 )
-from aiec_graph.native.replay import Repeated, Surroundings
+from aiec_graph.native.replay import Repeated, Tape
+from aiec_graph.native.surroundings import Surroundings
 
 __all__ = [
     "Adam",
@@ -24,6 +25,7 @@ __all__ = [
     "Judged",
     "Repeated",
     "Surroundings",
+    "Tape",
     "by_input",
     "by_weight",
     "cross_entropy",

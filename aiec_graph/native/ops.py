@@ -223,9 +223,7 @@ def in_range(y: Tensor, classes: int) -> bool:
     return 0 <= both[0] <= both[1] < classes
 
 
-def cross_entropy(
-    logits: Tensor, y: Tensor, class_weight: Tensor | None
-) -> tuple[Tensor, "Sums"]:
+def cross_entropy(logits: Tensor, y: Tensor, class_weight: Tensor | None) -> tuple[Tensor, "Sums"]:
     """The weighted cross-entropy of some samples, summed.
 
     Args:

@@ -6,15 +6,15 @@ the kernels' calls with the addresses they were made with, and what lies there; 
 operations of torch between them that can be made again in place. Anything else breaks it.
 """
 
-import operator
 import threading
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from aiec_graph.native.surroundings import Surroundings
 
 T = TypeVar("T")
 
@@ -105,7 +105,8 @@ class Tape(TorchDispatchMode):
         elif func is _aten._local_scalar_dense.default and args[0].data_ptr() in self._constant:
             pass  # what the host reads is the same each time
         else:
-            self.whole = False; print("BROKEN", func)
+            self.whole = False
+            print("BROKEN", func)
         return out
 
     def replay(self) -> None:
@@ -122,19 +123,23 @@ def _is_view(func: Any) -> bool:
 class Repeated:
     """A sequence of functions that is run again and again.
 
+    Args:
+        surroundings: what they depend on; None where they cannot be replayed.
+
     Attributes:
         whole: whether they can be replayed; once one cannot, all are called for good.
     """
 
-    def __init__(self, whole: bool = True) -> None:
-        self.whole = whole
+    def __init__(self, surroundings: Surroundings | None) -> None:
+        self.whole = surroundings is not None
+        self._surroundings = surroundings
         self._known: dict[str, tuple[Tape, Any]] = {}
 
     def __call__(self, name: str, function: Callable[[], T]) -> T:
         """Calls a function the first time; later repeats what it did.
 
         Returns:
-            What it gave. Tensors are those of the first time, in new values.
+            What it gave. Tensors are those of the first time, with new values.
         """
         if not self.whole:
             return function()
@@ -150,59 +155,11 @@ class Repeated:
             self._known.clear()
         return found
 
-
-_DICTS = ("_parameters", "_buffers", "_modules")
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-
-
-class Surroundings:
-    """What functions depend on besides the numbers in their tensors, as it was noted last.
-
-    Args:
-        objects: whose attributes count, those of modules' parts too.
-        tensors: that nobody else may write to.
-    """
-
-    def __init__(self, objects: Iterable[object], tensors: Iterable[Tensor]) -> None:
-        self._tensors = list(tensors)
-        self._modules: list[nn.Module] = []
-        self._dicts: list[dict[str, object]] = []
-        for one in objects:
-            parts = list(one.modules()) if isinstance(one, nn.Module) else []
-            self._modules += parts
-            self._dicts += map(vars, parts or [one])
-        self._dicts += [vars(m)[name] for m in self._modules for name in _DICTS + _HOOKS]
-        self.note()
-
     def note(self) -> None:
-        """Takes what is now for what it should be."""
-        self._state = self._now()
+        """Takes the surroundings for what they should be when the sequence begins anew."""
+        if self.whole and self._surroundings is not None:
+            self._surroundings.note()
 
-    def _now(self) -> tuple[list[object], list[object]]:
-        same = list(chain.from_iterable(map(dict.values, self._dicts)))
-        equal: list[object] = []
-        for x in self._tensors:
-            same += (x.grad, x._backward_hooks, x._post_accumulate_grad_hooks)
-            equal += (x._version, x.data_ptr(), x.requires_grad)
-        return same, equal
-
-    def unchanged(self) -> bool:
-        """Whether everything is as it was noted."""
-        same, equal = self._now()
-        was_same, was_equal = self._state
-        alike = len(same) == len(was_same) and all(map(operator.is_, same, was_same))
-        return alike and equal == was_equal and _is_plain()
-
-    def can_be_left_out(self) -> bool:
-        """Whether nobody watches the functions, and all that they do is on the tensors."""
-        modules, tensors = self._modules, self._tensors
-        own = all(type(m).__module__.startswith(("aiec_graph.", "torch.nn.")) for m in modules)
-        hooked = any(vars(m)[name] for m in modules for name in _HOOKS)
-        hooked = hooked or any(x._backward_hooks or x._post_accumulate_grad_hooks for x in tensors)
-        return own and not hooked and not any("forward" in vars(m) for m in modules) and _is_plain()
-
-
-def _is_plain() -> bool:
-    """Whether operations of torch do what they do and no more."""
-    watched = torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack()
-    return torch.is_grad_enabled() and not watched and not torch.is_autocast_enabled("cpu")
+    def is_outdated(self) -> bool:
+        """Whether something has changed since, so that a replay would not do what a call does."""
+        return self.whole and self._surroundings is not None and not self._surroundings.unchanged()

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,12 +15,13 @@ from aiec_graph import native
 from aiec_graph.core import AIECLoss
 from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
-from aiec_graph.metrics import Metrics, average_precision, evaluate
+from aiec_graph.metrics import AveragePrecision, Metrics, evaluate
 from aiec_graph.nn import Adjacency, Neighbourhoods
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.models import build_model
 from aiec_graph.train.settings import TrainSettings
 
+M = TypeVar("M", Tensor, NDArray[np.float32])
 ADVICE = "try a smaller --lr or --features standard"
 
 
@@ -173,11 +174,9 @@ class FullBatch:
             if native.usable(*parameters)
             else torch.optim.Adam(parameters, settings.lr, fused=True)
         )
+        self._validation_ap = AveragePrecision(self.y_val)
         self._logits: Tensor | None = None
         self._repeated: native.Repeated | None = None
-        tensors = [self.x, self.y_train, class_weight, *parameters]
-        watched = (self, network, self.objective, self.optimizer)
-        self._surroundings = native.Surroundings(watched, tensors)
 
     def epoch(self) -> float:
         """Makes one step and returns the validation AP after it, a fraction.
@@ -185,10 +184,12 @@ class FullBatch:
         Raises:
             FloatingPointError: the loss or the outputs are NaN or infinite.
         """
-        margin = _margin(self.advance()[self.val_rows]).numpy()
-        if not np.isfinite(margin).all():
-            raise FloatingPointError("the network gives no numbers any more")
-        return average_precision(self.y_val, margin)
+        # In NumPy, since each call of torch would cost as much as the metric's sorting.
+        margin = _margin(self.advance().numpy()[self.val_rows])
+        try:
+            return self._validation_ap(margin)
+        except ValueError:
+            raise FloatingPointError("the network gives no numbers any more") from None
 
     def advance(self) -> Tensor:
         """Makes one step.
@@ -207,27 +208,32 @@ class FullBatch:
             return _predict(self.network, self.x, self.blocks)
         # The pass in training mode gives what eval mode would, so the one that follows a step
         # serves twice: it validates the step, and begins the next one.
-        repeated = self._repeated
-        if repeated and repeated.whole and not self._surroundings.unchanged():
-            repeated = self._logits = None
+        if self._repeated is not None and self._repeated.is_outdated():
+            self._repeated = self._logits = None
             self.objective.forget()
         if self._logits is None:
             self._logits = self.forward()
-        if repeated and repeated.whole:
-            self._step(self._logits, repeated)
+        if self._repeated is None:
+            # One epoch as it is, in which everything is made that is made once.
+            self.step(self._logits)
+            self._repeated = native.Repeated(self._surroundings())
+        elif self._repeated.whole:
+            self._step(self._logits, self._repeated)
         else:
             self.step(self._logits)
-        # After a first epoch, in which everything is made that is made once.
-        self._repeated = repeated or native.Repeated(self._can_be_repeated())
         self._logits = self._repeated("forward", self.forward)
-        if self._repeated.whole:
-            self._surroundings.note()
+        self._repeated.note()
         return self._logits.detach()
 
-    def _can_be_repeated(self) -> bool:
+    def _surroundings(self) -> native.Surroundings | None:
+        """What an epoch depends on; None where it must not be replayed."""
+        parameters = list(self.network.parameters())
         own = type(self) is FullBatch and isinstance(self.optimizer, native.Adam)
-        parts = (self.x, *self.network.parameters())
-        return own and native.usable(*parts) and self._surroundings.can_be_left_out()
+        if not own or not native.usable(self.x, *parameters):
+            return None
+        tensors = [self.x, self.y_train, *self.objective.buffers(), *parameters]
+        found = native.Surroundings((self, self.network, self.objective, self.optimizer), tensors)
+        return found if found.tells_all() else None
 
     def forward(self) -> Tensor:
         """The logits of the training and validation nodes, in training mode."""
@@ -267,7 +273,7 @@ def _predict(network: GNN, x: Tensor, graph: Adjacency | Sequence[Neighbourhoods
         return network(x, graph)
 
 
-def _margin(logits: Tensor) -> Tensor:
+def _margin(logits: M) -> M:
     """How far the anomalous class is ahead [N]: ranks as the probability does."""
     return logits[:, 1] - logits[:, 0]
 
