@@ -10,6 +10,8 @@ from torch import Tensor, nn
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _DICTS = ("_parameters", "_buffers", "_modules", *_HOOKS)
 
+_OWN = ("aiec_graph.", "torch.nn.")
+
 
 class Surroundings:
     """What functions depend on besides the numbers in tensors, as it was noted last.
@@ -51,15 +53,12 @@ class Surroundings:
 
     def tells_all(self) -> bool:
         """Whether nothing else matters: no hook, no class or method of somebody else's."""
-        attributes = [vars(module) for module in self._modules]
-        own = all(
-            type(m).__module__.startswith(("aiec_graph.", "torch.nn.")) for m in self._modules
-        )
+        attributes, tensors = [vars(module) for module in self._modules], self._tensors
         hooked = any(a[name] for a in attributes for name in _HOOKS)
-        hooked = hooked or any(
-            x._backward_hooks or x._post_accumulate_grad_hooks for x in self._tensors
-        )
-        return own and not hooked and not any("forward" in a for a in attributes) and _is_plain()
+        hooked = hooked or any(x._backward_hooks or x._post_accumulate_grad_hooks for x in tensors)
+        foreign = any("forward" in a for a in attributes)
+        foreign = foreign or not all(type(m).__module__.startswith(_OWN) for m in self._modules)
+        return not hooked and not foreign and _is_plain()
 
 
 def _is_plain() -> bool:

@@ -210,8 +210,8 @@ class FullBatch:
         # serves twice: it validates the step, and begins the next one.
         if self._repeated is not None and self._repeated.is_outdated():
             self._repeated = self._logits = None
-            self.objective.forget()
         if self._logits is None:
+            self.objective.forget()
             self._logits = self.forward()
         if self._repeated is None:
             # One epoch as it is, in which everything is made that is made once.
