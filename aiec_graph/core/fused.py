@@ -114,8 +114,11 @@ def _back(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
             *(seen.by_logits, site.weight, 0.0 if site.detach_aux else of_aux),
             *(seen.cost, of_gate),
         )
-        found += [_by_features(site.features, part, ctx.may_hand_on), seen.by_weight * of_aux]
-    return by_logits * ((total + own) / mass), None, None, None, None, *found
+        found += [
+            _by_features(site.features, part, ctx.may_hand_on),
+            native.scaled(seen.by_weight, of_aux),
+        ]
+    return native.scaled(by_logits, (total + own) / mass), None, None, None, None, *found
 
 
 def _by_features(features: Tensor, part: native.Addend, may_hand_on: bool) -> Tensor | None:

@@ -785,6 +785,11 @@ void aiec_objective(const double *task, const double *const *layers, int64_t cou
     *total = task[0] / task[1] + of_aux * auxes + of_gate * gates;
 }
 
+// n numbers times a factor.
+void aiec_scaled(const float *x, int64_t n, float factor, float *out) {
+    for (int64_t i = 0; i < n; i++) out[i] = x[i] * factor;
+}
+
 // The least and the greatest of n > 0 numbers.
 void aiec_range(const int64_t *y, int64_t n, int64_t *both) {
     int64_t low = y[0], high = y[0];

@@ -26,6 +26,7 @@ _SIGNATURES = {
     "cross_entropy": "pppiipp",
     "judge": "ppppiiiiiipppppp",
     "objective": "ppiddpppp",
+    "scaled": "pifp",
     "range": "pip",
     "adam": "pppppiddddp",
 }
@@ -312,6 +313,13 @@ def objective(
     table = (ctypes.c_void_p * len(layers))(*map(ctypes.addressof, layers))
     _run("objective", task, table, len(layers), of_aux, of_gate, total, own, aux, gate)
     return total, own, aux, gate
+
+
+def scaled(x: Tensor, factor: float) -> Tensor:
+    """X · factor; in a replay without torch, whose first call in an epoch is a slow one."""
+    out = torch.empty_like(x)
+    _run("scaled", x, x.numel(), factor, out)
+    return out
 
 
 class Adam:

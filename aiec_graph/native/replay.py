@@ -29,9 +29,7 @@ _NO_WORK = {
 _IN_PLACE = {_aten.zero_.default, _aten.add_.Tensor}
 _INTO = {
     _aten.add.Tensor: _aten.add.out,
-    _aten.mul.Tensor: _aten.mul.out,
     _aten.clone.default: _aten.clone.out,
-    _aten.slice_backward.default: _aten.slice_backward.out,
 }
 """Operations, and what puts their result into memory that is there."""
 
@@ -97,6 +95,8 @@ class Tape(TorchDispatchMode):
         elif func in _INTO:
             into, result = _INTO[func], out.detach()
             self.calls.append((lambda: into(*same, **kwargs, out=result), ()))
+        elif func is _aten.slice_backward.default:  # around the slice, the zeros stay
+            self.calls.append((_aten.slice.Tensor(out.detach(), *same[2:]).copy_, same[:1]))
         elif func in _IN_PLACE and args[0].data_ptr() not in self._constant:
             self.calls.append((lambda: func(*same, **kwargs), ()))
         elif func is _aten.ones_like.default:
@@ -133,6 +133,7 @@ class Repeated:
         self.whole = surroundings is not None
         self._surroundings = surroundings
         self._known: dict[str, tuple[Tape, Any]] = {}
+        self._is_new = False
 
     def __call__(self, name: str, function: Callable[[], T]) -> T:
         """Calls a function the first time; later repeats what it did.
@@ -148,7 +149,7 @@ class Repeated:
             return found
         with Tape() as tape:
             found = function()
-        self._known[name] = tape, found
+        self._known[name], self._is_new = (tape, found), True
         if not tape.whole:
             self.whole = False
             self._known.clear()
@@ -157,7 +158,9 @@ class Repeated:
     def note(self) -> None:
         """Takes the surroundings for what they should be when the sequence begins anew."""
         if self.whole and self._surroundings is not None:
-            self._surroundings.note()
+            # Replays write to tensors and change nothing else.
+            (self._surroundings.note if self._is_new else self._surroundings.note_writing)()
+            self._is_new = False
 
     def is_outdated(self) -> bool:
         """Whether something has changed since, so that a replay would not do what a call does."""
