@@ -3,7 +3,8 @@
 Training on a full graph makes the same calls in every epoch. On a small graph, what lies between
 them costs half as much as they do: Python's modules, autograd's engine, allocation. A tape keeps
 the kernels' calls with the addresses they were made with, and what lies there; and the few
-operations of torch between them that can be made again in place. Anything else breaks it.
+operations of torch between them that can be made again in place. Anything else of torch's breaks
+it; what others write to a tensor's memory it does not see.
 """
 
 import threading
@@ -62,6 +63,7 @@ class Tape(TorchDispatchMode):
         self.whole = True
         # Not the tensors: autograd takes over a gradient that nobody else refers to.
         self._memory: list[torch.UntypedStorage] = []
+        # What nothing but its own call may write to.
         self._constant: set[int] = set()
 
     def __enter__(self) -> "Tape":
@@ -97,12 +99,13 @@ class Tape(TorchDispatchMode):
             self.calls.append((lambda: into(*same, **kwargs, out=result), ()))
         elif func is _aten.slice_backward.default:  # around the slice, the zeros stay
             self.calls.append((_aten.slice.Tensor(out.detach(), *same[2:]).copy_, same[:1]))
-        elif func in _IN_PLACE and args[0].data_ptr() not in self._constant:
+            self._constant.add(_address(out))
+        elif func in _IN_PLACE and _address(args[0]) not in self._constant:
             self.calls.append((lambda: func(*same, **kwargs), ()))
         elif func is _aten.ones_like.default:
-            self._constant.add(out.data_ptr())
+            self._constant.add(_address(out))
             self._keep(out)
-        elif func is _aten._local_scalar_dense.default and args[0].data_ptr() in self._constant:
+        elif func is _aten._local_scalar_dense.default and _address(args[0]) in self._constant:
             pass  # what the host reads is the same each time
         else:
             self.whole = False
@@ -112,6 +115,10 @@ class Tape(TorchDispatchMode):
         """Makes the calls again: the same memory then holds what they give for its new contents."""
         for function, arguments in self.calls:
             function(*arguments)
+
+
+def _address(x: Tensor) -> int:
+    return x.untyped_storage().data_ptr()
 
 
 def _is_view(func: Any) -> bool:
