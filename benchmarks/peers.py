@@ -129,6 +129,11 @@ class OwnLoop:
         return self.run.forward()
 
     def step(self) -> None:
+        """As training makes it: backward and Adam first, then the forward pass of the next."""
+        self.run.advance()
+
+    def step_once(self) -> None:
+        """The same work from its beginning, with nothing recorded or replayed."""
         self.run.step(self.forward())
 
     def epoch(self) -> None:

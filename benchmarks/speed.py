@@ -84,16 +84,15 @@ def measure(case: Case, model: str, rounds: int, budget: float, large: bool) -> 
     for name, make in peers.contestants(model, case).items():
         if large and name in SLOW:
             continue
-        torch.manual_seed(0)
-        loop = make()
-        for stage in ("forward", "step"):
-            actions[f"{name}|{stage}"] = getattr(loop, stage)
-        # A loop of its own: the project's epochs begin with the forward pass of the one before.
-        torch.manual_seed(0)
-        actions[f"{name}|epoch"] = make().epoch
+        # Each in a loop of its own: the project's steps begin with the forward pass of the one
+        # before.
+        for stage in ("forward", "step", "epoch"):
+            torch.manual_seed(0)
+            actions[f"{name}|{stage}"] = getattr(make(), stage)
         if name == peers.OWN:
-            loop.step()
-            actions[f"{BARE}|step"] = kernels_of(loop.step)
+            loop = peers.OwnLoop(model, "relu", case)
+            loop.step_once()
+            actions[f"{BARE}|step"] = kernels_of(loop.step_once)
     title = f"{case.name}, {model}"
     timings = interleaved(actions, rounds, budget=budget, title=title)
     rows = []

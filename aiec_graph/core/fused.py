@@ -83,22 +83,16 @@ class _Losses(torch.autograd.Function):
         terms: Terms,
         *_: Tensor,  # features and weights of the sites, for autograd to see
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        loss, mass, by_logits = native.cross_entropy(logits, y, terms.class_weight)
-        task, aux, gate = loss / mass, 0.0, 0.0
+        by_logits, task = native.cross_entropy(logits, y, terms.class_weight)
         own = terms.class_weight if terms.weigh_aux else None
         judged: list[native.Judged] = []
         for site in sites:
             counts = (site.count_all, site.gate_table, site.theta, site.phi)
-            seen = native.judge(take(site.features, rows), y, site.weight, own, *counts)
-            aux += seen.aux / seen.mass
-            gate += seen.gate
-            judged.append(seen)
-        if sites:
-            aux, gate = aux / len(sites), gate / len(sites)
-        total = task + terms.lambda_aux * aux + terms.lambda_gate * gate
-        ctx.seen = by_logits, mass, y, rows, sites, judged, terms
+            judged.append(native.judge(take(site.features, rows), y, site.weight, own, *counts))
+        ctx.seen = by_logits, task, y, rows, sites, judged, terms
         ctx.set_materialize_grads(False)
-        return tuple(torch.scalar_tensor(v, dtype=torch.float32) for v in (total, task, aux, gate))  # pyright: ignore
+        sums = [seen.sums for seen in judged]
+        return native.objective(task, sums, terms.lambda_aux, terms.lambda_gate)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore
@@ -109,19 +103,22 @@ class _Losses(torch.autograd.Function):
 
 @once_differentiable
 def _back(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
-    total, task, aux, gate = (0.0 if g is None else g.item() for g in grad_outputs)
-    by_logits, mass, y, rows, sites, judged, terms = ctx.seen
+    total, own, aux, gate = (0.0 if g is None else g.item() for g in grad_outputs)
+    by_logits, (_, mass, _), y, rows, sites, judged, terms = ctx.seen
     found: list[Tensor | None] = []
     for site, seen in zip(sites, judged, strict=True):
-        of_aux = (aux + terms.lambda_aux * total) / (len(sites) * seen.mass)
+        of_aux = (aux + terms.lambda_aux * total) / (len(sites) * seen.sums[1])
         of_gate = (gate + terms.lambda_gate * total) / len(sites)
         part = native.Addend(
             *(y, 0 if rows is None else rows.indices(site.features.shape[0])[0]),
             *(seen.by_logits, site.weight, 0.0 if site.detach_aux else of_aux),
             *(seen.cost, of_gate),
         )
-        found += [_by_features(site.features, part, ctx.may_hand_on), seen.by_weight * of_aux]
-    return by_logits * ((total + task) / mass), None, None, None, None, *found
+        found += [
+            _by_features(site.features, part, ctx.may_hand_on),
+            native.scaled(seen.by_weight, of_aux),
+        ]
+    return native.scaled(by_logits, (total + own) / mass), None, None, None, None, *found
 
 
 def _by_features(features: Tensor, part: native.Addend, may_hand_on: bool) -> Tensor | None:

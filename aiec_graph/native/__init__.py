@@ -11,15 +11,22 @@ from aiec_graph.native.ops import (
     judge,
     linear,
     maxima,
+    objective,
+    scaled,
     sums,
     to_winners,
     usable,
 )
+from aiec_graph.native.replay import Repeated, Tape
+from aiec_graph.native.surroundings import Surroundings
 
 __all__ = [
     "Adam",
     "Addend",
     "Judged",
+    "Repeated",
+    "Surroundings",
+    "Tape",
     "by_input",
     "by_weight",
     "cross_entropy",
@@ -27,6 +34,8 @@ __all__ = [
     "judge",
     "linear",
     "maxima",
+    "objective",
+    "scaled",
     "sums",
     "to_winners",
     "usable",

@@ -698,16 +698,18 @@ void aiec_to_winners(const float *g, const int32_t *winner, int64_t rows, int64_
     }
 }
 
-// z [rows, classes] becomes the gradient of the summed weighted loss by the logits it held.
-// sums: that loss, and the summed weight.
-void aiec_cross_entropy(float *z, const int64_t *y, const float *weight, int64_t rows,
-                        int64_t classes, double *sums) {
+// The gradient of the summed weighted loss by the logits [rows, classes]. sums: that loss, and the
+// summed weight.
+void aiec_cross_entropy(const float *logits, const int64_t *y, const float *weight, int64_t rows,
+                        int64_t classes, float *gradient, double *sums) {
     const int64_t slabs = (rows + SLAB - 1) / SLAB;
     Sums *parts = scratch<Sums>(slabs);
 #pragma omp parallel for schedule(static) if (rows * classes > FEW)
     for (int64_t s = 0; s < slabs; s++) {
         const int64_t first = s * SLAB, n = least(SLAB, rows - first);
-        parts[s] = cross_entropy(z + first * classes, y + first, weight, n, classes);
+        float *z = gradient + first * classes;
+        memcpy(z, logits + first * classes, n * classes * sizeof(float));
+        parts[s] = cross_entropy(z, y + first, weight, n, classes);
     }
     sums[0] = sums[1] = 0;
     for (int64_t s = 0; s < slabs; s++) sums[0] += parts[s].loss, sums[1] += parts[s].mass;
@@ -768,6 +770,26 @@ void aiec_judge(const float *a, const int64_t *y, const float *w, const float *c
     free(losses);
 }
 
+// The loss of a task and those of `count` AIEC layers from their sums: in all, the task's, and the
+// layers' mean auxiliary and gate losses.
+void aiec_objective(const double *task, const double *const *layers, int64_t count,
+                    double of_aux, double of_gate, float *total, float *own, float *aux,
+                    float *gate) {
+    double auxes = 0, gates = 0;
+    for (int64_t i = 0; i < count; i++) {
+        auxes += layers[i][0] / layers[i][1];
+        gates += layers[i][2];
+    }
+    if (count) auxes /= count, gates /= count;
+    *own = task[0] / task[1], *aux = auxes, *gate = gates;
+    *total = task[0] / task[1] + of_aux * auxes + of_gate * gates;
+}
+
+// n numbers times a factor.
+void aiec_scaled(const float *x, int64_t n, float factor, float *out) {
+    for (int64_t i = 0; i < n; i++) out[i] = x[i] * factor;
+}
+
 // The least and the greatest of n > 0 numbers.
 void aiec_range(const int64_t *y, int64_t n, int64_t *both) {
     int64_t low = y[0], high = y[0];
@@ -779,10 +801,11 @@ void aiec_range(const int64_t *y, int64_t n, int64_t *both) {
 }
 
 // One step of Adam on `count` parameters (Kingma and Ba, 2015): their values, gradients, means and
-// means of squares. A parameter whose gradient is null is left alone.
+// means of squares. A parameter whose gradient is null is left alone. `steps` counts the steps.
 void aiec_adam(float *const *values, const float *const *gradients, float *const *means,
                float *const *squares, const int64_t *sizes, int64_t count, double lr,
-               double decay, double decay_of_squares, double eps, int64_t step) {
+               double decay, double decay_of_squares, double eps, int64_t *steps) {
+    const int64_t step = ++*steps;
     const float rate = lr / (1 - pow(decay, step));
     const float root = sqrt(1 - pow(decay_of_squares, step));
     const float fresh = 1 - decay, keep = decay_of_squares, fresh2 = 1 - decay_of_squares;

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from aiec_graph.native import replay
 from aiec_graph.native.build import library
 
 # Arguments of the kernels in kernels.cpp: pointers, 64-bit integers, floats.
@@ -22,10 +23,12 @@ _SIGNATURES = {
     "sums": "pppiipip",
     "maxima": "ppiipipp",
     "to_winners": "ppiiip",
-    "cross_entropy": "pppiip",
+    "cross_entropy": "pppiipp",
     "judge": "ppppiiiiiipppppp",
+    "objective": "ppiddpppp",
+    "scaled": "pifp",
     "range": "pip",
-    "adam": "pppppiddddi",
+    "adam": "pppppiddddp",
 }
 _TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "f": ctypes.c_float, "d": ctypes.c_double}
 _PLAIN = (Tensor, nn.Parameter)
@@ -44,10 +47,14 @@ def _kernels() -> dict[str, Callable[..., None]] | None:
     return kernels
 
 
-def _run(kernel: str, *arguments: Any) -> None:
+def _kernel(name: str) -> Callable[..., None]:
     kernels = _kernels()
     assert kernels is not None
-    kernels[kernel](*(a.data_ptr() if isinstance(a, Tensor) else a for a in arguments))
+    return kernels[name]
+
+
+def _run(kernel: str, *arguments: Any) -> None:
+    replay.call(_kernel(kernel), *arguments)
 
 
 def usable(*tensors: Tensor | None) -> bool:
@@ -208,34 +215,39 @@ def to_winners(grad: Tensor, winner: Tensor, num_sources: int) -> Tensor:
 
 
 def in_range(y: Tensor, classes: int) -> bool:
-    """Whether labels [N], int64, N ≥ 1, lie in [0, classes)."""
-    both = torch.empty(2, dtype=torch.int64)
-    _run("range", y, len(y), both)
-    low, high = both.tolist()
-    return 0 <= low <= high < classes
+    """Whether labels [N], int64, N ≥ 1, lie in [0, classes).
+
+    Whoever records a tape sees to it that they stay there: it is not noted.
+    """
+    both = (ctypes.c_int64 * 2)()
+    _kernel("range")(y.data_ptr(), len(y), both)
+    return 0 <= both[0] <= both[1] < classes
 
 
-def cross_entropy(
-    logits: Tensor, y: Tensor, class_weight: Tensor | None
-) -> tuple[float, float, Tensor]:
+def cross_entropy(logits: Tensor, y: Tensor, class_weight: Tensor | None) -> tuple[Tensor, "Sums"]:
     """The weighted cross-entropy of some samples, summed.
 
     Args:
-        logits: [N, K].
+        logits: [N, K], contiguous.
         y: labels [N], int64 in [0, K).
         class_weight: [K].
 
     Returns:
-        The sum of the samples' losses, that of their weights, and the gradient of the former by
-        the logits.
+        The gradient of the summed loss by the logits; that loss and the samples' summed weight.
     """
     _agree(len(y) == len(logits))
     _agree(class_weight is None or len(class_weight) == logits.shape[1])
-    gradient = logits.clone(memory_format=torch.contiguous_format)
-    both = torch.empty(2, dtype=torch.float64)
-    _run("cross_entropy", gradient, y, class_weight, *logits.shape, both)
-    loss, mass = both.tolist()
-    return loss, mass, gradient
+    gradient, sums = torch.empty_like(logits), _Three()
+    _run("cross_entropy", logits, y, class_weight, *logits.shape, gradient, sums)
+    return gradient, sums
+
+
+Sums = ctypes.Array[ctypes.c_double]
+"""What a kernel adds up over a batch: a loss, the samples' weight and, of a layer, the gate loss.
+
+A replay writes to it. The weight depends on the labels alone and stays what it is.
+"""
+_Three = ctypes.c_double * 3
 
 
 class Judged(NamedTuple):
@@ -247,15 +259,7 @@ class Judged(NamedTuple):
     """That by the decision weights [K, C]."""
     cost: Tensor
     """What a unit of response adds to the gate loss [K, C]."""
-    aux: float
-    """The summed auxiliary loss."""
-    mass: float
-    """The samples' summed weight."""
-    gate: float
-    """The gate loss."""
-
-
-_Three = ctypes.c_double * 3
+    sums: Sums
 
 
 def judge(
@@ -291,7 +295,31 @@ def judge(
         *("judge", a, y, weight, class_weight, rows, channels, classes, count_all, *gate_table),
         *(theta, phi, by_logits, by_weight, cost, sums),
     )
-    return Judged(by_logits, by_weight, cost, *sums)
+    return Judged(by_logits, by_weight, cost, sums)
+
+
+def objective(
+    task: Sums, layers: Sequence[Sums], of_aux: float, of_gate: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The total loss, that of the task, and the layers' mean auxiliary and gate losses; scalars.
+
+    Args:
+        task: of `cross_entropy`.
+        layers: of `judge`.
+        of_aux: the factor of the auxiliary loss in the total.
+        of_gate: that of the gate loss.
+    """
+    total, own, aux, gate = (torch.empty((), dtype=torch.float32) for _ in range(4))
+    table = (ctypes.c_void_p * len(layers))(*map(ctypes.addressof, layers))
+    _run("objective", task, table, len(layers), of_aux, of_gate, total, own, aux, gate)
+    return total, own, aux, gate
+
+
+def scaled(x: Tensor, factor: float) -> Tensor:
+    """X · factor; in a replay without torch, whose first call in an epoch is a slow one."""
+    out = torch.empty_like(x)
+    _run("scaled", x, x.numel(), factor, out)
+    return out
 
 
 class Adam:
@@ -305,7 +333,7 @@ class Adam:
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
         self._parameters = list(parameters)
         self._lr = lr
-        self._steps = 0
+        self._steps = ctypes.c_int64(0)  # counted by the kernel, so that a replay counts too
         self._moments = [[torch.zeros_like(p) for p in self._parameters] for _ in range(2)]
         self._sizes = (ctypes.c_int64 * len(self._parameters))(
             *(p.numel() for p in self._parameters)
@@ -319,14 +347,13 @@ class Adam:
     @torch.no_grad()
     def step(self) -> None:
         """Takes one step on those parameters that have a gradient."""
-        self._steps += 1
         grads = [p.grad if p.grad is None else p.grad.contiguous() for p in self._parameters]
         tables = (self._parameters, grads, *self._moments)
         _run(
             *("adam", *map(_pointers, tables), self._sizes, len(grads)),
-            *(self._lr, 0.9, 0.999, 1e-8, self._steps),
+            *(self._lr, 0.9, 0.999, 1e-8, ctypes.byref(self._steps)),
         )
-        torch.autograd.graph.increment_version(self._parameters)
+        replay.call(torch.autograd.graph.increment_version, self._parameters)
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:

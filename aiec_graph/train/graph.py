@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,12 +15,13 @@ from aiec_graph import native
 from aiec_graph.core import AIECLoss
 from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
-from aiec_graph.metrics import Metrics, average_precision, evaluate
+from aiec_graph.metrics import AveragePrecision, Metrics, evaluate
 from aiec_graph.nn import Adjacency, Neighbourhoods
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.models import build_model
 from aiec_graph.train.settings import TrainSettings
 
+M = TypeVar("M", Tensor, NDArray[np.float32])
 ADVICE = "try a smaller --lr or --features standard"
 
 
@@ -174,7 +175,9 @@ class FullBatch:
             if decay == 0 and native.usable(*parameters)
             else torch.optim.Adam(parameters, settings.lr, weight_decay=decay, fused=True)
         )
+        self._validation_ap = AveragePrecision(self.y_val)
         self._logits: Tensor | None = None
+        self._repeated: native.Repeated | None = None
 
     def epoch(self) -> float:
         """Makes one step and returns the validation AP after it, a fraction.
@@ -182,19 +185,56 @@ class FullBatch:
         Raises:
             FloatingPointError: the loss or the outputs are NaN or infinite.
         """
-        if self._logits is None:
-            self._logits = self.forward()
-        self.step(self._logits)
-        # Where the pass in training mode gives what eval mode would, the one that follows a step
+        # In NumPy, since each call of torch would cost as much as the metric's sorting.
+        margin = _margin(self.advance().numpy()[self.val_rows])
+        try:
+            return self._validation_ap(margin)
+        except ValueError:
+            raise FloatingPointError("the network gives no numbers any more") from None
+
+    def advance(self) -> Tensor:
+        """Makes one step.
+
+        Epochs are all alike: after the first ones, only the kernels are called that these called
+        (`native.replay`), if that is all that happens in them and nothing has changed since.
+
+        Returns:
+            The logits after it, as eval mode gives them, without gradient; valid until the next.
+
+        Raises:
+            FloatingPointError: the loss is NaN or infinite.
+        """
+        if not self.network.trains_as_it_predicts:
+            self.step(self.forward())
+            return _predict(self.network, self.x, self.blocks)
+        # The pass in training mode gives what eval mode would, so the one that follows a step
         # serves twice: it validates the step, and begins the next one.
-        if self.network.trains_as_it_predicts:
-            self._logits = shown = self.forward()
+        if self._repeated is not None and self._repeated.is_outdated():
+            self._repeated = self._logits = None
+        if self._logits is None:
+            self.objective.forget()
+            self._logits = self.forward()
+        if self._repeated is None:
+            # One epoch as it is, in which everything is made that is made once.
+            self.step(self._logits)
+            self._repeated = native.Repeated(self._surroundings())
+        elif self._repeated.whole:
+            self._step(self._logits, self._repeated)
         else:
-            self._logits, shown = None, _predict(self.network, self.x, self.blocks)
-        margin = _margin(shown.detach()[self.val_rows]).numpy()
-        if not np.isfinite(margin).all():
-            raise FloatingPointError("the network gives no numbers any more")
-        return average_precision(self.y_val, margin)
+            self.step(self._logits)
+        self._logits = self._repeated("forward", self.forward)
+        self._repeated.note()
+        return self._logits.detach()
+
+    def _surroundings(self) -> native.Surroundings | None:
+        """What an epoch depends on; None where it must not be replayed."""
+        parameters = list(self.network.parameters())
+        own = type(self) is FullBatch and isinstance(self.optimizer, native.Adam)
+        if not own or not native.usable(self.x, *parameters):
+            return None
+        tensors = [self.x, self.y_train, *self.objective.buffers(), *parameters]
+        found = native.Surroundings((self, self.network, self.objective, self.optimizer), tensors)
+        return found if found.tells_all() else None
 
     def forward(self) -> Tensor:
         """The logits of the training and validation nodes, in training mode."""
@@ -208,13 +248,24 @@ class FullBatch:
         Raises:
             FloatingPointError: the loss is NaN or infinite.
         """
-        self.objective.start_epoch()
-        loss = self.objective(logits[self.train_rows], self.y_train, self.train_rows).total
+        self._step(logits, lambda _, function: function())
+
+    def _step(self, logits: Tensor, call: Callable[[str, Callable[[], Tensor]], Tensor]) -> None:
+        loss = call("judge", lambda: self._judge(logits))
+        # Not within the calls: the numbers are to be read anew each time.
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss is {loss.item()}")
+        call("learn", lambda: self._learn(loss))
+
+    def _judge(self, logits: Tensor) -> Tensor:
+        self.objective.start_epoch()
+        return self.objective(logits[self.train_rows], self.y_train, self.train_rows).total
+
+    def _learn(self, loss: Tensor) -> Tensor:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        return loss
 
 
 def _predict(network: GNN, x: Tensor, graph: Adjacency | Sequence[Neighbourhoods]) -> Tensor:
@@ -223,7 +274,7 @@ def _predict(network: GNN, x: Tensor, graph: Adjacency | Sequence[Neighbourhoods
         return network(x, graph)
 
 
-def _margin(logits: Tensor) -> Tensor:
+def _margin(logits: M) -> M:
     """How far the anomalous class is ahead [N]: ranks as the probability does."""
     return logits[:, 1] - logits[:, 0]
 
