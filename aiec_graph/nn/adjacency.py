@@ -217,11 +217,9 @@ class Adjacency(Neighbourhoods):
         number = np.zeros_like(self.csr.indices, shape=self.num_nodes)
         number[order] = np.arange(len(order))
         # Layers that compute the same nodes share a block.
-        made = {
-            pair: Block(self, order[: pair[0]], number, pair[1])
-            for pair in itertools.pairwise(sizes)
-        }
-        return Blocks(order, [made[pair] for pair in itertools.pairwise(sizes)][::-1])
+        pairs = list(itertools.pairwise(sizes))
+        made = {(few, many): Block(self, order[:few], number, many) for few, many in pairs}
+        return Blocks(order, [made[pair] for pair in reversed(pairs)])
 
     def scaled(self, form: str) -> "_Scaled":
         """What the matrices of a form, the blocks' too, are made of; made once."""
@@ -327,7 +325,8 @@ def _compact(csr: SparseMatrix) -> SparseMatrix:
     return sparse.csr_array(parts, shape=csr.shape)
 
 
-ENTRIES_AT_ONCE = 2**17
+ENTRIES_AT_ONCE = 2**15
+"""Of a matrix: few enough that double precision and copies of them count for nothing."""
 
 
 def _indptr(csr: SparseMatrix, rows: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -401,7 +400,7 @@ def _to_torch(
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:
-    """A CSR tensor that can train; without values, one that takes no memory for them."""
+    """A CSR tensor, never of inference mode; without values, one that takes no memory for them."""
     with warnings.catch_warnings(), torch.inference_mode(False):
         # torch calls the layout a beta at its first use in a process.
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
@@ -417,9 +416,9 @@ def _transposed(matrix: Tensor) -> Tensor:
     parts = (matrix.values(), matrix.col_indices(), matrix.crow_indices())
     # Read by columns, the rows of a matrix are those of its transpose.
     columns = tuple(part.cpu().numpy() for part in parts)
-    csr = sparse.csc_array(columns, shape=tuple(matrix.shape)[::-1]).tocsr()
-    parts = (csr.indptr, csr.indices, csr.data)
-    return _to_torch(*parts, csr.shape, matrix.dtype, matrix.device)
+    csr: SparseMatrix = sparse.csc_array(columns, shape=tuple(matrix.shape)[::-1]).tocsr()
+    of_csr = (csr.indptr, csr.indices, csr.data, csr.shape)
+    return _to_torch(*of_csr, matrix.dtype, matrix.device)
 
 
 # Layers may be handed an edge list on every call; it is prepared at the first.
