@@ -14,6 +14,8 @@ docs/performance.md between its markers.
 """
 
 import argparse
+import ctypes
+import gc
 import json
 import subprocess
 import sys
@@ -151,6 +153,10 @@ def peak_of(case: Case, model: str, name: str) -> dict[str, float]:
     csr = case.prepared.adjacency.csr
     x = case.graph.x
     x.sum()  # may lie in a mapped file, which is counted below and would be again when it is read
+    # What was freed and not given back would be used again without being counted.
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
     memory.reset_peak()
     before = memory.resident_mb()
     loop = peers.contestants(model, case)[name]()

@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,18 +17,15 @@ from aiec_graph.nn import propagate
 # SciPy ships no types: what is meant is any of its sparse matrices and arrays.
 SparseMatrix = Any
 _NUMPY = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
-
-
-class _Matrix(NamedTuple):
-    forward: Tensor
-    transpose: Tensor
+_Key = tuple[str, torch.dtype, torch.device]
 
 
 class Neighbourhoods:
     """Edges from source nodes to target nodes, prepared for aggregation over them.
 
     The targets are the first of the sources. What the layers need of the matrix is made at first
-    use and kept.
+    use and kept: a transpose once something is to be differentiated, and nothing for the sake of
+    an aggregate that is kept itself.
 
     Attributes:
         num_sources: rows of what is aggregated.
@@ -38,7 +36,8 @@ class Neighbourhoods:
     num_targets: int
 
     def __init__(self) -> None:
-        self._forms: dict[tuple[str, torch.dtype, torch.device], _Matrix] = {}
+        self._matrices: dict[_Key, Tensor] = {}
+        self._transposes: dict[_Key, Tensor] = {}
         self._aggregated: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
     def aggregate(self, x: Tensor, form: str, *, constant: bool = False) -> Tensor:
@@ -74,24 +73,29 @@ class Neighbourhoods:
         if form not in kept:
             # Kept beyond this call, so not as a tensor of inference mode, which cannot train.
             with torch.inference_mode(False), torch.no_grad():
-                kept[form] = self._aggregate(x, form)
+                kept[form] = self._aggregate(x, form, once=True)
         return kept[form]
 
-    def _aggregate(self, x: Tensor, form: str) -> Tensor:
-        dtype = torch.promote_types(x.dtype, torch.float32)
+    def _aggregate(self, x: Tensor, form: str, once: bool = False) -> Tensor:
+        key = (form, torch.promote_types(x.dtype, torch.float32), x.device)
+        matrix = self._matrices.get(key)
+        if matrix is None:
+            matrix = self._make(*key)
+            if not once:
+                self._matrices[key] = matrix
         if form == "max":
-            return propagate.maximum(x, self._form(form, dtype, x.device).forward)
-        matrix = self._form(form, dtype, x.device)
-        return propagate.weighted_sum(x, matrix.forward, matrix.transpose)
+            return propagate.maximum(x, matrix)
+        transpose = self._transposes.get(key)
+        if transpose is None and x.requires_grad and torch.is_grad_enabled():
+            transpose = matrix if self._is_symmetric(form) else _transposed(matrix)
+            self._transposes[key] = transpose
+        return propagate.weighted_sum(x, matrix, transpose)
 
-    def _form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
-        key = (form, dtype, device)
-        if key not in self._forms:
-            with torch.inference_mode(False):
-                self._forms[key] = self._make_form(form, dtype, device)
-        return self._forms[key]
+    def _make(self, form: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """The matrix of a form of aggregation, CSR [num_targets, num_sources]."""
+        raise NotImplementedError
 
-    def _make_form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
+    def _is_symmetric(self, form: str) -> bool:
         raise NotImplementedError
 
 
@@ -116,7 +120,7 @@ class Adjacency(Neighbourhoods):
         self.csr: SparseMatrix = _compact(sparse.csr_array(matrix))
         self.num_sources = self.num_targets = self.num_nodes = self.csr.shape[0]
         self._symmetric: bool | None = None
-        self._normalised: dict[tuple[str, torch.dtype], SparseMatrix] = {}
+        self._scaled: dict[str, _Scaled] = {}
 
     @classmethod
     def from_edge_index(
@@ -188,13 +192,6 @@ class Adjacency(Neighbourhoods):
         """The same graph with a self-loop of weight 1 at each node that has none."""
         return Adjacency(_with_self_loops(self.csr))
 
-    def normalised(self, form: str, dtype: torch.dtype) -> SparseMatrix:
-        """The matrix behind a form of aggregation, made once: its blocks take their rows of it."""
-        key = (form, dtype)
-        if key not in self._normalised:
-            self._normalised[key] = _normalise(self.csr, form, _NUMPY[dtype])
-        return self._normalised[key]
-
     def blocks(self, targets: NDArray[np.integer], num_layers: int) -> "Blocks":
         """What the layers of a network compute for the sake of some nodes' outputs.
 
@@ -212,24 +209,37 @@ class Adjacency(Neighbourhoods):
         for _ in range(num_layers):
             if sizes[-1] < self.num_nodes:
                 near = np.zeros(self.num_nodes, dtype=bool)
-                near[self.csr[order].indices] = True
+                for _, rows in _in_pieces(self.csr, order):
+                    near[rows.indices] = True
                 order = np.concatenate([order, np.flatnonzero(near & ~reached)])
                 reached |= near
             sizes.append(len(order))
         number = np.zeros_like(self.csr.indices, shape=self.num_nodes)
         number[order] = np.arange(len(order))
-        pairs = itertools.pairwise(sizes)
-        blocks = [Block(self, order[:few], number, many) for few, many in pairs]
-        return Blocks(order, blocks[::-1])
+        # Layers that compute the same nodes share a block.
+        pairs = list(itertools.pairwise(sizes))
+        made = {(few, many): Block(self, order[:few], number, many) for few, many in pairs}
+        return Blocks(order, [made[pair] for pair in reversed(pairs)])
 
-    def _make_form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
-        csr = self.normalised(form, dtype)
-        forward = _to_torch(csr, dtype, device)
+    def scaled(self, form: str) -> "_Scaled":
+        """What the matrices of a form, the blocks' too, are made of; made once."""
+        if form not in self._scaled:
+            self._scaled[form] = _scaled(self.csr, form)
+        return self._scaled[form]
+
+    def _make(self, form: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+        matrix = self.scaled(form)
+        csr = matrix.csr
+        values = None
+        if form != "max":
+            values = np.empty(csr.nnz, _NUMPY[dtype])
+            for piece, rows in matrix.rows(np.arange(self.num_nodes)):
+                values[piece] = rows.data
+        return _to_torch(csr.indptr, csr.indices, values, csr.shape, dtype, device)
+
+    def _is_symmetric(self, form: str) -> bool:
         # Row sums as weights of a mean make a symmetric adjacency asymmetric.
-        keeps_symmetry = form in ("gcn", "gcn_no_loops", "sum")
-        if form == "max" or (keeps_symmetry and self.is_symmetric):
-            return _Matrix(forward, forward)
-        return _Matrix(forward, _to_torch(csr.T.tocsr(), dtype, device))
+        return form in ("gcn", "gcn_no_loops", "sum") and self.is_symmetric
 
     def __reduce__(self) -> tuple[type["Adjacency"], tuple[SparseMatrix]]:
         # A copy, or a pickle, is the matrix; the prepared forms are made again.
@@ -260,14 +270,20 @@ class Block(Neighbourhoods):
         self.num_sources, self.num_targets = num_sources, len(targets)
         self._whole, self._targets, self._number = whole, targets, number
 
-    def _make_form(self, form: str, dtype: torch.dtype, device: torch.device) -> _Matrix:
-        rows = self._whole.normalised(form, dtype)[self._targets]
+    def _make(self, form: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+        matrix = self._whole.scaled(form)
+        indptr = _indptr(matrix.csr, self._targets)
+        indices = np.empty(indptr[-1], matrix.csr.indices.dtype)
+        values = None if form == "max" else np.empty(indptr[-1], _NUMPY[dtype])
+        for piece, rows in matrix.rows(self._targets):
+            indices[piece] = self._number[rows.indices]
+            if values is not None:
+                values[piece] = rows.data
         shape = (self.num_targets, self.num_sources)
-        csr = sparse.csr_array((rows.data, self._number[rows.indices], rows.indptr), shape=shape)
-        forward = _to_torch(csr, dtype, device)
-        if form == "max":
-            return _Matrix(forward, forward)
-        return _Matrix(forward, _to_torch(csr.T.tocsr(), dtype, device))
+        return _to_torch(indptr, indices, values, shape, dtype, device)
+
+    def _is_symmetric(self, form: str) -> bool:
+        return self.num_targets == self.num_sources and self._whole._is_symmetric(form)
 
     def __repr__(self) -> str:
         return f"Block(num_sources={self.num_sources}, num_targets={self.num_targets})"
@@ -287,12 +303,11 @@ def _is_integer(x: Tensor) -> bool:
 
 
 def _with_self_loops(csr: SparseMatrix) -> SparseMatrix:
-    """Adds a self-loop of weight 1 where a node has none."""
+    """Adds a self-loop of weight 1 where a node has none; the same matrix where all have one."""
     missing = (csr.diagonal() == 0).astype(csr.dtype)
+    if not missing.any():
+        return csr
     return sparse.csr_array(csr + sparse.diags_array(missing))
-
-
-ENTRIES_AT_ONCE = 2**22
 
 
 def _compact(csr: SparseMatrix) -> SparseMatrix:
@@ -310,46 +325,100 @@ def _compact(csr: SparseMatrix) -> SparseMatrix:
     return sparse.csr_array(parts, shape=csr.shape)
 
 
-def _normalise(csr: SparseMatrix, form: str, dtype: np.dtype[Any]) -> SparseMatrix:
-    """The matrix of a form of aggregation, in `dtype`; without a copy of the pattern."""
-    if form == "sum":
-        return csr.astype(dtype, copy=False)
-    if form == "max":
-        return csr  # its weights are never read
+ENTRIES_AT_ONCE = 2**15
+"""Of a matrix: few enough that double precision and copies of them count for nothing."""
+
+
+def _indptr(csr: SparseMatrix, rows: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Where each of some rows of a matrix ends when they stand one after the other."""
+    ends = np.zeros(len(rows) + 1, csr.indptr.dtype)
+    np.cumsum(np.diff(csr.indptr)[rows], out=ends[1:])
+    return ends
+
+
+def _in_pieces(csr: SparseMatrix, rows: NDArray[np.integer]) -> Iterator[tuple[slice, Any]]:
+    """Some rows of a matrix, a few at once, so that a copy of all of them is never held.
+
+    Yields:
+        Which of `rows`, and these.
+    """
+    ends = _indptr(csr, rows)
+    cuts = np.searchsorted(ends, np.arange(0, ends[-1], ENTRIES_AT_ONCE))
+    for start, end in itertools.pairwise(np.unique([0, *cuts, len(rows)])):
+        yield slice(start, end), csr[rows[start:end]]
+
+
+class _Scaled(NamedTuple):
+    """A matrix whose entries are yet to be scaled by the degrees of their nodes."""
+
+    csr: SparseMatrix
+    by: NDArray[np.float64] | None
+    """What to multiply the rows by [N], in double precision; None for 1."""
+    columns_too: bool
+
+    def rows(self, targets: NDArray[np.integer]) -> Iterator[tuple[slice, SparseMatrix]]:
+        """Some rows, scaled, a few at once.
+
+        Yields:
+            Where their entries lie among those of all `targets`, and the rows.
+        """
+        start = 0
+        for piece, rows in _in_pieces(self.csr, targets):
+            if self.by is not None:
+                scale = np.repeat(self.by[targets[piece]], np.diff(rows.indptr))
+                if self.columns_too:
+                    # One product a side: the order in which the symmetric pair rounds alike.
+                    scale *= self.by[rows.indices]
+                rows.data = rows.data * scale
+            yield slice(start, start + rows.nnz), rows
+            start += rows.nnz
+
+
+def _scaled(csr: SparseMatrix, form: str) -> _Scaled:
+    if form in ("sum", "max"):
+        return _Scaled(csr, None, False)
     if form == "gcn":
         csr = _with_self_loops(csr)
     elif form == "mean_with_self":
         csr = sparse.csr_array(csr + sparse.eye_array(csr.shape[0], dtype=csr.dtype))
     elif form not in ("gcn_no_loops", "mean"):
         raise ValueError(f"unknown form of aggregation {form!r}")
-    degree = csr @ np.ones(csr.shape[1])
-    power = -0.5 if form.startswith("gcn") else -1.0
+    degree, ones = np.empty(csr.shape[0]), np.ones(csr.shape[1])
+    for piece, rows in _in_pieces(csr, np.arange(csr.shape[0])):
+        degree[piece] = rows @ ones
+    symmetric = form.startswith("gcn")
     with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.where(degree > 0, degree**power, 0.0)
-    data = np.empty(csr.nnz, dtype)
-    # In pieces, so that the double precision of the computation is never held for all entries.
-    for start in range(0, csr.nnz, ENTRIES_AT_ONCE):
-        piece = slice(start, start + ENTRIES_AT_ONCE)
-        # Each row as often as it has entries in this piece.
-        within = np.diff(np.clip(csr.indptr, start, min(start + ENTRIES_AT_ONCE, csr.nnz)))
-        row = np.repeat(np.arange(csr.shape[0]), within)
-        scale = inverse[row]
-        if form.startswith("gcn"):
-            # One product a side, left first: the order in which the symmetric pair rounds alike.
-            scale = scale * inverse[csr.indices[piece]]
-        data[piece] = csr.data[piece] * scale
-    return sparse.csr_array((data, csr.indices, csr.indptr), shape=csr.shape)
+        inverse = np.where(degree > 0, degree ** (-0.5 if symmetric else -1.0), 0.0)
+    return _Scaled(csr, inverse, symmetric)
 
 
-def _to_torch(csr: SparseMatrix, dtype: torch.dtype, device: torch.device) -> Tensor:
-    parts = (csr.indptr, csr.indices, csr.data)
-    crow, col, values = (torch.from_numpy(part).to(device) for part in parts)
-    with warnings.catch_warnings():
+def _to_torch(
+    indptr: NDArray[np.integer],
+    indices: NDArray[np.integer],
+    values: NDArray[np.floating] | None,
+    shape: tuple[int, int],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
+    """A CSR tensor, never of inference mode; without values, one that takes no memory for them."""
+    with warnings.catch_warnings(), torch.inference_mode(False):
         # torch calls the layout a beta at its first use in a process.
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(
-            crow, col, values.to(dtype), csr.shape, check_invariants=False
-        )
+        crow, col = (torch.from_numpy(part).to(device) for part in (indptr, indices))
+        if values is None:
+            weights = torch.ones((), dtype=dtype, device=device).expand(len(indices))
+        else:
+            weights = torch.from_numpy(values).to(device)
+        return torch.sparse_csr_tensor(crow, col, weights, shape, check_invariants=False)
+
+
+def _transposed(matrix: Tensor) -> Tensor:
+    parts = (matrix.values(), matrix.col_indices(), matrix.crow_indices())
+    # Read by columns, the rows of a matrix are those of its transpose.
+    columns = tuple(part.cpu().numpy() for part in parts)
+    csr: SparseMatrix = sparse.csc_array(columns, shape=tuple(matrix.shape)[::-1]).tocsr()
+    of_csr = (csr.indptr, csr.indices, csr.data, csr.shape)
+    return _to_torch(*of_csr, matrix.dtype, matrix.device)
 
 
 # Layers may be handed an edge list on every call; it is prepared at the first.

@@ -15,7 +15,7 @@ from aiec_graph import native
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, matrix: Tensor, transpose: Tensor | None) -> Tensor:
         ctx.matrix, ctx.transpose = matrix, transpose
         if native.usable(x, matrix.values()) and matrix.col_indices().dtype == torch.int32:
             return native.sums(matrix, x)
@@ -53,13 +53,14 @@ class _Maximum(torch.autograd.Function):
         return kernels.maximum_backward(grad_outputs[0], winner, ctx.num_sources), None
 
 
-def weighted_sum(x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
+def weighted_sum(x: Tensor, matrix: Tensor, transpose: Tensor | None) -> Tensor:
     """Matrix @ x, differentiable in `x`.
 
     Args:
         x: [N, C]; half precision is summed in the matrix's dtype.
         matrix: CSR [M, N] in float32 or float64.
-        transpose: its transpose, CSR [N, M]; for a symmetric matrix, itself.
+        transpose: its transpose, CSR [N, M]; for a symmetric matrix, itself; None where nothing
+            is to be differentiated.
 
     Returns:
         [M, C] in the dtype of `x`.

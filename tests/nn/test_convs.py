@@ -89,7 +89,9 @@ def test_constant_input_is_aggregated_once_and_noticed_when_it_changes(edge_inde
     calls = []
     original = Adjacency._aggregate
     monkeypatch.setattr(
-        Adjacency, "_aggregate", lambda *args: calls.append(args[2]) or original(*args)
+        Adjacency,
+        "_aggregate",
+        lambda *args, **options: calls.append(args[2]) or original(*args, **options),
     )
     for make in (
         lambda c: GCNConv(4, 3, constant_input=c),
@@ -119,12 +121,11 @@ def test_an_edge_list_that_changes_is_prepared_anew(edge_index):
 
 
 def test_the_fallback_maximum_agrees(edge_index):
-    matrix = Adjacency.from_edge_index(edge_index, NODES)._form(
-        "max", torch.float64, torch.device("cpu")
-    )
+    adjacency = Adjacency.from_edge_index(edge_index, NODES)
+    matrix = adjacency._make("max", torch.float64, torch.device("cpu"))
     one = torch.randn(NODES, 5, dtype=torch.float64, requires_grad=True)
     other = one.detach().clone().requires_grad_()
-    out, expected = maximum(one, matrix.forward), segment_maximum(other, matrix.forward)
+    out, expected = maximum(one, matrix), segment_maximum(other, matrix)
     assert torch.equal(out, expected)
     grad = torch.randn_like(out)
     out.backward(grad), expected.backward(grad)
@@ -197,8 +198,9 @@ def test_adjacency_adds_loops_and_knows_symmetry():
     assert looped.is_symmetric
     expected = [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
     assert looped.csr.toarray().tolist() == expected
-    matrix = looped._form("gcn", torch.float32, torch.device("cpu"))
-    assert matrix.forward is matrix.transpose
+    looped.aggregate(torch.randn(4, 2, requires_grad=True), "gcn")
+    (key,) = looped._matrices
+    assert looped._matrices[key] is looped._transposes[key]
 
 
 def test_inference_mode(edge_index):

@@ -137,7 +137,9 @@ def test_sites_that_are_not_chosen_keep_their_activation(graph):
 
 @pytest.mark.parametrize("aggr", [None, "mean", "max", "pool", "gcn"])
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_blocks_compute_what_the_whole_graph_does(aggr, layers):
+@pytest.mark.parametrize("at_once", [1, 7, 2**15])
+def test_blocks_compute_what_the_whole_graph_does(aggr, layers, at_once, monkeypatch):
+    monkeypatch.setattr("aiec_graph.nn.adjacency.ENTRIES_AT_ONCE", at_once)
     rng = np.random.default_rng(layers)
     nodes = 300
     # Sparse and directed, so that a few targets do not reach every node.
@@ -176,3 +178,40 @@ def test_blocks_of_all_nodes_and_of_none():
     order, blocks = adjacency.blocks(np.array([], dtype=int), 2)
     assert order.tolist() == []
     assert GCN(3)(torch.zeros(0, 3), blocks).shape == (0, 2)
+
+
+@pytest.mark.parametrize("aggr", [None, "mean", "pool"])
+def test_layers_hold_only_the_matrices_that_an_epoch_reads(graph, aggr):
+    x, edge_index = graph
+    adjacency = Adjacency.from_edge_index(edge_index, 40)
+    order, blocks = adjacency.blocks(np.arange(5), 2)
+    network = GraphSAGE(6, 8, aggr=aggr) if aggr else GCN(6, 8)
+    x = x[order]
+    with torch.no_grad():
+        network(x, blocks)
+    pool = aggr == "pool"
+    # The first layer's aggregate of a constant input is kept, not what it was made with.
+    assert [len(b._matrices) for b in blocks] == [int(pool), 1]
+    assert [len(b._transposes) for b in blocks] == [0, 0]
+    network(x, blocks).sum().backward()
+    assert [len(b._matrices) for b in blocks] == [int(pool), 1]
+    assert [len(b._transposes) for b in blocks] == [0, int(not pool)]
+    assert adjacency._matrices == {}
+    if pool:
+        (matrix,) = blocks[1]._matrices.values()
+        assert matrix.values().untyped_storage().nbytes() == 4
+
+
+def test_layers_over_the_same_nodes_share_a_symmetric_block(graph):
+    x, edge_index = graph
+    adjacency = Adjacency.from_edge_index(edge_index, 40)
+    order, blocks = adjacency.blocks(np.random.default_rng(0).permutation(40), 3)
+    assert blocks[0] is blocks[1] is blocks[2]
+    torch.manual_seed(0)
+    network, x = GCN(6, 8, num_layers=3).double(), x.double()
+    weights = list(network.parameters())
+    got = torch.autograd.grad(network(x[order], blocks).square().sum(), weights)
+    expected = torch.autograd.grad(network(x, adjacency).square().sum(), weights)
+    torch.testing.assert_close(got, expected)
+    (key,) = blocks[0]._matrices
+    assert blocks[0]._transposes[key] is blocks[0]._matrices[key]
