@@ -28,7 +28,7 @@ _SIGNATURES = {
     "objective": "ppiddpppp",
     "scaled": "pifp",
     "range": "pip",
-    "adam": "pppppiddddp",
+    "adam": "pppppidddddp",
 }
 _TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "f": ctypes.c_float, "d": ctypes.c_double}
 _PLAIN = (Tensor, nn.Parameter)
@@ -328,11 +328,12 @@ class Adam:
     Args:
         parameters: for all of which `usable` holds.
         lr: learning rate.
+        weight_decay: the L2 penalty: this times a parameter is added to its gradient.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
+    def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float = 0.0) -> None:
         self._parameters = list(parameters)
-        self._lr = lr
+        self._lr, self._weight_decay = lr, weight_decay
         self._steps = ctypes.c_int64(0)  # counted by the kernel, so that a replay counts too
         self._moments = [[torch.zeros_like(p) for p in self._parameters] for _ in range(2)]
         self._sizes = (ctypes.c_int64 * len(self._parameters))(
@@ -351,7 +352,7 @@ class Adam:
         tables = (self._parameters, grads, *self._moments)
         _run(
             *("adam", *map(_pointers, tables), self._sizes, len(grads)),
-            *(self._lr, 0.9, 0.999, 1e-8, ctypes.byref(self._steps)),
+            *(self._lr, 0.9, 0.999, 1e-8, self._weight_decay, ctypes.byref(self._steps)),
         )
         replay.call(torch.autograd.graph.increment_version, self._parameters)
 

@@ -169,11 +169,11 @@ class FullBatch:
         class_weight = torch.tensor([1.0, (len(train) - anomalous) / anomalous])
         self.objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate, class_weight)
         parameters = list(network.parameters())
-        decay = settings.weight_decay
+        lr, decay = settings.lr, settings.weight_decay
         self.optimizer = (
-            native.Adam(parameters, settings.lr)
-            if decay == 0 and native.usable(*parameters)
-            else torch.optim.Adam(parameters, settings.lr, weight_decay=decay, fused=True)
+            native.Adam(parameters, lr, decay)
+            if native.usable(*parameters)
+            else torch.optim.Adam(parameters, lr, weight_decay=decay, fused=True)
         )
         self._validation_ap = AveragePrecision(self.y_val)
         self._logits: Tensor | None = None

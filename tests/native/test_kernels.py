@@ -179,11 +179,13 @@ def test_labels_outside_the_classes_never_reach_the_kernels():
         AIECLoss(nn.Identity())(torch.zeros(3, 2), torch.tensor([0, 1, 2]))
 
 
-def test_adam_equals_torch():
+@pytest.mark.parametrize("decay", [0.0, 0.05])
+def test_adam_equals_torch(decay):
     shapes = [(3, 4), (7,), (40, 33)]
     one = [random(*shape).requires_grad_() for shape in shapes]
     other = [p.detach().clone().requires_grad_() for p in one]
-    fast, slow = native.Adam(one, 0.01), torch.optim.Adam(other, 0.01)
+    fast = native.Adam(one, 0.01, decay)
+    slow = torch.optim.Adam(other, 0.01, weight_decay=decay)
     for step in range(20):
         for p, q in zip(one, other, strict=True):
             if step != 3 or p.dim() == 2:  # once, one of them has no gradient
