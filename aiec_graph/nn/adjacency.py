@@ -285,7 +285,7 @@ class Block(Neighbourhoods):
     def _make(self, form: str, dtype: torch.dtype, device: torch.device) -> Tensor:
         matrix = self._whole.scaled(form)
         indptr = _indptr(matrix.csr, self._targets)
-        indices = np.empty(indptr[-1], matrix.csr.indices.dtype)
+        indices: NDArray[Any] = np.empty(indptr[-1], matrix.csr.indices.dtype)
         values = None if form == "max" else np.empty(indptr[-1], _NUMPY[dtype])
         for piece, rows in matrix.rows(self._targets):
             indices[piece] = self._number[rows.indices]
