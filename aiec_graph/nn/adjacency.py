@@ -3,6 +3,7 @@
 import itertools
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,13 @@ from aiec_graph.nn import propagate
 # SciPy ships no types: what is meant is any of its sparse matrices and arrays.
 SparseMatrix = Any
 _NUMPY = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
-_Key = tuple[str, torch.dtype, torch.device]
+
+
+@dataclass
+class _Matrix:
+    forward: Tensor
+    transpose: Tensor | None = None
+    """Made once something is to be differentiated."""
 
 
 class Neighbourhoods:
@@ -36,8 +43,7 @@ class Neighbourhoods:
     num_targets: int
 
     def __init__(self) -> None:
-        self._matrices: dict[_Key, Tensor] = {}
-        self._transposes: dict[_Key, Tensor] = {}
+        self._forms: dict[tuple[str, torch.dtype, torch.device], _Matrix] = {}
         self._aggregated: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
     def aggregate(self, x: Tensor, form: str, *, constant: bool = False) -> Tensor:
@@ -77,19 +83,25 @@ class Neighbourhoods:
         return kept[form]
 
     def _aggregate(self, x: Tensor, form: str, once: bool = False) -> Tensor:
-        key = (form, torch.promote_types(x.dtype, torch.float32), x.device)
-        matrix = self._matrices.get(key)
-        if matrix is None:
-            matrix = self._make(*key)
-            if not once:
-                self._matrices[key] = matrix
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        matrix = self._form(form, dtype, x.device, once)
         if form == "max":
-            return propagate.maximum(x, matrix)
-        transpose = self._transposes.get(key)
-        if transpose is None and x.requires_grad and torch.is_grad_enabled():
-            transpose = matrix if self._is_symmetric(form) else _transposed(matrix)
-            self._transposes[key] = transpose
-        return propagate.weighted_sum(x, matrix, transpose)
+            return propagate.maximum(x, matrix.forward)
+        if matrix.transpose is None and x.requires_grad and torch.is_grad_enabled():
+            symmetric = self._is_symmetric(form)
+            matrix.transpose = matrix.forward if symmetric else _transposed(matrix.forward)
+        return propagate.weighted_sum(x, matrix.forward, matrix.transpose)
+
+    def _form(
+        self, form: str, dtype: torch.dtype, device: torch.device, once: bool = False
+    ) -> _Matrix:
+        key = (form, dtype, device)
+        matrix = self._forms.get(key)
+        if matrix is None:
+            matrix = _Matrix(self._make(form, dtype, device))
+            if not once:
+                self._forms[key] = matrix
+        return matrix
 
     def _make(self, form: str, dtype: torch.dtype, device: torch.device) -> Tensor:
         """The matrix of a form of aggregation, CSR [num_targets, num_sources]."""
@@ -273,7 +285,7 @@ class Block(Neighbourhoods):
     def _make(self, form: str, dtype: torch.dtype, device: torch.device) -> Tensor:
         matrix = self._whole.scaled(form)
         indptr = _indptr(matrix.csr, self._targets)
-        indices = np.empty(indptr[-1], matrix.csr.indices.dtype)
+        indices: NDArray[Any] = np.empty(indptr[-1], matrix.csr.indices.dtype)
         values = None if form == "max" else np.empty(indptr[-1], _NUMPY[dtype])
         for piece, rows in matrix.rows(self._targets):
             indices[piece] = self._number[rows.indices]
@@ -331,7 +343,7 @@ ENTRIES_AT_ONCE = 2**15
 
 def _indptr(csr: SparseMatrix, rows: NDArray[np.integer]) -> NDArray[np.integer]:
     """Where each of some rows of a matrix ends when they stand one after the other."""
-    ends = np.zeros(len(rows) + 1, csr.indptr.dtype)
+    ends: NDArray[Any] = np.zeros_like(csr.indptr, shape=len(rows) + 1)
     np.cumsum(np.diff(csr.indptr)[rows], out=ends[1:])
     return ends
 

@@ -121,11 +121,12 @@ def test_an_edge_list_that_changes_is_prepared_anew(edge_index):
 
 
 def test_the_fallback_maximum_agrees(edge_index):
-    adjacency = Adjacency.from_edge_index(edge_index, NODES)
-    matrix = adjacency._make("max", torch.float64, torch.device("cpu"))
+    matrix = Adjacency.from_edge_index(edge_index, NODES)._form(
+        "max", torch.float64, torch.device("cpu")
+    )
     one = torch.randn(NODES, 5, dtype=torch.float64, requires_grad=True)
     other = one.detach().clone().requires_grad_()
-    out, expected = maximum(one, matrix), segment_maximum(other, matrix)
+    out, expected = maximum(one, matrix.forward), segment_maximum(other, matrix.forward)
     assert torch.equal(out, expected)
     grad = torch.randn_like(out)
     out.backward(grad), expected.backward(grad)
@@ -199,8 +200,8 @@ def test_adjacency_adds_loops_and_knows_symmetry():
     expected = [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
     assert looped.csr.toarray().tolist() == expected
     looped.aggregate(torch.randn(4, 2, requires_grad=True), "gcn")
-    (key,) = looped._matrices
-    assert looped._matrices[key] is looped._transposes[key]
+    matrix = looped._form("gcn", torch.float32, torch.device("cpu"))
+    assert matrix.forward is matrix.transpose
 
 
 def test_inference_mode(edge_index):
