@@ -90,28 +90,62 @@ def train(
     graph, adjacency = prepared
     run, preprocessor = set_up(prepared, split, model, act, settings, seed)
     network = run.network
-    best_ap, best_epoch, best_state, epoch = -1.0, 0, {}, 0
     started = time.perf_counter()
+    learned = learn(run, f"{graph.label}, {model}-{act}, seed {seed}", settings)
+    seconds = (time.perf_counter() - started) / learned.epochs
+    run.objective.forget()
+    del run
+
+    network.load_state_dict(learned.weights)
+    x = preprocessor.transform(graph)
+    score = _score(_predict(network, x if corrupt is None else corrupt(x), adjacency))
+    val, test = (evaluate(graph.y[m], score[m]) for m in (split.val_mask, split.test_mask))
+    counts = (learned.best_epoch, learned.epochs, seconds)
+    return TrainResult(network, preprocessor, score, val, test, *counts)
+
+
+class Learned(NamedTuple):
+    """What a run came to."""
+
+    best_epoch: int
+    """The epoch with the best validation AP, from 1."""
+    weights: dict[str, Tensor]
+    """The network's state after it."""
+    epochs: int
+    """Epochs that were made."""
+
+
+def learn(
+    run: "FullBatch",
+    name: str,
+    settings: TrainSettings,
+    note: Callable[[float], None] | None = None,
+) -> Learned:
+    """Makes the epochs of a run; the network is left as it is after the last.
+
+    Args:
+        run: before its first epoch.
+        name: of the run, for an error.
+        settings: number of epochs and patience.
+        note: is called after each epoch with its validation AP; then no run is stopped early.
+
+    Raises:
+        DivergedError: the loss or the outputs became NaN or infinite.
+    """
+    best_ap, best_epoch, weights, epoch = -1.0, 0, {}, 0
     for epoch in range(1, settings.epochs + 1):
         try:
             ap = run.epoch()
         except FloatingPointError as error:
-            name = f"{graph.label}, {model}-{act}, seed {seed}"
             raise DivergedError(f"{name}: {error} in epoch {epoch}; {ADVICE}") from None
+        if note is not None:
+            note(ap)
         if ap > best_ap:
             best_ap, best_epoch = ap, epoch
-            best_state = {k: v.detach().clone() for k, v in network.state_dict().items()}
-        elif epoch - best_epoch >= settings.patience:
+            weights = {k: v.detach().clone() for k, v in run.network.state_dict().items()}
+        elif note is None and epoch - best_epoch >= settings.patience:
             break
-    seconds = time.perf_counter() - started
-    run.objective.forget()
-    del run
-
-    network.load_state_dict(best_state)
-    x = preprocessor.transform(graph)
-    score = _score(_predict(network, x if corrupt is None else corrupt(x), adjacency))
-    val, test = (evaluate(graph.y[m], score[m]) for m in (split.val_mask, split.test_mask))
-    return TrainResult(network, preprocessor, score, val, test, best_epoch, epoch, seconds / epoch)
+    return Learned(best_epoch, weights, epoch)
 
 
 def set_up(

@@ -20,7 +20,7 @@ from aiec_graph.core.objective import Losses
 from aiec_graph.data import Graph, Split
 from aiec_graph.metrics import average_precision
 from aiec_graph.nn.networks import GNN
-from aiec_graph.train import DivergedError, FullBatch, Prepared, set_up
+from aiec_graph.train import FullBatch, Prepared, learn, set_up
 
 CLASSES = ("normal", "anomalous")
 
@@ -97,21 +97,13 @@ def follow(cell: Cell, seed: int, prepared: Prepared) -> Followed:
     run, preprocessor = set_up(*parts)
     network = run.network
     watch = _Watch(run)
-    best, best_state = -1, {}
-    for epoch in range(cell.settings.epochs):
-        try:
-            ap = run.epoch()
-        except FloatingPointError as error:
-            name = f"{graph.label}, {cell.model}-{cell.act}, seed {seed}"
-            raise DivergedError(f"{name}: {error} in epoch {epoch + 1}") from None
-        watch.note(ap)
-        if best < 0 or ap > watch.aps[best]:
-            best = epoch
-            best_state = {k: v.detach().clone() for k, v in network.state_dict().items()}
+    name = f"{graph.label}, {cell.model}-{cell.act}, seed {seed}"
+    learned = learn(run, name, cell.settings, watch.note)
     history = watch.history()
     run.objective.forget()
-    network.load_state_dict(best_state)
-    return Followed(history, network.eval(), best, graph, split, preprocessor.transform(graph))
+    network.load_state_dict(learned.weights)
+    best, x = learned.best_epoch - 1, preprocessor.transform(graph)
+    return Followed(history, network.eval(), best, graph, split, x)
 
 
 class _Watch:
