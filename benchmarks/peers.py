@@ -143,6 +143,7 @@ class OwnLoop:
 Loop = PeerLoop | OwnLoop
 
 OWN, AIEC = "aiec_graph, ReLU", "aiec_graph, AIEC"
+BARE = "bare kernels of our step"
 DGL, DGL_TUNED = "DGL", "DGL, our Adam and AP"
 EDGE_INDEX, CSR, CACHED, CLASS = (
     "PyG, edge_index",

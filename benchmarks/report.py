@@ -11,6 +11,18 @@ import pandas as pd
 import peers
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+SHORT = (
+    "Times as fast as the peer, a whole epoch, ReLU; what a step with AIEC costs, as a multiple of "
+    "ReLU's; and a step as a multiple of its bare kernels."
+)
+AIMS = {
+    "network and graph": "aim",
+    "DGL": "4 (pool 3)",
+    "PyG, `edge_index`": "20",
+    "PyG's best": "3",
+    "AIEC's step / ReLU's": "1.10 (T-Finance 1.05)",
+    "step / bare kernels": "1.5",
+}
 TITLES = {"gcn": "GCN", "sage-mean": "GraphSAGE (mean)", "sage-pool": "GraphSAGE (pool)"}
 
 
@@ -26,6 +38,7 @@ def write(results: Path, docs: Path | None, threads: int) -> None:
         pd.read_csv(results / f"{name}.csv") for name in ("speed", "growth", "memory")
     )
     parts = [f"{threads} threads; medians of contestants taken in turn, quartiles in brackets.", ""]
+    parts += ["### In short", "", SHORT, "", standing_table(speed), ""]
     for (graph, model), rows in speed.groupby(["graph", "model"], sort=False):
         parts += [f"### {TITLES[str(model)]} on {graph}", "", speed_table(rows), ""]
     parts += ["### Growth", "", growth_table(growth), ""]
@@ -41,6 +54,28 @@ def write(results: Path, docs: Path | None, threads: int) -> None:
     text = page.read_text()
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     page.write_text(before + BEGIN + "\n\n" + "\n".join(parts) + "\n" + END + after)
+
+
+def standing_table(speed: pd.DataFrame) -> str:
+    lines = []
+    for (graph, model), rows in speed.groupby(["graph", "model"], sort=False):
+        times = rows.set_index(["network", "stage"]).median_ms
+        own, step = times[peers.OWN, "epoch"], times[peers.OWN, "step"]
+        pyg = [name for name in rows.network.unique() if name.startswith("PyG")]
+        ratios = {
+            "DGL": times[peers.DGL, "epoch"] / own,
+            "PyG, `edge_index`": times.get((peers.EDGE_INDEX, "epoch"), float("nan")) / own,
+            "PyG's best": min(times[name, "epoch"] for name in pyg) / own,
+            "AIEC's step / ReLU's": times[peers.AIEC, "step"] / step,
+            "step / bare kernels": step / times[peers.BARE, "step"],
+        }
+        name = f"{TITLES[str(model)]}, {graph}"
+        lines.append({"network and graph": name} | {k: f"{v:.2f}" for k, v in ratios.items()})
+    return (
+        pd.DataFrame([*lines, AIMS])
+        .replace("nan", "–")
+        .to_markdown(index=False, disable_numparse=True)
+    )
 
 
 def speed_table(rows: pd.DataFrame) -> str:

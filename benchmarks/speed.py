@@ -36,7 +36,6 @@ from aiec_graph.bench import memory
 
 SLOW = (peers.EDGE_INDEX, peers.CLASS)
 """What holds a message for each edge, and at T-Finance's scale more memory than there is."""
-BARE = "bare kernels of our step"
 
 
 def main() -> None:
@@ -94,7 +93,7 @@ def measure(case: Case, model: str, rounds: int, budget: float, large: bool) -> 
         if name == peers.OWN:
             loop = peers.OwnLoop(model, "relu", case)
             loop.step_once()
-            actions[f"{BARE}|step"] = kernels_of(loop.step_once)
+            actions[f"{peers.BARE}|step"] = kernels_of(loop.step_once)
     title = f"{case.name}, {model}"
     timings = interleaved(actions, rounds, budget=budget, title=title)
     rows = []
