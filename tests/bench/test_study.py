@@ -83,6 +83,9 @@ def test_from_plan_to_report(command, tmp_path, capsys):
     assert "simulated" in page.splitlines()[0]
     assert "say nothing about the real data set" in page
     assert "paper" not in page
+    overview = page.split("## Test AP, minus ReLU's")[1].split("##")[0]
+    row = next(line for line in overview.splitlines() if line.startswith("| AIEC"))
+    assert f"{pair['difference']:+.2f}" in row
     assert (report / "forest.png").stat().st_size > 5000
     before = (folder / "runs.csv").read_text()
     assert main(command(trees=["rf", "rf_graph"], tree_space={"min_samples_leaf": [5]})) == 0

@@ -1,5 +1,6 @@
 """A study's report: a Markdown page with its tables and figures, and the tables as CSV."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ def write_report(
                 page += ["![test AP over the factor](factor.png)"]
             page += _by_level(table, factor)
         if len(pairs):
+            if factor is None:
+                page += _overviews(pairs)
             forest_plot(draft / "forest.png", pairs, factor, note)
             page += ["## Paired differences in AP", "![forest plot](forest.png)"]
             page += [_pairs_table(pairs, factor, config.difference)]
@@ -169,11 +172,26 @@ def _entry(
     return text + (_mark(match.iloc[0]) if len(match) else "")
 
 
-def _mark(pair: pd.Series) -> str:
+def _mark(pair: Mapping[Any, Any] | pd.Series) -> str:
     if pair["p"] >= LEVEL:
         return ""
     strong = pair["p_holm"] < LEVEL
     return " " + (("▲" if strong else "△") if pair["difference"] > 0 else ("▼" if strong else "▽"))
+
+
+def _overviews(pairs: pd.DataFrame) -> list[str]:
+    """A table per reference: its rivals by places."""
+    page = []
+    for reference, own in pairs.groupby("reference", sort=False):
+        rows = []
+        for act, rival in own.groupby("act", sort=False):
+            row = {"": title_of(str(act))}
+            for pair in rival.to_dict("records"):
+                place = f"{pair['dataset']}, {pair['features']}, {MODEL_NAMES[pair['model']]}"
+                row[place] = f"{pair['difference']:+.2f}{_mark(pair)}"
+            rows.append(row)
+        page += [f"## Test AP, minus {title_of(str(reference))}'s", markdown(rows)]
+    return page
 
 
 def _by_level(table: pd.DataFrame, factor: str) -> list[str]:
