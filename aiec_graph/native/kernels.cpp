@@ -637,8 +637,8 @@ void aiec_linear(const float *x, const float *w, int64_t inputs, const float *x2
 // g · w: g [rows, outputs], w [outputs, inputs], out [all_rows, inputs], 0 from `rows` on.
 // g counts as 0 where `shown`, what ReLU put out, is 0; null where there was no ReLU. `more`, or
 // null, is added to it.
-void aiec_by_input(const float *g, const float *shown, const Addend *more, const float *w, int64_t rows, int64_t outputs, int64_t inputs,
-                   int64_t all_rows, float *out) {
+void aiec_by_input(const float *g, const float *shown, const Addend *more, const float *w,
+                   int64_t rows, int64_t outputs, int64_t inputs, int64_t all_rows, float *out) {
     const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
     float *packed = pack(w, outputs, inputs, false);
     const Term term = {g, packed, outputs, {shown, more}};
@@ -649,8 +649,8 @@ void aiec_by_input(const float *g, const float *shown, const Addend *more, const
 
 // gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where by_bias is not null.
 // `shown` and `more` as above.
-void aiec_by_weight(const float *g, const float *shown, const Addend *more, const float *x, int64_t rows, int64_t outputs, int64_t inputs,
-                    float *out, float *by_bias) {
+void aiec_by_weight(const float *g, const float *shown, const Addend *more, const float *x,
+                    int64_t rows, int64_t outputs, int64_t inputs, float *out, float *by_bias) {
     const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
     outer_product(g, {shown, more}, x, some, outputs, inputs, out, by_bias);
 }

@@ -325,6 +325,9 @@ def scaled(x: Tensor, factor: float) -> Tensor:
 class Adam:
     """Adam (Kingma and Ba, 2015) with torch's defaults, all parameters in one call.
 
+    They share one count of steps: torch's own counts those of each parameter, which differs for
+    one whose gradient comes later or pauses.
+
     Args:
         parameters: for all of which `usable` holds.
         lr: learning rate.
@@ -335,7 +338,10 @@ class Adam:
         self._parameters = list(parameters)
         self._lr, self._weight_decay = lr, weight_decay
         self._steps = ctypes.c_int64(0)  # counted by the kernel, so that a replay counts too
-        self._moments = [[torch.zeros_like(p) for p in self._parameters] for _ in range(2)]
+        # Tuples: a replay knows their addresses.
+        self._moments = tuple(
+            tuple(torch.zeros_like(p) for p in self._parameters) for _ in range(2)
+        )
         self._sizes = (ctypes.c_int64 * len(self._parameters))(
             *(p.numel() for p in self._parameters)
         )

@@ -62,11 +62,13 @@ class Tape(TorchDispatchMode):
         self.calls: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self.whole = True
         # Not the tensors: autograd takes over a gradient that nobody else refers to.
-        self._memory: list[torch.UntypedStorage] = []
+        self._memory: dict[int, torch.UntypedStorage] = {}
         # What nothing but its own call may write to.
         self._constant: set[int] = set()
 
     def __enter__(self) -> "Tape":
+        if getattr(_here, "tape", None) is not None:
+            raise RuntimeError("a tape is being recorded already")
         _here.tape = self
         super().__enter__()
         return self
@@ -83,7 +85,12 @@ class Tape(TorchDispatchMode):
         self._keep(*arguments)
 
     def _keep(self, *values: Any) -> None:
-        self._memory += [v.untyped_storage() for v in values if isinstance(v, Tensor)]
+        storages = (v.untyped_storage() for v in values if isinstance(v, Tensor))
+        self._memory |= {storage.data_ptr(): storage for storage in storages}
+
+    def has_moved(self) -> bool:
+        """Whether what the calls point to lies elsewhere now, as what processes share does."""
+        return any(at != storage.data_ptr() for at, storage in self._memory.items())
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -165,10 +172,15 @@ class Repeated:
     def note(self) -> None:
         """Takes the surroundings for what they should be when the sequence begins anew."""
         if self.whole and self._surroundings is not None:
-            # Replays write to tensors and change nothing else.
-            (self._surroundings.note if self._is_new else self._surroundings.note_writing)()
+            if self._is_new:
+                self._surroundings.note()
+            else:  # replays write to tensors and change nothing else
+                self._surroundings.note_writing()
             self._is_new = False
 
     def is_outdated(self) -> bool:
         """Whether something has changed since, so that a replay would not do what a call does."""
-        return self.whole and self._surroundings is not None and not self._surroundings.unchanged()
+        if not self.whole or self._surroundings is None:
+            return False
+        moved = any(tape.has_moved() for tape, _ in self._known.values())
+        return moved or not self._surroundings.unchanged()

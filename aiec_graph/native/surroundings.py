@@ -6,6 +6,7 @@ from itertools import chain
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as modules
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _DICTS = ("_parameters", "_buffers", "_modules")
@@ -69,7 +70,7 @@ class Surroundings:
         return alike and equal == was_equal
 
     def tells_all(self) -> bool:
-        """Whether nothing else matters: no hook, no class or method of somebody else's."""
+        """Whether nothing else matters: no hook, no module or forward of somebody else's."""
         tensors = self._tensors
         hooked = any(self._hooks) or any(
             x._backward_hooks or x._post_accumulate_grad_hooks for x in tensors
@@ -82,4 +83,5 @@ class Surroundings:
 def _is_plain() -> bool:
     """Whether torch's operations do what they always do and nobody watches."""
     modes = torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack()
-    return torch.is_grad_enabled() and not modes and not torch.is_autocast_enabled("cpu")
+    hooked = modules._has_any_global_hook()
+    return torch.is_grad_enabled() and not (modes or hooked or torch.is_autocast_enabled("cpu"))

@@ -117,6 +117,19 @@ class BeforeActivation(Form):
 
     entered: Tensor | None = None
 
+    def forget(self) -> None:
+        self.__dict__["entered"] = None
+        super().forget()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**super().__getstate__(), "entered": None}
+
+    def observe(self, one_hot: Tensor, rows: Rows) -> Evidence:
+        entered = self.entered
+        seen = super().observe(one_hot, rows)  # which forgets
+        self.__dict__["entered"] = entered
+        return seen
+
     def forward(self, x: Tensor) -> Tensor:
         self.__dict__["entered"] = x if self.training else None
         return super().forward(x)

@@ -243,19 +243,21 @@ class FullBatch:
             return _predict(self.network, self.x, self.blocks)
         # The pass in training mode gives what eval mode would, so the one that follows a step
         # serves twice: it validates the step, and begins the next one.
-        if self._repeated is not None and self._repeated.is_outdated():
+        if self._repeated is not None and (self._logits is None or self._repeated.is_outdated()):
             self._repeated = self._logits = None
         if self._logits is None:
             self.objective.forget()
             self._logits = self.forward()
+        # Given up first: what follows an epoch that did not end begins with a forward pass.
+        logits, self._logits = self._logits, None
         if self._repeated is None:
             # One epoch as it is, in which everything is made that is made once.
-            self.step(self._logits)
+            self.step(logits)
             self._repeated = native.Repeated(self._surroundings())
         elif self._repeated.whole:
-            self._step(self._logits, self._repeated)
+            self._step(logits, self._repeated)
         else:
-            self.step(self._logits)
+            self.step(logits)  # which a subclass may have made its own
         self._logits = self._repeated("forward", self.forward)
         self._repeated.note()
         return self._logits.detach()
@@ -263,10 +265,11 @@ class FullBatch:
     def _surroundings(self) -> native.Surroundings | None:
         """What an epoch depends on; None where it must not be replayed."""
         parameters = list(self.network.parameters())
-        own = type(self) is FullBatch and isinstance(self.optimizer, native.Adam)
+        own = type(self) is FullBatch and type(self.optimizer) is native.Adam
         if not own or not native.usable(self.x, *parameters):
             return None
-        tensors = [self.x, self.y_train, *self.objective.buffers(), *parameters]
+        tensors = [self.x, self.y_train, *self.objective.buffers(), *self.network.buffers()]
+        tensors += parameters
         found = native.Surroundings((self, self.network, self.objective, self.optimizer), tensors)
         return found if found.tells_all() else None
 

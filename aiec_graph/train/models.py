@@ -67,8 +67,11 @@ def check_settings(settings: TrainSettings) -> None:
     for name in ("lambda_aux", "lambda_gate", "weight_decay"):
         if not getattr(settings, name) >= 0:
             raise InputError(f"{name} must be at least 0, not {getattr(settings, name)}")
-    _, own = _form_of(settings.act_options)
+    form, own = _form_of(settings.act_options)
     check_options(own)
+    clash = [name for name in ("gate", "gate_norm") if name in own]
+    if form is not None and clash:
+        raise InputError(f"a form of AIEC decides itself about {clash[0]}: give one of them")
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -1,5 +1,7 @@
 """Forms of AIEC that are not the paper's: what each changes, and that it changes no more."""
 
+import copy
+
 import pytest
 import torch
 
@@ -223,6 +225,19 @@ def test_memory_outlives_the_epoch(data):
     assert torch.equal(
         act.gates(), (2 * act.mean_theta <= act.mean_phi[:, None]) & (act.decision.weight <= 0)
     )
+
+
+def test_a_network_can_be_copied_between_steps(data):
+    for form in FORMS:
+        network, _ = judged(data, form)
+        x, edges, _ = data
+        network(x, edges)
+        copy.deepcopy(network)
+
+
+def test_a_form_decides_about_the_gate_alone():
+    with pytest.raises(InputError, match="decides itself about gate_norm"):
+        check_settings(TrainSettings(act_options={"form": "margin", "gate_norm": "square"}))
 
 
 def test_an_unknown_form_is_refused():

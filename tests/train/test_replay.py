@@ -1,5 +1,6 @@
 """Epochs that are replayed against epochs that are not: to the last bit, or not replayed."""
 
+import itertools
 import math
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from aiec_graph.data import load_dataset, make_split
-from aiec_graph.native import build
+from aiec_graph.native import build, replay
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train import FullBatch, TrainSettings, graph, prepare_graph, set_up
 
@@ -185,12 +186,18 @@ def changes(name, run):
         run.objective.forget()
     elif name == "layer":
         network.acts[0] = nn.ReLU()
+    elif name == "counters":
+        network.acts[0].counter.theta.set_(torch.zeros_like(network.acts[0].counter.theta))
+    elif name == "shared":  # moves what a replay writes to
+        for parameter in network.parameters():
+            if parameter.grad is not None:
+                parameter.grad.share_memory_()
 
 
 @pytest.mark.parametrize(
     "change",
     ["weights", "data", "state", "eval", "lambda", "class weight", "rate", "gate", "frozen",
-     "inputs", "hook", "gradients", "step", "forward", "forget", "layer"],
+     "inputs", "hook", "gradients", "step", "forward", "forget", "layer", "counters", "shared"],
 )  # fmt: skip
 def test_a_change_between_epochs_counts(make, change):
     one, other = make(), make(Anew)
@@ -238,6 +245,66 @@ def test_numbers_that_are_none_are_noticed(make, bad):
             run.epoch()
         assert torch.equal(weight, run.network.lin.weight) == (where == "bias")
         assert is_replayed(run)
+
+
+def test_hooks_on_all_modules_are_called(make):
+    seen = []
+    handle = torch.nn.modules.module.register_module_forward_hook(lambda *_: seen.append(1))
+    try:
+        one, other = make(), make(Plain)
+        for _ in range(4):
+            assert one.epoch() == other.epoch()
+            assert len(seen) % 2 == 0
+        assert not is_replayed(one)
+    finally:
+        handle.remove()
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 2, 4])
+def test_an_epoch_that_is_interrupted_is_begun_anew(make, monkeypatch, epochs):
+    """Wherever the interruption comes, the next epochs are those of a run in the same state."""
+    call = replay.call
+    ticks = iter(())
+
+    def tick():
+        if next(ticks, False):
+            raise KeyboardInterrupt
+
+    def ticking_call(function, *arguments):
+        tick()
+        call(function, *arguments)
+        tick()
+
+    def ticking_repeat(self):
+        for function, arguments in self.calls:
+            tick()
+            function(*arguments)
+            tick()
+
+    monkeypatch.setattr(replay, "call", ticking_call)
+    monkeypatch.setattr(replay.Tape, "replay", ticking_repeat)
+    for when in itertools.count():
+        run, same = make(), make(Plain)
+        for _ in range(epochs):
+            run.epoch()
+        ticks = iter([False] * when + [True])
+        try:
+            run.epoch()
+        except KeyboardInterrupt:
+            pass
+        else:
+            break
+        ticks = iter(())
+        same.network.load_state_dict(run.network.state_dict())
+        for one, other in zip(run.optimizer._moments, same.optimizer._moments, strict=True):
+            for a, b in zip(one, other, strict=True):
+                b.copy_(a)
+        same.optimizer._steps.value = run.optimizer._steps.value
+        for _ in range(3):
+            assert run.epoch() == same.epoch()
+            weights = zip(run.network.parameters(), same.network.parameters(), strict=True)
+            assert all(torch.equal(a, b) for a, b in weights)
+    assert when > 20, "every call of an epoch was interrupted once"
 
 
 def test_memory_is_given_back(make):
