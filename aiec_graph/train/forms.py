@@ -55,11 +55,12 @@ class Form(AIEC):
 # What the gate loss is measured by.
 
 
-class Share(Form):
-    """Gated response over the whole response of a sample: within 0 and 1, free of scale.
+class Measured(Form):
+    """A form whose gate loss is no sum of responses with a price for each."""
 
-    Nothing is gained by shrinking the relevant channels along with the irrelevant ones.
-    """
+    def measure(self, seen: Evidence, rows: Rows, one_hot: Tensor) -> Tensor:
+        """L_gate, a scalar; the arguments are those of `losses`."""
+        raise NotImplementedError
 
     def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
         return one_hot.new_zeros(gates.shape)
@@ -68,9 +69,19 @@ class Share(Form):
         self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
     ) -> tuple[Tensor, Tensor]:
         aux, _ = super().losses(seen, rows, one_hot, target)
+        return aux, self.measure(seen, rows, one_hot)
+
+
+class Share(Measured):
+    """Gated response over the whole response of a sample: within 0 and 1, free of scale.
+
+    Nothing is gained by shrinking the relevant channels along with the irrelevant ones.
+    """
+
+    def measure(self, seen: Evidence, rows: Rows, one_hot: Tensor) -> Tensor:
         a = take(seen.features, rows)
         gated = ((a @ self.gates().to(a.dtype).T) * one_hot).sum(1)
-        return aux, (gated / (a.sum(1) + TINY)).sum() / max(len(a), 1)
+        return (gated / (a.sum(1) + TINY)).sum() / max(len(a), 1)
 
 
 class Scale(Form):
@@ -112,7 +123,7 @@ class Gradient(Form):
         return aux, gate * (of_aux / (of_gate + TINY))
 
 
-class BeforeActivation(Form):
+class BeforeActivation(Measured):
     """Acts on softplus of what enters the threshold, so that silent channels are pushed as well."""
 
     entered: Tensor | None = None
@@ -134,17 +145,11 @@ class BeforeActivation(Form):
         self.__dict__["entered"] = x if self.training else None
         return super().forward(x)
 
-    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
-        return one_hot.new_zeros(gates.shape)
-
-    def losses(
-        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        aux, _ = super().losses(seen, rows, one_hot, target)
+    def measure(self, seen: Evidence, rows: Rows, one_hot: Tensor) -> Tensor:
         assert self.entered is not None
         response = torch_F.softplus(take(self.entered, rows))
         self.__dict__["entered"] = None
-        return aux, F.gate_loss(response, one_hot, self.gates())
+        return F.gate_loss(response, one_hot, self.gates())
 
 
 class Balanced(Form):
@@ -155,21 +160,15 @@ class Balanced(Form):
         return F.gate_cost(gates, one_hot) * per_class[:, None]
 
 
-class AllNodes(Form):
+class AllNodes(Measured):
     """Over all nodes: one without a label counts for each class as its decision unit sees it."""
 
-    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
-        return one_hot.new_zeros(gates.shape)
-
-    def losses(
-        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        aux, _ = super().losses(seen, rows, one_hot, target)
+    def measure(self, seen: Evidence, rows: Rows, one_hot: Tensor) -> Tensor:
         assert self.decision is not None
         with torch.no_grad():
             belongs = self.decision(seen.features.detach()).softmax(1)
             belongs[slice(None) if rows is None else rows] = one_hot
-        return aux, F.gate_loss(seen.features, belongs, self.gates())
+        return F.gate_loss(seen.features, belongs, self.gates())
 
 
 # When and where it acts.
