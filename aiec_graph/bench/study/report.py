@@ -190,7 +190,12 @@ def _overviews(pairs: pd.DataFrame) -> list[str]:
                 place = f"{pair['dataset']}, {pair['features']}, {MODEL_NAMES[pair['model']]}"
                 row[place] = f"{pair['difference']:+.2f}{_mark(pair)}"
             rows.append(row)
-        page += [f"## Test AP, minus {title_of(str(reference))}'s", markdown(rows)]
+        title = title_of(str(reference))
+        page += [
+            f"## Test AP, minus {title}'s",
+            f"Marks as above, against {title}.",
+            markdown(rows),
+        ]
     return page
 
 
