@@ -1,6 +1,6 @@
 """Forms of AIEC that are not the paper's: what was tried to make suppression pay on graphs.
 
-None is ahead of tuned ReLU (docs/better-form.md, which repeats every comparison), so none is in the
+None is ahead of the published form (docs/better-form.md has every comparison), so none is in the
 core. Each changes one thing about `AIEC` and keeps the rest: `--act aiec:form=share` trains with
 one. They count on full batches: an epoch is one step, and `losses` is called once in it.
 

@@ -36,7 +36,7 @@ def build_model(name: str, act: str, in_channels: int, settings: TrainSettings) 
         residual=settings.residual,
         **options,
     )
-    sites = [act for act in network.acts if isinstance(act, Form)]
+    sites = [site for site in network.acts if isinstance(site, Form)]
     for site in sites:
         site.is_first, site.is_last = site is sites[0], site is sites[-1]
     return network

@@ -23,26 +23,18 @@ def data():
     return x, edges, y
 
 
-def judged(data, form, steps=1, index=None, **settings):
+def judged(data, form, steps=1):
     """The network after some steps' judgements (its weights stay), and the last one's losses."""
     x, edges, y = data
     torch.manual_seed(1)
     options = {} if form is None else {"act_options": {"form": form}}
-    network = build_model("gcn", "aiec", FEATURES, TrainSettings(hidden=C, **options, **settings))
+    network = build_model("gcn", "aiec", FEATURES, TrainSettings(hidden=C, **options))
     network = network.double()
     objective = AIECLoss(network, 1.0, 1.0)
-    rows = torch.arange(N) if index is None else index
     for _ in range(steps):
         objective.start_epoch()
-        losses = objective(network(x, edges)[rows], y[rows], index)
+        losses = objective(network(x, edges), y)
     return network, losses
-
-
-def by_features(data, form, **more):
-    """The gradient of the gate loss by the weights of the first layer."""
-    network, losses = judged(data, form, **more)
-    losses.gate.backward()
-    return network.convs[0].lin.weight.grad
 
 
 def features_of(network, data):
