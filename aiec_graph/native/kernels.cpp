@@ -3,19 +3,20 @@
 // Matrices are row-major and dense. Results do not depend on the number of threads: whatever is
 // summed over rows is summed within slabs of fixed size, and these in their order.
 //
-// Only language extensions that GCC and Clang share; no headers beyond C's.
+// Only language extensions that GCC and Clang share; no headers beyond C's and OpenMP's.
 
 #include <math.h>
+#include <omp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #if defined(__AVX512F__)
-constexpr int LANES = 16, TILE = 12;
+constexpr int LANES = 16, TILE = 12, WIDEST = 4;
 #elif defined(__AVX__)
-constexpr int LANES = 8, TILE = 6;
+constexpr int LANES = 8, TILE = 6, WIDEST = 2;
 #else
-constexpr int LANES = 4, TILE = 6;
+constexpr int LANES = 4, TILE = 6, WIDEST = 2;
 #endif
 
 // Two vectors of columns at a time: TILE rows of them, and what is multiplied, fit the registers.
@@ -25,6 +26,8 @@ constexpr int64_t PIECE = 96;   // rows of a slab that stay in the first cache
 constexpr int64_t FEW = 20000;  // numbers below which a second thread costs more than it saves
 constexpr int64_t FEW_COLUMNS = 5;  // that are made by dot products
 constexpr int64_t PARTS = 64;   // of a sparse matrix, which threads take as they get to them
+constexpr int64_t AHEAD = 16;   // rows that are fetched before they are read
+constexpr int64_t LINE = 16;    // numbers of a cache line
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -293,21 +296,21 @@ static void outer_product(const float *g, const Relu &relu, const float *x, int6
 
 // ---- sparse products and maxima --------------------------------------------------------------
 
-// x in blocks of columns, each [rows, width] with whole vectors: a block at a time fits the cache
-// better than whole rows do. x itself where it is one block already.
+// x in blocks of columns, each [rows, width] with whole vectors, at most `widest` of them: a block
+// at a time fits the cache better than whole rows do. x itself where it is one block already.
 struct Blocked {
     const float *x;
     float *own;
-    int64_t rows, columns;
+    int64_t rows, columns, widest;
 
-    Blocked(const float *x_, int64_t rows_, int64_t columns_)
-        : x(x_), own(nullptr), rows(rows_), columns(columns_) {
-        if (columns == LANES || columns == BLOCK) return;
+    Blocked(const float *x_, int64_t rows_, int64_t columns_, int64_t widest_)
+        : x(x_), own(nullptr), rows(rows_), columns(columns_), widest(widest_ * LANES) {
+        if (columns == width(0)) return;
         own = scratch<float>(rows * padded(columns, LANES));
         x = own;
 #pragma omp parallel for schedule(static) if (rows * columns > FEW)
         for (int64_t i = 0; i < rows; i++)
-            for (int64_t c = 0; c < columns; c += BLOCK) {
+            for (int64_t c = 0; c < columns; c += width(c)) {
                 const int64_t width = this->width(c), n = least(columns - c, width);
                 float *to = own + c * rows + i * width;
                 memcpy(to, x_ + i * columns + c, n * sizeof(float));
@@ -315,7 +318,11 @@ struct Blocked {
             }
     }
     ~Blocked() { free(own); }
-    int64_t width(int64_t c) const { return columns - c > LANES ? BLOCK : LANES; }
+    // Of the block that begins with column c.
+    int64_t width(int64_t c) const {
+        const int64_t left = columns - c;
+        return left >= widest ? widest : left > LANES ? BLOCK : LANES;
+    }
     const float *block(int64_t c) const { return x + c * rows; }
 };
 
@@ -357,35 +364,82 @@ static void sums(const int32_t *crow, const int32_t *column, const float *value,
     }
 }
 
+// What has won so far in some columns, and where it came from.
+template <int WIDTH>
+struct Best {
+    vec value[WIDTH];
+    ivec who[WIDTH];
+
+    inline void none() {
+#pragma GCC unroll 4
+        for (int v = 0; v < WIDTH; v++) value[v] = vec{}, who[v] = ivec{} - 1;
+    }
+
+    inline void start(const float *x, int32_t j) {
+#pragma GCC unroll 4
+        for (int v = 0; v < WIDTH; v++) value[v] = at(x, j, v), who[v] = ivec{} + j;
+    }
+
+    // The later of two equals loses; a NaN wins and stays.
+    template <bool NANS>
+    inline void meet(int v, vec other, ivec me) {
+        if (NANS) {
+            const ivec wins = (other > value[v]) | (other != other);
+            value[v] = wins ? other : value[v];
+            who[v] = wins ? me : who[v];
+        } else {
+            who[v] = other > value[v] ? me : who[v];
+            value[v] = other > value[v] ? other : value[v];
+        }
+    }
+
+    template <bool NANS>
+    inline void meet(const float *x, int32_t j) {
+        const ivec me = ivec{} + j;
+#pragma GCC unroll 4
+        for (int v = 0; v < WIDTH; v++) meet<NANS>(v, at(x, j, v), me);
+    }
+
+    template <bool NANS>
+    inline void meet(const Best &other) {
+#pragma GCC unroll 4
+        for (int v = 0; v < WIDTH; v++) meet<NANS>(v, other.value[v], other.who[v]);
+    }
+
+    static inline vec at(const float *x, int64_t j, int v) {
+        return load(x + (j * WIDTH + v) * LANES);
+    }
+};
+
 template <int WIDTH, bool NANS>
 static void maxima(const int32_t *crow, const int32_t *column, int64_t rows, const float *x,
                    float *out, int32_t *winner, int64_t columns, int64_t left) {
+    // A row is read in runs side by side: one comparison need not wait for the one before.
+    constexpr int RUNS = WIDTH == 1 ? 4 : 2;
 #pragma omp parallel for schedule(dynamic) if (crow[rows] * columns > FEW)
     for (int64_t part = 0; part < PARTS; part++) {
         const int64_t last = boundary(crow, rows, part + 1);
         for (int64_t i = boundary(crow, rows, part); i < last; i++) {
-            vec best[WIDTH] = {};
-            ivec who[WIDTH];
-#pragma GCC unroll 2
-            for (int v = 0; v < WIDTH; v++) who[v] = ivec{} - 1;
-            for (int64_t e = crow[i]; e < crow[i + 1]; e++) {
-                const int64_t j = column[e];
-                const ivec me = ivec{} + (int32_t)j;
-#pragma GCC unroll 2
-                for (int v = 0; v < WIDTH; v++) {
-                    const vec here = load(x + (j * WIDTH + v) * LANES);
-                    ivec wins = here > best[v];
-                    if (NANS) wins |= here != here;  // a NaN wins and stays
-                    if (e == crow[i]) wins = ivec{} - 1;
-                    best[v] = wins ? here : best[v];
-                    who[v] = wins ? me : who[v];
-                }
+            const int32_t *j = column + crow[i];
+            const int64_t n = crow[i + 1] - crow[i], run = n / RUNS;
+            Best<WIDTH> best[RUNS];
+            if (n == 0) {
+                best[0].none();
+            } else {
+#pragma GCC unroll 4
+                for (int r = 0; r < RUNS; r++) best[r].start(x, j[r * run]);
+                for (int64_t e = 1; e < run; e++)
+#pragma GCC unroll 4
+                    for (int r = 0; r < RUNS; r++) best[r].template meet<NANS>(x, j[r * run + e]);
+#pragma GCC unroll 4
+                for (int r = 1; r < RUNS; r++) best[0].template meet<NANS>(best[r]);
+                for (int64_t e = RUNS * run; e < n; e++) best[0].template meet<NANS>(x, j[e]);
             }
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (int v = 0; v < WIDTH; v++) {
                 vec bits;
-                memcpy(&bits, &who[v], sizeof bits);
-                store_some(out + i * columns + v * LANES, best[v], left - v * LANES);
+                memcpy(&bits, &best[0].who[v], sizeof bits);
+                store_some(out + i * columns + v * LANES, best[0].value[v], left - v * LANES);
                 store_some((float *)winner + i * columns + v * LANES, bits, left - v * LANES);
             }
         }
@@ -396,8 +450,11 @@ template <bool NANS>
 static void maxima_of(const int32_t *crow, const int32_t *column, int64_t rows,
                       const Blocked &x, float *out, int32_t *winner) {
     const int64_t columns = x.columns;
-    for (int64_t c = 0; c < columns; c += BLOCK) {
-        const auto run = x.width(c) == BLOCK ? maxima<WIDE, NANS> : maxima<1, NANS>;
+    for (int64_t c = 0; c < columns; c += x.width(c)) {
+        const int64_t width = x.width(c);
+        const auto run = width == LANES   ? maxima<1, NANS>
+                         : width == BLOCK ? maxima<WIDE, NANS>
+                                          : maxima<WIDEST, NANS>;
         run(crow, column, rows, x.block(c), out + c, winner + c, columns, columns - c);
     }
 }
@@ -659,7 +716,7 @@ void aiec_by_weight(const float *g, const float *shown, const Addend *more, cons
 void aiec_sums(const int32_t *crow, const int32_t *column, const float *value, int64_t rows,
                int64_t sources, const float *x, int64_t columns, float *out) {
     const int32_t limit = trimmed(x, sources, columns);
-    const Blocked blocked(x, sources, columns);
+    const Blocked blocked(x, sources, columns, WIDE);
     for (int64_t c = 0; c < columns; c += BLOCK) {
         const auto run = blocked.width(c) == BLOCK ? sums<WIDE> : sums<1>;
         run(crow, column, value, rows, limit, blocked.block(c), out + c, columns, columns - c);
@@ -670,7 +727,7 @@ void aiec_sums(const int32_t *crow, const int32_t *column, const float *value, i
 // of several; 0 and −1 for an empty row.
 void aiec_maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64_t sources,
                  const float *x, int64_t columns, float *out, int32_t *winner) {
-    const Blocked blocked(x, sources, columns);
+    const Blocked blocked(x, sources, columns, WIDEST);
     bool nans = false;
 #pragma omp parallel for reduction(|| : nans) schedule(static) if (sources * columns > FEW)
     for (int64_t i = 0; i < sources; i++) {
@@ -685,17 +742,34 @@ void aiec_maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64
 void aiec_to_winners(const float *g, const int32_t *winner, int64_t rows, int64_t sources,
                      int64_t columns, float *out) {
     const int64_t some = trimmed(g, rows, columns);
-    memset(out, 0, sources * columns * sizeof(float));
-    // Two rows may have one winner: so threads share out the columns, a cache line at a time.
-#pragma omp parallel for schedule(static) if (some * columns > FEW)
-    for (int64_t c = 0; c < columns; c += 16) {
-        const int64_t end = least(columns, c + 16);
-        for (int64_t i = 0; i < some; i++)
-            for (int64_t d = c; d < end; d++) {
-                const int64_t j = winner[i * columns + d];
-                if (j >= 0) out[j * columns + d] += g[i * columns + d];
+    // Two rows may have one winner: so threads share out the columns, by whole cache lines; each
+    // adds to a strip of its own, which lies closer together than its columns of `out`.
+    const int64_t threads = some * columns > FEW ? omp_get_max_threads() : 1;
+    const int64_t width = padded((columns + threads - 1) / threads, LINE);
+    float *strips = scratch<float>(sources * padded(columns, width));
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t c = 0; c < columns; c += width) {
+        const int64_t n = least(columns - c, width);
+        float *strip = strips + c * sources;
+        memset(strip, 0, sources * width * sizeof(float));
+        for (int64_t i = 0; i < some; i++) {
+            const float *in = g + i * columns + c;
+            const int32_t *who = winner + i * columns + c;
+            for (int64_t d = 0; d < n && i + AHEAD < some; d += LINE) {
+                __builtin_prefetch(in + AHEAD * columns + d);
+                __builtin_prefetch(who + AHEAD * columns + d);
             }
+            if (who[0] < 0) continue;  // an empty row
+            int64_t d = 0;
+            for (; d + LINE <= n; d += LINE)
+#pragma GCC unroll 16
+                for (int64_t l = d; l < d + LINE; l++) strip[who[l] * width + l] += in[l];
+            for (; d < n; d++) strip[who[d] * width + d] += in[d];
+        }
+        for (int64_t j = 0; j < sources; j++)
+            memcpy(out + j * columns + c, strip + j * width, n * sizeof(float));
     }
+    free(strips);
 }
 
 // The gradient of the summed weighted loss by the logits [rows, classes]. sums: that loss, and the
