@@ -11,14 +11,21 @@ from rich.progress import track
 Timings = dict[str, list[float]]
 
 
+TURN = 0.03
+"""Seconds of a turn at least."""
+
+
 def interleaved(
     actions: dict[str, Callable[[], object]],
     rounds: int,
-    warmup: int = 3,
+    warmup: int = 1,
     budget: float = 60.0,
     title: str = "",
 ) -> Timings:
-    """Seconds of each action in each round; a round runs them all once.
+    """Seconds of each action in each round, in which every action has a turn.
+
+    A turn is calls one after the other, as training makes them, and counts as their median. Its
+    first call finds the caches full of the others' data; it does not count where there is a second.
 
     Args:
         actions: by name.
@@ -35,13 +42,22 @@ def interleaved(
             if round_ >= warmup + 5 and time.perf_counter() - began > budget:
                 break
             for name, action in actions.items():
-                started = time.perf_counter()
-                action()
+                calls = turn(action)
                 if round_ >= warmup:
-                    seconds[name].append(time.perf_counter() - started)
+                    seconds[name].append(statistics.median(calls[1:] or calls))
     finally:
         gc.enable()
     return seconds
+
+
+def turn(action: Callable[[], object]) -> list[float]:
+    """Seconds of each call in one turn."""
+    calls: list[float] = []
+    while sum(calls) < TURN:
+        started = time.perf_counter()
+        action()
+        calls.append(time.perf_counter() - started)
+    return calls
 
 
 def spread(values: list[float]) -> dict[str, float]:

@@ -23,11 +23,13 @@ constexpr int LANES = 4, TILE = 6, WIDEST = 2;
 constexpr int WIDE = 2, BLOCK = WIDE * LANES;
 constexpr int64_t SLAB = 1024;  // rows that are summed as one
 constexpr int64_t PIECE = 96;   // rows of a slab that stay in the first cache
+constexpr int64_t PAIR = 32;    // the same where there are two matrices and their product
 constexpr int64_t FEW = 20000;  // numbers below which a second thread costs more than it saves
 constexpr int64_t FEW_COLUMNS = 5;  // that are made by dot products
 constexpr int64_t PARTS = 64;   // of a sparse matrix, which threads take as they get to them
 constexpr int64_t AHEAD = 16;   // rows that are fetched before they are read
 constexpr int64_t LINE = 16;    // numbers of a cache line
+constexpr int64_t LARGE = 1 << 20;  // numbers that the second cache does not hold
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
@@ -252,12 +254,12 @@ static void outer_product(const float *g, const Relu &relu, const float *x, int6
 #pragma omp parallel for schedule(static) if (rows * inputs > FEW)
     for (int64_t s = 0; s < slabs; s++) {
         float *sum = parts + s * size, *of_g = sum + outputs * stride;
-        float *wide = ragged ? scratch<float>(PIECE * stride) : nullptr;
-        float *own = relu.shown ? scratch<float>(PIECE * outputs) : nullptr;
+        float *wide = ragged ? scratch<float>(PAIR * stride) : nullptr;
+        float *own = relu.shown ? scratch<float>(PAIR * outputs) : nullptr;
         memset(sum, 0, size * sizeof(float));
         const int64_t end = least(rows, (s + 1) * SLAB);
-        for (int64_t first = s * SLAB; first < end; first += PIECE) {
-            const int64_t n = least(PIECE, end - first);
+        for (int64_t first = s * SLAB; first < end; first += PAIR) {
+            const int64_t n = least(PAIR, end - first);
             const float *xs = x + first * inputs;
             const float *gs = relu.back(g, first, n, outputs, own);
             if (ragged) {
@@ -727,7 +729,9 @@ void aiec_sums(const int32_t *crow, const int32_t *column, const float *value, i
 // of several; 0 and −1 for an empty row.
 void aiec_maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64_t sources,
                  const float *x, int64_t columns, float *out, int32_t *winner) {
-    const Blocked blocked(x, sources, columns, WIDEST);
+    // Passing over a row's entries again costs less than the third cache does, if they are many.
+    const bool narrow = sources * columns > LARGE && crow[rows] > 32 * rows;
+    const Blocked blocked(x, sources, columns, narrow ? 1 : WIDEST);
     bool nans = false;
 #pragma omp parallel for reduction(|| : nans) schedule(static) if (sources * columns > FEW)
     for (int64_t i = 0; i < sources; i++) {

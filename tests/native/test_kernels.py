@@ -18,6 +18,7 @@ from tests.core.oracle import oracle
 
 pytestmark = pytest.mark.skipif(build.library() is None, reason="there is no C++ compiler")
 NEAR = {"atol": 2e-4, "rtol": 2e-4}
+CPU = torch.device("cpu")
 
 
 def random(*shape, seed=0):
@@ -81,7 +82,7 @@ def test_shapes_that_do_not_agree_are_refused():
 def test_sums_and_maxima_equal_the_loops(channels, nodes):
     edges = torch.randint(nodes - 2, (2, 8 * nodes), generator=torch.Generator().manual_seed(1))
     adjacency = Adjacency.from_edge_index(edges, nodes, random(8 * nodes).abs())
-    matrix = adjacency._form("sum", torch.float32, torch.device("cpu")).forward
+    matrix = adjacency._form("sum", torch.float32, CPU).forward
     x = random(nodes, channels)
     x[nodes // 2 :] *= random(nodes - nodes // 2, 1, seed=3) > 0
     torch.testing.assert_close(
@@ -100,6 +101,20 @@ def test_sums_and_maxima_equal_the_loops(channels, nodes):
         grad[nodes // 2 :] = 0
         back = native.to_winners(grad, winner, nodes)
         torch.testing.assert_close(back, maximum_backward(grad, who, nodes), **NEAR)
+
+
+@pytest.mark.parametrize("channels", [64, 100])
+def test_maxima_of_long_rows_over_more_than_a_cache_holds_equal_the_loops(channels):
+    nodes, entries = 20_000, 800_000
+    edges = torch.randint(nodes, (2, entries), generator=torch.Generator().manual_seed(1))
+    edges[1] %= entries // 40  # the rows with entries; the other nodes are sources only
+    matrix = Adjacency.from_edge_index(edges, nodes)._form("max", torch.float32, CPU).forward
+    crow, column = matrix.crow_indices()[: entries // 40 + 1], matrix.col_indices()
+    x = random(nodes, channels).round(decimals=1)  # so that many are equal
+    for found, expected in zip(
+        native.maxima(crow, column, x), maximum(crow, column, x), strict=True
+    ):
+        assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e3])
