@@ -22,7 +22,7 @@ def place_title(row: Mapping[Any, Any] | pd.Series, factor: str | None) -> str:
 
 
 def forest_plot(path: Path, rows: pd.DataFrame, factor: str | None, note: str) -> None:
-    """Draws each comparison's mean difference in AP and its 95 % interval."""
+    """Draws the mean differences in AP from one activation, with their 95 % intervals."""
     # A panel for each data set: their spreads differ by an order of magnitude.
     panels = list(rows.groupby("dataset", sort=False))
     figure = _figure(8, 1.4 + 0.24 * len(rows))
@@ -38,8 +38,7 @@ def forest_plot(path: Path, rows: pd.DataFrame, factor: str | None, note: str) -
             axes.plot(
                 row["difference"], y, "o", color=color, markerfacecolor=filled, markersize=4.5
             )
-            against = f"{title_of(row['act'])} − {title_of(row['reference'])}"
-            labels.append(f"{place_title(row, factor)}: {against}")
+            labels.append(f"{place_title(row, factor)}: {title_of(row['act'])}")
         axes.axvline(0, color="0.5", linewidth=0.8)
         axes.set_yticks(range(len(labels)), labels, fontsize=7)
         axes.invert_yaxis()
@@ -47,7 +46,8 @@ def forest_plot(path: Path, rows: pd.DataFrame, factor: str | None, note: str) -
     grid[-1, 0].set_xlabel(
         f"difference in test AP (points), 95 % interval; filled: p < {LEVEL} after Holm"
     )
-    grid[0, 0].set_title(f"Paired differences{note}", fontsize=10)
+    against = title_of(str(rows["reference"].iloc[0]))
+    grid[0, 0].set_title(f"Test AP, minus {against}'s{note}", fontsize=10)
     write_whole(path, lambda draft: figure.savefig(draft, dpi=130))
 
 

@@ -61,8 +61,11 @@ def write_report(
         if len(pairs):
             if factor is None:
                 page += _overviews(pairs)
-            forest_plot(draft / "forest.png", pairs, factor, note)
-            page += ["## Paired differences in AP", "![forest plot](forest.png)"]
+            page += ["## Paired differences in AP"]
+            for i, (reference, own) in enumerate(pairs.groupby("reference", sort=False), 1):
+                name = f"forest_{i}.png"
+                forest_plot(draft / name, own, factor, note)
+                page += [f"![differences from {title_of(str(reference))}]({name})"]
             page += [_pairs_table(pairs, factor, config.difference)]
         page += ["## Over all places"]
         wide = places(table)
