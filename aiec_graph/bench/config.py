@@ -89,6 +89,9 @@ class BenchConfig:
     """Also write each run's node scores, as CSV."""
     checkpoint: bool = False
     """Also write each run's trained network; `score` reads it."""
+    jobs: int = 1
+    """Runs at a time, each on its share of the cores; 0: one for each core. Metrics do not depend
+    on it; the seconds and the memory of a run are its own where it has the machine to itself."""
     overrides: list[Override] = field(default_factory=list)
     """In a configuration file: settings for some of the cells, such as
     [{when: {dataset: reddit, model: gcn}, set: {lambda_gate: 1.0}}]."""
@@ -110,6 +113,8 @@ class BenchConfig:
             look_up(name, MODELS, "model")
         look_up(self.split, dict.fromkeys(SPLITS), "split")
         trial_seeds(self.seeds)
+        if self.jobs < 0:
+            raise InputError(f"jobs must be at least 0, not {self.jobs}")
         names = [short_name(name) for name in dict.fromkeys(self.dataset)]
         if len(set(names)) < len(names):
             raise InputError(f"two of the data sets have one name: {', '.join(names)}")

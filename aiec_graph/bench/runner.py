@@ -1,18 +1,28 @@
 """Runs every cell of a benchmark for every seed, and writes what came out."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from aiec_graph.bench import memory
 from aiec_graph.bench.checkpoint import save_checkpoint
 from aiec_graph.bench.config import BenchConfig, Cell, TreeCell, trial_of
+from aiec_graph.bench.parallel import in_parallel, threads_of
 from aiec_graph.bench.results import RunsFile, versions, write_settings
 from aiec_graph.bench.sweep import plot_sweeps
 from aiec_graph.bench.tables import (
@@ -42,6 +52,9 @@ from aiec_graph.train import Prepared, TrainResult, count_parameters, prepare_gr
 CHECKSUM_LENGTH = 12
 KEPT = 2  # data sets that a process of a pool holds
 TIME_STEPS = "time_steps"
+Row = dict[str, object]
+Todo = list[tuple[Cell, list[int]]]
+"""Each cell with the seeds that it has no row for."""
 
 
 def run(config: BenchConfig, console: Console) -> ResultTable:
@@ -70,24 +83,15 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
         ]
         sources = _find_sources(config, todo, finished)
         _announce(config, todo, console)
+        left = {cell.config_hash: len(seeds) for cell, seeds in todo}
         with progress_bar(console) as progress:
-            task = progress.add_task("", total=sum(len(seeds) for _, seeds in todo))
-            prepared: dict[str, Prepared] = {}
-            for cell, seeds in todo:
-                if seeds and cell.dataset not in prepared:
-                    progress.update(task, description=f"loading {cell.name}")
-                    loaded = sources[cell.dataset].load()
-                    for warning in loaded.warnings:
-                        line = f"warning: {cell.name}: {warning}"
-                        progress.console.print(line, highlight=False, markup=False)
-                    prepared = {cell.dataset: prepare_graph(loaded.graph)}
-                name = f"{MODEL_NAMES[cell.model]}-{title_of(cell.act_label)}"
-                for seed in seeds:
-                    progress.update(task, description=f"{cell.name} {name} seed {seed}")
-                    _run_one(config, cell, seed, prepared[cell.dataset], runs)
-                    progress.advance(task)
-                if seeds:
-                    progress.console.print(_cell_line(runs, cell, name), highlight=False)
+            task = progress.add_task("", total=sum(left.values()))
+            for cell, row in _rows(config, todo, sources, progress, task):
+                runs.append(row)
+                progress.advance(task)
+                left[cell.config_hash] -= 1
+                if not left[cell.config_hash]:
+                    progress.console.print(_cell_line(runs, cell), highlight=False)
         wanted = runs.read()
         wanted = wanted[wanted["seed"].isin(trials)]
         summary = summarise(wanted, cells)
@@ -103,7 +107,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
 
 def _find_sources(
     config: BenchConfig,
-    todo: list[tuple[Cell, list[int]]],
+    todo: Todo,
     finished: dict[tuple[str, int], str],
 ) -> dict[str, Source]:
     """Finds the files of each data set, and refuses to add to runs on other files."""
@@ -132,14 +136,46 @@ def _find_sources(
     return sources
 
 
-def _run_one(
-    config: BenchConfig, cell: Cell, seed: int, prepared: Prepared, runs: RunsFile
-) -> None:
+def _rows(
+    config: BenchConfig, todo: Todo, sources: dict[str, Source], progress: Progress, task: TaskID
+) -> Iterator[tuple[Cell, Row]]:
+    """Makes the runs and yields each one's row as it ends."""
+    seen, prepared = "", None
+    for cell, seeds in todo:
+        if seeds and cell.dataset != seen:
+            seen = cell.dataset
+            progress.update(task, description=f"loading {cell.name}")
+            loaded = sources[cell.dataset].load()
+            for warning in loaded.warnings:
+                line = f"warning: {cell.name}: {warning}"
+                progress.console.print(line, highlight=False, markup=False)
+            prepared = prepare_graph(loaded.graph) if config.jobs == 1 else None
+        if prepared is not None:
+            for seed in seeds:
+                progress.update(task, description=f"{cell.name} {_name(cell)} seed {seed}")
+                yield cell, _run_one(config, cell, seed, prepared)
+    if config.jobs != 1:  # each process loads what it needs, from the cache that is filled now
+        progress.update(task, description="running")
+        runs = [(cell, seed) for cell, seeds in todo for seed in seeds]
+        yield from in_parallel(partial(_run_apart, config), runs, config.jobs)
+
+
+def _run_apart(config: BenchConfig, run: tuple[Cell, int]) -> tuple[Cell, Row]:
+    torch.set_num_threads(threads_of(config.jobs))
+    cell, seed = run
+    prepared = prepared_data(cell.dataset, config.data_root, cell.simulate, cell.text)
+    return cell, _run_one(config, cell, seed, prepared)
+
+
+def _run_one(config: BenchConfig, cell: Cell, seed: int, prepared: Prepared) -> Row:
+    """Makes a run and writes what it gives but for its row, which is to come last.
+
+    Where the row stands, everything else of the run stands too.
+    """
     graph = prepared.graph
     memory.reset_peak()
     split, result = train_cell(cell, seed, prepared)
     peak = memory.peak_mb()
-    # The row comes last: where it stands, everything else of the run stands too.
     stem = f"{graph.slug}_{cell.model}_{slug_of(cell.act_label)}_{cell.config_hash}_{seed}"
     if config.save_scores:
         frame = score_frame(graph, split, result.score)
@@ -156,7 +192,7 @@ def _run_one(
             lambda path: steps.to_csv(path, index=False),
         )
     write_settings(config.folder, cell.config_hash, asdict(cell))
-    runs.append(_row(cell, seed, result, peak, graph.checksum))
+    return _row(cell, seed, result, peak, graph.checksum)
 
 
 @lru_cache(maxsize=KEPT)
@@ -210,9 +246,7 @@ def score_frame(graph: Graph, split: Split, score: NDArray[np.float32]) -> pd.Da
     )
 
 
-def _row(
-    cell: Cell, seed: int, result: TrainResult, peak: float, checksum: str
-) -> dict[str, object]:
+def _row(cell: Cell, seed: int, result: TrainResult, peak: float, checksum: str) -> Row:
     return {
         **key_columns(cell, seed),
         **metric_columns(result.val, result.test),
@@ -245,7 +279,7 @@ def metric_columns(val: Metrics, test: Metrics) -> dict[str, float]:
     return {f"{part}_{k}": v for part, m in parts.items() for k, v in m._asdict().items()}
 
 
-def _announce(config: BenchConfig, todo: list[tuple[Cell, list[int]]], console: Console) -> None:
+def _announce(config: BenchConfig, todo: Todo, console: Console) -> None:
     left = sum(len(seeds) for _, seeds in todo)
     done = len(todo) * config.seeds - left
     known = f", {done} of them finished before" if done else ""
@@ -256,15 +290,19 @@ def _announce(config: BenchConfig, todo: list[tuple[Cell, list[int]]], console: 
             console.print(f"the finished runs have no {what}: name another --out to make them")
 
 
-def _cell_line(runs: RunsFile, cell: Cell, name: str) -> str:
+def _name(cell: Cell) -> str:
+    return f"{MODEL_NAMES[cell.model]}-{title_of(cell.act_label)}"
+
+
+def _cell_line(runs: RunsFile, cell: Cell) -> str:
     rows = runs.read()
     own = rows[rows["config_hash"] == cell.config_hash]
     ap, seconds = own["test_ap"], own["seconds_per_epoch"].median()
     spread = "" if len(ap) < 2 else f" ± {ap.std():.1f}"
     simulated = "" if cell.simulate is None else " (simulated)"
     return (
-        f"{cell.name}{simulated} {name}: test AP {ap.mean():.1f}{spread} over {len(ap)} seeds, "
-        f"{seconds:.2g} s per epoch"
+        f"{cell.name}{simulated} {_name(cell)}: test AP {ap.mean():.1f}{spread} "
+        f"over {len(ap)} seeds, {seconds:.2g} s per epoch"
     )
 
 

@@ -59,6 +59,8 @@ def _run(kernel: str, *arguments: Any) -> None:
 
 def usable(*tensors: Tensor | None) -> bool:
     """Whether the kernels are there, and made for such tensors."""
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return False
     for x in tensors:
         if x is None:
             continue
@@ -66,8 +68,6 @@ def usable(*tensors: Tensor | None) -> bool:
             return False
         if not x.is_contiguous():
             return False
-    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
-        return False
     return _kernels() is not None
 
 

@@ -53,6 +53,8 @@ class _Maximum(torch.autograd.Function):
         return kernels.maximum_backward(grad_outputs[0], winner, ctx.num_sources), None
 
 
+# The compiler that traces Python can see into neither; it calls them as they are.
+@torch.compiler.disable
 def weighted_sum(x: Tensor, matrix: Tensor, transpose: Tensor | None) -> Tensor:
     """Matrix @ x, differentiable in `x`.
 
@@ -70,6 +72,7 @@ def weighted_sum(x: Tensor, matrix: Tensor, transpose: Tensor | None) -> Tensor:
     return out.to(x.dtype)  # pyright: ignore
 
 
+@torch.compiler.disable
 def maximum(x: Tensor, matrix: Tensor) -> Tensor:
     """The channel-wise maximum of `x` over each row's columns; 0 for an empty row.
 

@@ -107,6 +107,23 @@ def test_finished_runs_are_not_repeated_and_more_seeds_add_rows(command, tmp_pat
     assert len(pd.read_csv(runs)) == 8
 
 
+def test_runs_side_by_side_give_what_runs_in_turn_do(command, tmp_path, capsys):
+    options = ["--act", "relu", "aiec", "--seeds", "2", "--save-scores"]
+    assert main(command(*options, out="in_turn")) == 0
+    table = capsys.readouterr().out
+    assert main(command(*options, "--jobs", "2", out="beside")) == 0
+    assert capsys.readouterr().out == table
+    names = ["model", "act", "seed"]
+    of = {
+        way: pd.read_csv(tmp_path / way / "runs.csv").sort_values(names, ignore_index=True)
+        for way in ("in_turn", "beside")
+    }
+    numbers = [c for c in COLUMNS if c not in ("seconds_per_epoch", "peak_memory_mb")]
+    pd.testing.assert_frame_equal(of["beside"][numbers], of["in_turn"][numbers])
+    for path in (tmp_path / "in_turn" / "scores").iterdir():
+        assert (tmp_path / "beside" / "scores" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_a_line_torn_by_a_crash_is_dropped_and_run_again(command, tmp_path):
     runs = tmp_path / "run" / "runs.csv"
     arguments = command("--model", "gcn", "--act", "relu", "--seeds", "2")
@@ -192,6 +209,7 @@ def fails(arguments, capsys):
         (["--modle", "gcn"], "unknown option '--modle'. Did you mean '--model'"),
         (["--seed", "3"], "Did you mean '--seeds'"),
         (["--seeds", "0"], "seeds must be at least 1"),
+        (["--jobs", "-1"], "jobs must be at least 0"),
         (["--seeds", "many"], "seeds"),
         (["--lr", "fast"], "lr"),
         (["--simulate", "7"], "scale"),

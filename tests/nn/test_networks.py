@@ -215,3 +215,26 @@ def test_layers_over_the_same_nodes_share_a_symmetric_block(graph):
     torch.testing.assert_close(got, expected)
     (matrix,) = blocks[0]._forms.values()
     assert matrix.transpose is matrix.forward
+
+
+@pytest.mark.parametrize("make", [GCN, GraphSAGE])
+@pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # the compiler's own looking around
+def test_a_compiled_network_trains_as_it_does_uncompiled(graph, make, prepared):
+    torch.manual_seed(0)
+    x, edges = graph
+    model = make(6, 8, act="aiec")
+    index, y = torch.arange(20), torch.arange(20) % 2
+    where = Adjacency.from_edge_index(edges, 40) if prepared else edges
+
+    def gradients(network):
+        model.zero_grad()
+        AIECLoss(model)(network(x, where)[index], y, index).total.backward()
+        return [p.grad for p in model.parameters()]
+
+    torch._dynamo.reset()
+    expected = gradients(model)
+    for found, grad in zip(
+        gradients(torch.compile(model, backend="eager")), expected, strict=True
+    ):
+        torch.testing.assert_close(found, grad)

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from rich.console import Console
 
 from aiec_graph.bench.config import Cell
 from aiec_graph.bench.mechanism.config import MechanismConfig
+from aiec_graph.bench.parallel import in_parallel
 from aiec_graph.bench.results import lock_folder
 from aiec_graph.bench.runner import CHECKSUM_LENGTH, prepared_data, progress_bar
 from aiec_graph.data import TextGraph, find_source
@@ -93,11 +93,10 @@ def _make(
 ) -> None:
     known = f", {count - len(todo)} of them finished before" if len(todo) < count else ""
     console.print(f"{count} runs{known}", highlight=False)
-    pool = joblib.Parallel(n_jobs=config.jobs or -1, return_as="generator_unordered", batch_size=1)  # pyright: ignore
     one = partial(_make_one, config.data_root, work)
     with progress_bar(console) as progress:
         bar = progress.add_task("watching", total=len(todo))
-        for _ in pool(joblib.delayed(one)(run) for run in todo):  # pyright: ignore
+        for _ in in_parallel(one, todo, config.jobs):
             progress.advance(bar)
 
 

@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 from xxhash import xxh3_64_hexdigest
 
 from aiec_graph.bench.config import Cell, TreeCell
+from aiec_graph.bench.parallel import in_parallel
 from aiec_graph.bench.results import METRIC_COLUMNS, versions
 from aiec_graph.bench.runner import (
     CHECKSUM_LENGTH,
@@ -42,11 +43,10 @@ def run_tasks(
     Raises:
         InputError: a data set cannot be used.
     """
-    pool = joblib.Parallel(n_jobs=jobs or -1, return_as="generator_unordered", batch_size=1)  # pyright: ignore
-    return pool(joblib.delayed(_run)(task, data_root) for task in tasks)  # pyright: ignore
+    return in_parallel(partial(_run, data_root), tasks, jobs)
 
 
-def _run(task: Task, data_root: Path | None) -> tuple[Task, dict[str, Any] | str]:
+def _run(data_root: Path | None, task: Task) -> tuple[Task, dict[str, Any] | str]:
     torch.set_num_threads(1)
     cell, seed = task
     prepared = prepared_data(cell.dataset, data_root, cell.simulate, cell.text)

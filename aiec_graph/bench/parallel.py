@@ -1,0 +1,29 @@
+"""Work shared out to processes."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+import joblib
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_parallel(function: Callable[[T], R], tasks: Iterable[T], jobs: int) -> Iterator[R]:
+    """Calls a function on each task in some process, and yields what it returns as it ends.
+
+    Args:
+        function: is pickled, and so is what it takes and gives.
+        tasks: in the order in which they are begun.
+        jobs: number of processes; 0: one for each core.
+
+    Raises:
+        whatever `function` raised first.
+    """
+    pool = joblib.Parallel(n_jobs=jobs or -1, return_as="generator_unordered", batch_size=1)  # pyright: ignore
+    return pool(joblib.delayed(function)(task) for task in tasks)  # pyright: ignore
+
+
+def threads_of(jobs: int) -> int:
+    """The threads that each of so many processes may take."""
+    return max(1, joblib.cpu_count() // jobs) if jobs else 1
