@@ -234,7 +234,5 @@ def test_a_compiled_network_trains_as_it_does_uncompiled(graph, make, prepared):
 
     torch._dynamo.reset()
     expected = gradients(model)
-    for found, grad in zip(
-        gradients(torch.compile(model, backend="eager")), expected, strict=True
-    ):
+    for found, grad in zip(gradients(torch.compile(model, backend="eager")), expected, strict=True):
         torch.testing.assert_close(found, grad)
