@@ -4,13 +4,22 @@ torch's own autograd of a sparse product sorts the matrix anew for its transpose
 pass; here the transpose is prepared once and handed in. Nothing scatters over edges.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from aiec_graph import native
+
+
+F = TypeVar("F", bound=Callable[..., Tensor])
+
+
+def _opaque(function: F) -> F:
+    """Has torch.compile, which can see into neither function below, call it as it is."""
+    return torch.compiler.disable(function)  # pyright: ignore
 
 
 class _Product(torch.autograd.Function):
@@ -53,8 +62,7 @@ class _Maximum(torch.autograd.Function):
         return kernels.maximum_backward(grad_outputs[0], winner, ctx.num_sources), None
 
 
-# The compiler that traces Python can see into neither; it calls them as they are.
-@torch.compiler.disable
+@_opaque
 def weighted_sum(x: Tensor, matrix: Tensor, transpose: Tensor | None) -> Tensor:
     """Matrix @ x, differentiable in `x`.
 
@@ -72,7 +80,7 @@ def weighted_sum(x: Tensor, matrix: Tensor, transpose: Tensor | None) -> Tensor:
     return out.to(x.dtype)  # pyright: ignore
 
 
-@torch.compiler.disable
+@_opaque
 def maximum(x: Tensor, matrix: Tensor) -> Tensor:
     """The channel-wise maximum of `x` over each row's columns; 0 for an empty row.
 
