@@ -13,7 +13,6 @@ from torch.autograd.function import once_differentiable
 
 from aiec_graph import native
 
-
 F = TypeVar("F", bound=Callable[..., Tensor])
 
 
