@@ -22,7 +22,8 @@ from platformdirs import user_cache_path
 SWITCH = "AIEC_NATIVE"
 """Environment variable: "0" leaves the kernels out."""
 
-SOURCE = Path(__file__).with_name("kernels.cpp")
+FOLDER = Path(__file__).with_name("kernels")
+SOURCE = FOLDER / "kernels.cpp"
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared")
 # What torch is built with: errno and traps that nobody reads would keep loops from vectors.
 FLAGS += ("-fno-math-errno", "-fno-trapping-math")
@@ -47,7 +48,8 @@ def _built(compiler: str) -> Path:
     """The shared object, compiled unless one of this source, compiler and processor is there."""
     folder = Path(os.environ.get("AIEC_CACHE_DIR") or user_cache_path("aiec_graph")) / "native"
     version = subprocess.run([compiler, "--version"], check=True, capture_output=True).stdout
-    parts = (SOURCE.read_bytes(), version, _processor(), " ".join(FLAGS).encode())
+    sources = (path.read_bytes() for path in (SOURCE, *sorted(FOLDER.glob("*.h"))))
+    parts = (*sources, version, _processor(), " ".join(FLAGS).encode())
     name = hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
     path = folder / f"{name}.so"
     if path.exists():

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from aiec_graph.native import replay
 from aiec_graph.native.build import library
 
-# Arguments of the kernels in kernels.cpp: pointers, 64-bit integers, floats.
+# Arguments of the kernels in kernels/: pointers, 64-bit integers, floats.
 _SIGNATURES = {
     "linear": "ppippipiiip",
     "by_input": "ppppiiiip",

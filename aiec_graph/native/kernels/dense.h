@@ -1,0 +1,264 @@
+// Dense products of tall, narrow matrices: a linear map and its gradients.
+
+#pragma once
+
+#include "vectors.h"
+
+constexpr int64_t PAIR = 32;  // rows of two matrices that stay in the first cache with their product
+constexpr int64_t FEW_COLUMNS = 5;  // that are made by dot products
+
+// What the losses of an AIEC layer add to the gradient of its output, in the rows of its samples,
+// from `start` to `end`: by_logits · w, and the costs of the sample's class. Never a matrix.
+struct Addend {
+    const float *by_logits, *w, *cost;  // [samples, classes], [classes, columns] both
+    const int64_t *y;
+    int64_t start, end, classes;
+    float of_aux, of_gate;  // factors of w and of cost
+};
+
+// What a gradient becomes on its way back through ReLU: 0 where that gave 0.
+struct Relu {
+    const float *shown;   // what ReLU put out; null where there was none, and nothing to do
+    const Addend *more;   // is added first; or null
+
+    // Some rows of g from `first` on; in `own`, unless nothing is to be done.
+    const float *back(const float *g, int64_t first, int64_t rows, int64_t columns,
+                      float *own) const {
+        g += first * columns;
+        if (!shown) return g;
+        const float *y = shown + first * columns;
+        for (int64_t i = 0; i < rows; i++) {
+            const float *in = g + i * columns, *out_was = y + i * columns;
+            float *out = own + i * columns;
+            if (more && first + i >= more->start && first + i < more->end)
+                add(in, out_was, first + i - more->start, columns, out);
+            else
+                for (int64_t c = 0; c < columns; c++) out[c] = out_was[c] <= 0 ? 0 : in[c];
+        }
+        return own;
+    }
+
+    inline void add(const float *in, const float *out_was, int64_t sample, int64_t columns,
+                    float *out) const {
+        const float *d = more->by_logits + sample * more->classes;
+        const float *cost = more->cost + more->y[sample] * columns;
+        int64_t c = 0;
+        for (; c + LANES <= columns; c += LANES) {
+            vec sum = {};
+            for (int64_t k = 0; k < more->classes; k++) sum += d[k] * load(more->w + k * columns + c);
+            sum = load(in + c) + more->of_gate * load(cost + c) + more->of_aux * sum;
+            store(out + c, load(out_was + c) <= 0 ? vec{} : sum);
+        }
+        for (; c < columns; c++) {
+            float sum = 0;
+            for (int64_t k = 0; k < more->classes; k++) sum += d[k] * more->w[k * columns + c];
+            sum = in[c] + more->of_gate * cost[c] + more->of_aux * sum;
+            out[c] = out_was[c] <= 0 ? 0 : sum;
+        }
+    }
+};
+
+// `ROWS` rows by one block of columns of x · w, added to what `sum` holds.
+template <int ROWS>
+static inline void tile(const float *x, int64_t inputs, const float *w, vec (*sum)[WIDE]) {
+    for (int64_t k = 0; k < inputs; k++) {
+        const vec w0 = load(w + k * BLOCK), w1 = load(w + k * BLOCK + LANES);
+#pragma GCC unroll 12
+        for (int r = 0; r < ROWS; r++) {
+            const float value = x[r * inputs + k];
+            sum[r][0] += value * w0;
+            sum[r][1] += value * w1;
+        }
+    }
+}
+
+struct Term {
+    const float *x;   // [rows, inputs]
+    const float *w;   // in blocks of columns, as `pack` makes them
+    int64_t inputs;
+    Relu relu;           // whose gradient x is, where it is one
+};
+
+template <int ROWS>
+static inline void rows_of_product(const Term *terms, int count, int64_t row, int64_t columns,
+                                   const float *bias, bool relu, float *out, float *own) {
+    for (int64_t c = 0; c < columns; c += BLOCK) {
+        vec sum[ROWS][WIDE];
+        const vec b0 = load(bias + c), b1 = load(bias + c + LANES);
+#pragma GCC unroll 12
+        for (int r = 0; r < ROWS; r++) sum[r][0] = b0, sum[r][1] = b1;
+        for (int t = 0; t < count; t++) {
+            const Term &term = terms[t];
+            const float *x = term.relu.back(term.x, row, ROWS, term.inputs, own);
+            tile<ROWS>(x, term.inputs, term.w + c * term.inputs, sum);
+        }
+#pragma GCC unroll 12
+        for (int r = 0; r < ROWS; r++) {
+            vec s0 = sum[r][0], s1 = sum[r][1];
+            if (relu) {  // a NaN passes, as through torch's
+                s0 = s0 < 0 ? vec{} : s0;
+                s1 = s1 < 0 ? vec{} : s1;
+            }
+            float *at = out + (row + r) * columns + c;
+            store_some(at, s0, columns - c);
+            store_some(at + LANES, s1, columns - c - LANES);
+        }
+    }
+}
+
+// w in blocks of columns, each [inputs, BLOCK], filled up with zeros. `w` is [inputs, columns], or
+// its transpose as torch's layers hold it.
+static float *pack(const float *w, int64_t inputs, int64_t columns, bool transposed) {
+    float *out = scratch<float>(padded(columns, BLOCK) * inputs);
+    for (int64_t c = 0; c < columns; c += BLOCK)
+        for (int64_t k = 0; k < inputs; k++)
+            for (int64_t l = 0; l < BLOCK; l++) {
+                float value = 0;
+                if (c + l < columns)
+                    value = transposed ? w[(c + l) * inputs + k] : w[k * columns + c + l];
+                out[c * inputs + k * BLOCK + l] = value;
+            }
+    return out;
+}
+
+static void product(const Term *terms, int count, int64_t rows, int64_t columns,
+                    const float *bias, bool relu, float *out) {
+    float *wide = scratch<float>(padded(columns, BLOCK));
+    memset(wide, 0, padded(columns, BLOCK) * sizeof(float));
+    if (bias) memcpy(wide, bias, columns * sizeof(float));
+    const int64_t tiles = rows / TILE, rest = rows - tiles * TILE;
+    const int64_t masks = terms[0].relu.shown ? TILE * terms[0].inputs : 0;
+#pragma omp parallel if (rows * columns > FEW)
+    {
+        float *own = scratch<float>(masks);
+#pragma omp for schedule(static)
+        for (int64_t t = 0; t < tiles; t++)
+            rows_of_product<TILE>(terms, count, t * TILE, columns, wide, relu, out, own);
+#pragma omp for schedule(static)
+        for (int64_t r = 0; r < rest; r++)
+            rows_of_product<1>(terms, count, tiles * TILE + r, columns, wide, relu, out, own);
+        free(own);
+    }
+    free(wide);
+}
+
+// `ROWS` columns of g by one block of columns of x: their products summed over some rows.
+template <int ROWS>
+static inline void outer(const float *g, int64_t outputs, const float *x, int64_t inputs,
+                         int64_t rows, float *sum, int64_t stride) {
+    vec total[ROWS][WIDE];
+#pragma GCC unroll 12
+    for (int o = 0; o < ROWS; o++)
+        total[o][0] = load(sum + o * stride), total[o][1] = load(sum + o * stride + LANES);
+    for (int64_t i = 0; i < rows; i++) {
+        const vec x0 = load(x + i * inputs), x1 = load(x + i * inputs + LANES);
+#pragma GCC unroll 12
+        for (int o = 0; o < ROWS; o++) {
+            const float value = g[i * outputs + o];
+            total[o][0] += value * x0;
+            total[o][1] += value * x1;
+        }
+    }
+#pragma GCC unroll 12
+    for (int o = 0; o < ROWS; o++)
+        store(sum + o * stride, total[o][0]), store(sum + o * stride + LANES, total[o][1]);
+}
+
+// gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where asked for.
+static void outer_product(const float *g, const Relu &relu, const float *x, int64_t rows,
+                          int64_t outputs, int64_t inputs, float *out, float *sum_of_g) {
+    const int64_t stride = padded(inputs, BLOCK), slabs = (rows + SLAB - 1) / SLAB;
+    const int64_t size = outputs * stride + outputs;
+    float *parts = scratch<float>(slabs * size);
+    const bool ragged = stride != inputs;
+#pragma omp parallel for schedule(static) if (rows * inputs > FEW)
+    for (int64_t s = 0; s < slabs; s++) {
+        float *sum = parts + s * size, *of_g = sum + outputs * stride;
+        float *wide = ragged ? scratch<float>(PAIR * stride) : nullptr;
+        float *own = relu.shown ? scratch<float>(PAIR * outputs) : nullptr;
+        memset(sum, 0, size * sizeof(float));
+        const int64_t end = least(rows, (s + 1) * SLAB);
+        for (int64_t first = s * SLAB; first < end; first += PAIR) {
+            const int64_t n = least(PAIR, end - first);
+            const float *xs = x + first * inputs;
+            const float *gs = relu.back(g, first, n, outputs, own);
+            if (ragged) {
+                memset(wide, 0, n * stride * sizeof(float));
+                for (int64_t i = 0; i < n; i++)
+                    memcpy(wide + i * stride, xs + i * inputs, inputs * sizeof(float));
+                xs = wide;
+            }
+            for (int64_t c = 0; c < stride; c += BLOCK) {
+                int64_t o = 0;
+                for (; o + TILE <= outputs; o += TILE)
+                    outer<TILE>(gs + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
+                for (; o + 4 <= outputs; o += 4)
+                    outer<4>(gs + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
+                for (; o < outputs; o++)
+                    outer<1>(gs + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
+            }
+            if (sum_of_g)
+                for (int64_t i = 0; i < n; i++)
+                    for (int64_t o = 0; o < outputs; o++) of_g[o] += gs[i * outputs + o];
+        }
+        free(wide);
+        free(own);
+    }
+    memset(out, 0, outputs * inputs * sizeof(float));
+    if (sum_of_g) memset(sum_of_g, 0, outputs * sizeof(float));
+    for (int64_t s = 0; s < slabs; s++) {
+        const float *sum = parts + s * size, *of_g = sum + outputs * stride;
+        for (int64_t o = 0; o < outputs; o++)
+            for (int64_t c = 0; c < inputs; c++) out[o * inputs + c] += sum[o * stride + c];
+        if (sum_of_g)
+            for (int64_t o = 0; o < outputs; o++) sum_of_g[o] += of_g[o];
+    }
+    free(parts);
+}
+
+extern "C" {
+
+// max(0, ·) where asked for, of Σ_t x_t · w_tᵀ + bias, over one term or two (x2 and w2 not null).
+// x [rows, inputs], w [columns, inputs], out [rows, columns].
+void aiec_linear(const float *x, const float *w, int64_t inputs, const float *x2, const float *w2,
+                 int64_t inputs2, const float *bias, int64_t rows, int64_t columns, int relu,
+                 float *out) {
+    if (columns < FEW_COLUMNS && !x2) {
+#pragma omp parallel for schedule(static) if (rows * inputs > FEW)
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t c = 0; c < columns; c++) {
+                const float sum = dot(x + i * inputs, w + c * inputs, inputs) + (bias ? bias[c] : 0);
+                out[i * columns + c] = relu && sum < 0 ? 0 : sum;
+            }
+        return;
+    }
+    float *one = pack(w, inputs, columns, true);
+    float *two = x2 ? pack(w2, inputs2, columns, true) : nullptr;
+    const Term terms[2] = {{x, one, inputs, {}}, {x2, two, inputs2, {}}};
+    product(terms, x2 ? 2 : 1, rows, columns, bias, relu, out);
+    free(one);
+    free(two);
+}
+
+// g · w: g [rows, outputs], w [outputs, inputs], out [all_rows, inputs], 0 from `rows` on.
+// g counts as 0 where `shown`, what ReLU put out, is 0; null where there was no ReLU. `more`, or
+// null, is added to it.
+void aiec_by_input(const float *g, const float *shown, const Addend *more, const float *w,
+                   int64_t rows, int64_t outputs, int64_t inputs, int64_t all_rows, float *out) {
+    const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
+    float *packed = pack(w, outputs, inputs, false);
+    const Term term = {g, packed, outputs, {shown, more}};
+    product(&term, 1, some, inputs, nullptr, false, out);
+    memset(out + some * inputs, 0, (all_rows - some) * inputs * sizeof(float));
+    free(packed);
+}
+
+// gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where by_bias is not null.
+// `shown` and `more` as above.
+void aiec_by_weight(const float *g, const float *shown, const Addend *more, const float *x,
+                    int64_t rows, int64_t outputs, int64_t inputs, float *out, float *by_bias) {
+    const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
+    outer_product(g, {shown, more}, x, some, outputs, inputs, out, by_bias);
+}
+
+}

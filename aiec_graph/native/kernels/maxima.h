@@ -1,0 +1,159 @@
+// Maxima over the rows of a sparse matrix, and the way back to what won.
+
+#pragma once
+
+#include "sparse.h"
+
+constexpr int64_t AHEAD = 16;  // rows that are fetched before they are read
+constexpr int64_t LINE = 16;  // numbers of a cache line
+constexpr int64_t LARGE = 1 << 20;  // numbers that the second cache does not hold
+
+// What has won so far in some columns, and where it came from.
+template <int WIDTH>
+struct Best {
+    vec value[WIDTH];
+    ivec who[WIDTH];
+
+    inline void none() {
+#pragma GCC unroll 4
+        for (int v = 0; v < WIDTH; v++) value[v] = vec{}, who[v] = ivec{} - 1;
+    }
+
+    inline void start(const float *x, int32_t j) {
+#pragma GCC unroll 4
+        for (int v = 0; v < WIDTH; v++) value[v] = at(x, j, v), who[v] = ivec{} + j;
+    }
+
+    // The later of two equals loses; a NaN wins and stays.
+    template <bool NANS>
+    inline void meet(int v, vec other, ivec me) {
+        if (NANS) {
+            const ivec wins = (other > value[v]) | (other != other);
+            value[v] = wins ? other : value[v];
+            who[v] = wins ? me : who[v];
+        } else {
+            who[v] = other > value[v] ? me : who[v];
+            value[v] = other > value[v] ? other : value[v];
+        }
+    }
+
+    template <bool NANS>
+    inline void meet(const float *x, int32_t j) {
+        const ivec me = ivec{} + j;
+#pragma GCC unroll 4
+        for (int v = 0; v < WIDTH; v++) meet<NANS>(v, at(x, j, v), me);
+    }
+
+    template <bool NANS>
+    inline void meet(const Best &other) {
+#pragma GCC unroll 4
+        for (int v = 0; v < WIDTH; v++) meet<NANS>(v, other.value[v], other.who[v]);
+    }
+
+    static inline vec at(const float *x, int64_t j, int v) {
+        return load(x + (j * WIDTH + v) * LANES);
+    }
+};
+
+template <int WIDTH, bool NANS>
+static void maxima(const int32_t *crow, const int32_t *column, int64_t rows, const float *x,
+                   float *out, int32_t *winner, int64_t columns, int64_t left) {
+    // A row is read in runs side by side: one comparison need not wait for the one before.
+    constexpr int RUNS = WIDTH == 1 ? 4 : 2;
+#pragma omp parallel for schedule(dynamic) if (crow[rows] * columns > FEW)
+    for (int64_t part = 0; part < PARTS; part++) {
+        const int64_t last = boundary(crow, rows, part + 1);
+        for (int64_t i = boundary(crow, rows, part); i < last; i++) {
+            const int32_t *j = column + crow[i];
+            const int64_t n = crow[i + 1] - crow[i], run = n / RUNS;
+            Best<WIDTH> best[RUNS];
+            if (n == 0) {
+                best[0].none();
+            } else {
+#pragma GCC unroll 4
+                for (int r = 0; r < RUNS; r++) best[r].start(x, j[r * run]);
+                for (int64_t e = 1; e < run; e++)
+#pragma GCC unroll 4
+                    for (int r = 0; r < RUNS; r++) best[r].template meet<NANS>(x, j[r * run + e]);
+#pragma GCC unroll 4
+                for (int r = 1; r < RUNS; r++) best[0].template meet<NANS>(best[r]);
+                for (int64_t e = RUNS * run; e < n; e++) best[0].template meet<NANS>(x, j[e]);
+            }
+#pragma GCC unroll 4
+            for (int v = 0; v < WIDTH; v++) {
+                vec bits;
+                memcpy(&bits, &best[0].who[v], sizeof bits);
+                store_some(out + i * columns + v * LANES, best[0].value[v], left - v * LANES);
+                store_some((float *)winner + i * columns + v * LANES, bits, left - v * LANES);
+            }
+        }
+    }
+}
+
+template <bool NANS>
+static void maxima_of(const int32_t *crow, const int32_t *column, int64_t rows,
+                      const Blocked &x, float *out, int32_t *winner) {
+    const int64_t columns = x.columns;
+    for (int64_t c = 0; c < columns; c += x.width(c)) {
+        const int64_t width = x.width(c);
+        const auto run = width == LANES   ? maxima<1, NANS>
+                         : width == BLOCK ? maxima<WIDE, NANS>
+                                          : maxima<WIDEST, NANS>;
+        run(crow, column, rows, x.block(c), out + c, winner + c, columns, columns - c);
+    }
+}
+
+extern "C" {
+
+// The maximum of x [sources, columns] over each row's entries and where it came from, the first
+// of several; 0 and −1 for an empty row.
+void aiec_maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64_t sources,
+                 const float *x, int64_t columns, float *out, int32_t *winner) {
+    // Passing over a row's entries again costs less than the third cache does, if they are many.
+    const bool narrow = sources * columns > LARGE && crow[rows] > 32 * rows;
+    const Blocked blocked(x, sources, columns, narrow ? 1 : WIDEST);
+    bool nans = false;
+#pragma omp parallel for reduction(|| : nans) schedule(static) if (sources * columns > FEW)
+    for (int64_t i = 0; i < sources; i++) {
+        int32_t here = 0;
+        for (int64_t c = 0; c < columns; c++) here |= x[i * columns + c] != x[i * columns + c];
+        nans = nans || here;
+    }
+    (nans ? maxima_of<true> : maxima_of<false>)(crow, column, rows, blocked, out, winner);
+}
+
+// Adds each of g [rows, columns] to the row of out [sources, columns] that its maximum came from.
+void aiec_to_winners(const float *g, const int32_t *winner, int64_t rows, int64_t sources,
+                     int64_t columns, float *out) {
+    const int64_t some = trimmed(g, rows, columns);
+    // Two rows may have one winner: so threads share out the columns, by whole cache lines; each
+    // adds to a strip of its own, which lies closer together than its columns of `out`.
+    const int64_t threads = some * columns > FEW ? omp_get_max_threads() : 1;
+    const int64_t width = padded((columns + threads - 1) / threads, LINE);
+    float *strips = scratch<float>(sources * padded(columns, width));
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t c = 0; c < columns; c += width) {
+        const int64_t n = least(columns - c, width);
+        float *strip = strips + c * sources;
+        memset(strip, 0, sources * width * sizeof(float));
+        for (int64_t i = 0; i < some; i++) {
+            const float *in = g + i * columns + c;
+            const int32_t *who = winner + i * columns + c;
+            for (int64_t d = 0; d < n && i + AHEAD < some; d += LINE) {
+                __builtin_prefetch(in + AHEAD * columns + d);
+                __builtin_prefetch(who + AHEAD * columns + d);
+            }
+            if (who[0] < 0) continue;  // an empty row
+            int64_t d = 0;
+            for (; d + LINE <= n; d += LINE)
+#pragma GCC unroll 16
+                for (int64_t l = d; l < d + LINE; l++) strip[who[l] * width + l] += in[l];
+            for (; d < n; d++) strip[who[d] * width + d] += in[d];
+        }
+        for (int64_t j = 0; j < sources; j++)
+            memcpy(out + j * columns + c, strip + j * width, n * sizeof(float));
+    }
+    free(strips);
+}
+
+}

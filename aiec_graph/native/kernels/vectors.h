@@ -1,0 +1,78 @@
+// Vectors, the sizes that the kernels work in, and what all of them use.
+//
+// Only language extensions that GCC and Clang share; no headers beyond C's and OpenMP's.
+
+#pragma once
+
+#include <math.h>
+#include <omp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+constexpr int LANES = 16, TILE = 12, WIDEST = 4;
+#elif defined(__AVX__)
+constexpr int LANES = 8, TILE = 6, WIDEST = 2;
+#else
+constexpr int LANES = 4, TILE = 6, WIDEST = 2;
+#endif
+
+// Two vectors of columns at a time: TILE rows of them, and what is multiplied, fit the registers.
+constexpr int WIDE = 2, BLOCK = WIDE * LANES;
+constexpr int64_t SLAB = 1024;  // rows that are summed as one
+constexpr int64_t FEW = 20000;  // numbers below which a second thread costs more than it saves
+
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+typedef int32_t iloose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+static inline vec load(const float *p) { return *(const loose *)p; }
+static inline void store(float *p, vec v) { *(loose *)p = v; }
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+template <typename T>
+static T *scratch(int64_t n) {
+    void *p = nullptr;
+    if (posix_memalign(&p, 64, (n > 0 ? n : 1) * sizeof(T))) abort();
+    return (T *)p;
+}
+
+// Stores the first `n` lanes.
+static inline void store_some(float *p, vec v, int64_t n) {
+    if (n >= LANES)
+        store(p, v);
+    else if (n > 0)
+        memcpy(p, &v, n * sizeof(float));
+}
+
+// The sum of the lanes, by halves.
+template <int N>
+static inline float total(const float *lanes) {
+    typedef float half __attribute__((vector_size(2 * N), aligned(4), may_alias));
+    const half sum = *(const half *)lanes + *(const half *)(lanes + N / 2);
+    return total<N / 2>((const float *)&sum);
+}
+template <>
+inline float total<2>(const float *lanes) {
+    return lanes[0] + lanes[1];
+}
+
+static inline float dot(const float *x, const float *y, int64_t n) {
+    vec sum = {};
+    int64_t c = 0;
+    for (; c + LANES <= n; c += LANES) sum += load(x + c) * load(y + c);
+    float out = total<LANES>((const float *)&sum);
+    for (; c < n; c++) out += x[c] * y[c];
+    return out;
+}
+
+// The rows up to the last that is not all zero, at least `least_rows` of them: gradients of
+// unlabelled rows are, at the end.
+static int64_t trimmed(const float *x, int64_t rows, int64_t columns, int64_t least_rows = 0) {
+    for (int64_t i = rows * columns - 1; i >= least_rows * columns; i--)
+        if (x[i] != 0) return i / columns + 1;
+    return least_rows;
+}
