@@ -30,9 +30,9 @@ class _Matrix:
 class Neighbourhoods:
     """Edges from source nodes to target nodes, prepared for aggregation over them.
 
-    The targets are the first of the sources. What the layers need of the matrix is made at first
-    use and kept: a transpose once something is to be differentiated, and nothing for the sake of
-    an aggregate that is kept itself.
+    The targets are the first of the sources, unless these are all nodes in the graph's order. What
+    the layers need of the matrix is made at first use and kept: a transpose once something is to
+    be differentiated, and nothing for the sake of an aggregate that is kept itself.
 
     Attributes:
         num_sources: rows of what is aggregated.
@@ -204,7 +204,9 @@ class Adjacency(Neighbourhoods):
         """The same graph with a self-loop of weight 1 at each node that has none."""
         return Adjacency(_with_self_loops(self.csr))
 
-    def blocks(self, targets: NDArray[np.integer], num_layers: int) -> "Blocks":
+    def blocks(
+        self, targets: NDArray[np.integer], num_layers: int, over_all: bool = False
+    ) -> "Blocks":
         """What the layers of a network compute for the sake of some nodes' outputs.
 
         The last layer computes the targets, the one before it these and their in-neighbours, and
@@ -214,11 +216,13 @@ class Adjacency(Neighbourhoods):
         Args:
             targets: nodes [M], each once.
             num_layers: number of graph layers.
+            over_all: the first layer gets all nodes in the graph's order, so that the features
+                need not be copied; for one that asks of them nothing but aggregates.
         """
         reached = np.zeros(self.num_nodes, dtype=bool)
         reached[targets] = True
         order, sizes = np.asarray(targets), [len(targets)]
-        for _ in range(num_layers):
+        for _ in range(num_layers - over_all):
             if sizes[-1] < self.num_nodes:
                 near = np.zeros(self.num_nodes, dtype=bool)
                 for _, rows in _in_pieces(self.csr, order):
@@ -231,7 +235,11 @@ class Adjacency(Neighbourhoods):
         # Layers that compute the same nodes share a block.
         pairs = list(itertools.pairwise(sizes))
         made = {(few, many): Block(self, order[:few], number, many) for few, many in pairs}
-        return Blocks(order, [made[pair] for pair in reversed(pairs)])
+        layers = [made[pair] for pair in reversed(pairs)]
+        if not over_all:
+            return Blocks(order, layers)
+        first = Block(self, order, None, self.num_nodes)
+        return Blocks(np.arange(self.num_nodes), [first, *layers])
 
     def scaled(self, form: str) -> "_Scaled":
         """What the matrices of a form, the blocks' too, are made of; made once."""
@@ -267,7 +275,7 @@ class Block(Neighbourhoods):
     Args:
         whole: the graph.
         targets: the nodes of the rows, which are also the first of the sources.
-        number: the position of each node [N] among the sources.
+        number: the position of each node [N] among the sources; None where they are all nodes.
         num_sources: their number.
     """
 
@@ -275,7 +283,7 @@ class Block(Neighbourhoods):
         self,
         whole: Adjacency,
         targets: NDArray[np.integer],
-        number: NDArray[np.integer],
+        number: NDArray[np.integer] | None,
         num_sources: int,
     ) -> None:
         super().__init__()
@@ -288,14 +296,15 @@ class Block(Neighbourhoods):
         indices: NDArray[Any] = np.empty(indptr[-1], matrix.csr.indices.dtype)
         values = None if form == "max" else np.empty(indptr[-1], _NUMPY[dtype])
         for piece, rows in matrix.rows(self._targets):
-            indices[piece] = self._number[rows.indices]
+            indices[piece] = rows.indices if self._number is None else self._number[rows.indices]
             if values is not None:
                 values[piece] = rows.data
         shape = (self.num_targets, self.num_sources)
         return _to_torch(indptr, indices, values, shape, dtype, device)
 
     def _is_symmetric(self, form: str) -> bool:
-        return self.num_targets == self.num_sources and self._whole._is_symmetric(form)
+        in_one_order = self._number is not None and self.num_targets == self.num_sources
+        return in_one_order and self._whole._is_symmetric(form)
 
     def __repr__(self) -> str:
         return f"Block(num_sources={self.num_sources}, num_targets={self.num_targets})"
@@ -305,7 +314,8 @@ class Blocks(NamedTuple):
     """What `Adjacency.blocks` makes."""
 
     order: NDArray[np.integer]
-    """The nodes [M'] whose features the first layer gets, in this order; the targets lead."""
+    """The nodes [M'] whose features the first layer gets, in this order; the targets lead, unless
+    these are all nodes."""
     layers: list[Block]
     """A block for each layer, the first layer's first."""
 

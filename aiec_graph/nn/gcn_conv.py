@@ -28,6 +28,8 @@ class GCNConv(nn.Module):
         for it, which is cheaper than ReLU afterwards.
     """
 
+    reads_own_rows = False
+
     def __init__(
         self,
         in_channels: int,

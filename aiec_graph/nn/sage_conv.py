@@ -56,6 +56,11 @@ class SAGEConv(nn.Module):
         self.lin_r = None if aggr == "gcn" else nn.Linear(in_channels, out_channels, bias=False)
         self.reset_parameters()
 
+    @property
+    def reads_own_rows(self) -> bool:
+        """Whether a node's input enters its output by more than the aggregate of all inputs."""
+        return self.lin_r is not None
+
     def reset_parameters(self) -> None:
         for layer in (self.lin, self.lin_l, self.lin_r):
             if layer is not None:

@@ -158,12 +158,39 @@ def test_blocks_compute_what_the_whole_graph_does(aggr, layers, at_once, monkeyp
     torch.testing.assert_close(got, expected)
     upstream = torch.randn_like(expected)
     parameters = [p for n, p in network.named_parameters() if "decision" not in n]
-    for one, other in zip(
-        torch.autograd.grad(got, parameters, upstream),
-        torch.autograd.grad(expected, parameters, upstream),
-        strict=True,
-    ):
+    gradients = torch.autograd.grad(expected, parameters, upstream)
+    for one, other in zip(torch.autograd.grad(got, parameters, upstream), gradients, strict=True):
         torch.testing.assert_close(one, other)
+    if not network.convs[0].reads_own_rows:
+        everything, blocks = adjacency.blocks(targets, layers, over_all=True)
+        assert everything.tolist() == list(range(nodes))
+        assert [b.num_targets for b in blocks][-1] == 17
+        got = network(x, blocks)
+        torch.testing.assert_close(got, expected)
+        for one, other in zip(
+            torch.autograd.grad(got, parameters, upstream), gradients, strict=True
+        ):
+            torch.testing.assert_close(one, other)
+
+
+def test_only_what_reads_own_rows_has_its_features_copied(graph):
+    x, edge_index = graph
+    assert not GCN(6).convs[0].reads_own_rows
+    assert not GraphSAGE(6, aggr="gcn").convs[0].reads_own_rows
+    assert GraphSAGE(6, aggr="mean").convs[0].reads_own_rows
+    # A permuted square of a symmetric matrix is no transpose of its own.
+    adjacency = Adjacency.from_edge_index(edge_index, 40)
+    _, blocks = adjacency.blocks(np.random.default_rng(0).permutation(40), 1, over_all=True)
+    free = x.double().requires_grad_()
+    out = blocks[0].aggregate(free, "gcn")
+    expected = adjacency.aggregate(x.double(), "gcn")[np.random.default_rng(0).permutation(40)]
+    torch.testing.assert_close(out, expected)
+    upstream = torch.randn_like(out)
+    (found,) = torch.autograd.grad(out, free, upstream)
+    order = np.random.default_rng(0).permutation(40)
+    placed = torch.zeros_like(upstream)
+    placed[order] = upstream
+    torch.testing.assert_close(found, adjacency.aggregate(placed, "gcn"))
 
 
 def test_blocks_of_all_nodes_and_of_none():
