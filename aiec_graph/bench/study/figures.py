@@ -12,7 +12,9 @@ from aiec_graph.bench.tables import MODEL_NAMES
 from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
 
-FEWEST_PLACES, FEWEST_ACTS = 3, 3
+FEWEST_PLACES = 3
+"""Below it no test over places can tell anything."""
+FEWEST_ACTS = 3
 
 
 def place_title(row: Mapping[Any, Any] | pd.Series, factor: str | None) -> str:

@@ -10,7 +10,12 @@ import pandas as pd
 from aiec_graph.bench.config import TREE, TREE_FEATURES, Cell, TreeCell
 from aiec_graph.bench.paper import look_up_paper
 from aiec_graph.bench.study.compare import across, collect, comparisons, means, places
-from aiec_graph.bench.study.figures import factor_plot, forest_plot, rank_plot
+from aiec_graph.bench.study.figures import (
+    FEWEST_PLACES,
+    factor_plot,
+    forest_plot,
+    rank_plot,
+)
 from aiec_graph.bench.study.plan import Group, StudyConfig
 from aiec_graph.bench.study.statistics import LEVEL
 from aiec_graph.bench.tables import MODEL_NAMES, markdown, mean_and_std
@@ -67,11 +72,12 @@ def write_report(
                 forest_plot(draft / name, own, factor, note)
                 page += [f"![differences from {title_of(str(reference))}]({name})"]
             page += [_pairs_table(pairs, factor, config.difference)]
-        page += ["## Over all places"]
         wide = places(table)
-        if rank_plot(draft / "ranks.png", wide, note):
-            page += ["![critical-difference diagram](ranks.png)"]
-        page += [_across_table(across(table))]
+        if len(wide) >= FEWEST_PLACES:
+            page += ["## Over all places"]
+            if rank_plot(draft / "ranks.png", wide, note):
+                page += ["![critical-difference diagram](ranks.png)"]
+            page += [_across_table(across(table))]
         page += ["## What was chosen", _choices_table(choices)]
         (draft / "index.md").write_text("\n\n".join(page) + "\n", encoding="utf-8")
     return target / "index.md"
