@@ -12,6 +12,8 @@ R = TypeVar("R")
 def in_parallel(function: Callable[[T], R], tasks: Iterable[T], jobs: int) -> Iterator[R]:
     """Calls a function on each task in some process, and yields what it returns as it ends.
 
+    joblib gives each process its share of the cores as threads.
+
     Args:
         function: is pickled, and so is what it takes and gives.
         tasks: in the order in which they are begun.
@@ -22,8 +24,3 @@ def in_parallel(function: Callable[[T], R], tasks: Iterable[T], jobs: int) -> It
     """
     pool = joblib.Parallel(n_jobs=jobs or -1, return_as="generator_unordered", batch_size=1)  # pyright: ignore
     return pool(joblib.delayed(function)(task) for task in tasks)  # pyright: ignore
-
-
-def threads_of(jobs: int) -> int:
-    """The threads that each of so many processes may take."""
-    return max(1, joblib.cpu_count() // jobs) if jobs else 1

@@ -1,5 +1,6 @@
 """Runs every cell of a benchmark for every seed, and writes what came out."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import lru_cache, partial
@@ -7,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import (
@@ -22,7 +22,7 @@ from rich.progress import (
 from aiec_graph.bench import memory
 from aiec_graph.bench.checkpoint import save_checkpoint
 from aiec_graph.bench.config import BenchConfig, Cell, TreeCell, trial_of
-from aiec_graph.bench.parallel import in_parallel, threads_of
+from aiec_graph.bench.parallel import in_parallel
 from aiec_graph.bench.results import RunsFile, versions, write_settings
 from aiec_graph.bench.sweep import plot_sweeps
 from aiec_graph.bench.tables import (
@@ -83,14 +83,14 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
         ]
         sources = _find_sources(config, todo, finished)
         _announce(config, todo, console)
-        left = {cell.config_hash: len(seeds) for cell, seeds in todo}
+        left = Counter({_key(cell): len(seeds) for cell, seeds in todo})
         with progress_bar(console) as progress:
-            task = progress.add_task("", total=sum(left.values()))
+            task = progress.add_task("", total=left.total())
             for cell, row in _rows(config, todo, sources, progress, task):
                 runs.append(row)
                 progress.advance(task)
-                left[cell.config_hash] -= 1
-                if not left[cell.config_hash]:
+                left[_key(cell)] -= 1
+                if not left[_key(cell)]:
                     progress.console.print(_cell_line(runs, cell), highlight=False)
         wanted = runs.read()
         wanted = wanted[wanted["seed"].isin(trials)]
@@ -161,7 +161,6 @@ def _rows(
 
 
 def _run_apart(config: BenchConfig, run: tuple[Cell, int]) -> tuple[Cell, Row]:
-    torch.set_num_threads(threads_of(config.jobs))
     cell, seed = run
     prepared = prepared_data(cell.dataset, config.data_root, cell.simulate, cell.text)
     return cell, _run_one(config, cell, seed, prepared)
@@ -288,6 +287,11 @@ def _announce(config: BenchConfig, todo: Todo, console: Console) -> None:
     for wanted, what in ((config.save_scores, "scores"), (config.checkpoint, "checkpoints")):
         if wanted and done and not (config.folder / what).is_dir():
             console.print(f"the finished runs have no {what}: name another --out to make them")
+
+
+def _key(cell: Cell) -> tuple[str, str]:
+    # Two labels of one setting, such as aiec and aiec:lambda_gate=0.1, are two rows of the table.
+    return cell.config_hash, cell.act_label
 
 
 def _name(cell: Cell) -> str:

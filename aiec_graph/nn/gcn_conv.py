@@ -29,6 +29,7 @@ class GCNConv(nn.Module):
     """
 
     reads_own_rows = False
+    """As `SAGEConv.reads_own_rows`: a node's own input enters by its self-loop."""
 
     def __init__(
         self,

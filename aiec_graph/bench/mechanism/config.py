@@ -55,8 +55,6 @@ class MechanismConfig:
         for kind in self.features:
             look_up(kind, FEATURES, "kind of features")
             self._bench(kind).check()
-        if self.jobs < 0:
-            raise InputError(f"jobs must be at least 0, not {self.jobs}")
 
     def trial_seeds(self) -> list[int]:
         """The seeds of the trials."""
@@ -71,5 +69,6 @@ class MechanismConfig:
         return BenchConfig(
             **{"dataset": self.dataset, "model": self.model, "act": self.act},
             **{"seeds": self.seeds, "split": self.split, "simulate": self.simulate},
-            **{"text": self.text, "train": replace(self.train, features=kind)},
+            **{"jobs": self.jobs, "text": self.text},
+            train=replace(self.train, features=kind),
         )

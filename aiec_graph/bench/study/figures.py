@@ -12,8 +12,6 @@ from aiec_graph.bench.tables import MODEL_NAMES
 from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
 
-FEWEST_PLACES = 3
-"""Below it no test over places can tell anything."""
 FEWEST_ACTS = 3
 
 
@@ -54,7 +52,7 @@ def forest_plot(path: Path, rows: pd.DataFrame, factor: str | None, note: str) -
 
 
 def rank_plot(path: Path, wide: pd.DataFrame, note: str) -> bool:
-    """Draws the critical-difference diagram (Demšar, 2006), where there are enough places.
+    """Draws the critical-difference diagram (Demšar, 2006) of three activations or more.
 
     Args:
         path: the PNG.
@@ -64,7 +62,7 @@ def rank_plot(path: Path, wide: pd.DataFrame, note: str) -> bool:
     Returns:
         Whether it was drawn.
     """
-    if len(wide) < FEWEST_PLACES or wide.shape[1] < FEWEST_ACTS:
+    if wide.shape[1] < FEWEST_ACTS:
         return False
     import scikit_posthocs
 

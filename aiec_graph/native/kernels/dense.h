@@ -58,17 +58,16 @@ struct Relu {
     }
 };
 
-// `ROWS` rows by one block of columns of x · w, added to what `sum` holds.
+// `ROWS` numbers, `step` apart, times one block of a row, added to what `sum` holds.
 template <int ROWS>
-static inline void tile(const float *x, int64_t inputs, const float *w, vec (*sum)[WIDE]) {
-    for (int64_t k = 0; k < inputs; k++) {
-        const vec w0 = load(w + k * BLOCK), w1 = load(w + k * BLOCK + LANES);
+static inline void add_products(const float *numbers, int64_t step, const float *row,
+                                vec (*sum)[WIDE]) {
+    const vec row0 = load(row), row1 = load(row + LANES);
 #pragma GCC unroll 12
-        for (int r = 0; r < ROWS; r++) {
-            const float value = x[r * inputs + k];
-            sum[r][0] += value * w0;
-            sum[r][1] += value * w1;
-        }
+    for (int r = 0; r < ROWS; r++) {
+        const float value = numbers[r * step];
+        sum[r][0] += value * row0;
+        sum[r][1] += value * row1;
     }
 }
 
@@ -90,7 +89,9 @@ static inline void rows_of_product(const Term *terms, int count, int64_t row, in
         for (int t = 0; t < count; t++) {
             const Term &term = terms[t];
             const float *x = term.relu.back(term.x, row, ROWS, term.inputs, own);
-            tile<ROWS>(x, term.inputs, term.w + c * term.inputs, sum);
+            const float *w = term.w + c * term.inputs;
+            for (int64_t k = 0; k < term.inputs; k++)
+                add_products<ROWS>(x + k, term.inputs, w + k * BLOCK, sum);
         }
 #pragma GCC unroll 12
         for (int r = 0; r < ROWS; r++) {
@@ -150,15 +151,7 @@ static inline void outer(const float *g, int64_t outputs, const float *x, int64_
 #pragma GCC unroll 12
     for (int o = 0; o < ROWS; o++)
         total[o][0] = load(sum + o * stride), total[o][1] = load(sum + o * stride + LANES);
-    for (int64_t i = 0; i < rows; i++) {
-        const vec x0 = load(x + i * inputs), x1 = load(x + i * inputs + LANES);
-#pragma GCC unroll 12
-        for (int o = 0; o < ROWS; o++) {
-            const float value = g[i * outputs + o];
-            total[o][0] += value * x0;
-            total[o][1] += value * x1;
-        }
-    }
+    for (int64_t i = 0; i < rows; i++) add_products<ROWS>(g + i * outputs, 1, x + i * inputs, total);
 #pragma GCC unroll 12
     for (int o = 0; o < ROWS; o++)
         store(sum + o * stride, total[o][0]), store(sum + o * stride + LANES, total[o][1]);

@@ -26,7 +26,6 @@ constexpr int64_t FEW = 20000;  // numbers below which a second thread costs mor
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
-typedef int32_t iloose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 static inline vec load(const float *p) { return *(const loose *)p; }
 static inline void store(float *p, vec v) { *(loose *)p = v; }
