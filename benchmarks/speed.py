@@ -14,7 +14,6 @@ docs/performance.md between its markers.
 """
 
 import argparse
-import ctypes
 import gc
 import json
 import subprocess
@@ -32,6 +31,7 @@ from bare import kernels_of
 from graphs import Case
 from timing import interleaved, spread
 
+from aiec_graph import native
 from aiec_graph.bench import memory
 
 SLOW = (peers.EDGE_INDEX, peers.CLASS)
@@ -141,7 +141,8 @@ def peak_of(case: Case, model: str, name: str) -> dict[str, float]:
     """Memory that a contestant's structures and three epochs add at their peak, in MB.
 
     `formula_mb`: the features, the adjacency in both directions (an index and a weight of 32 bits
-    an entry), what the layers put out and Adam's state, if each were held once.
+    an entry), what the backward pass needs with its gradients, and Adam's state, if each were held
+    once.
     """
     # What the libraries load at first use is not the graph's doing: a small one goes first.
     small = peers.contestants(model, graphs.random_graph(300, 3_000, 8))[name]()
@@ -154,8 +155,7 @@ def peak_of(case: Case, model: str, name: str) -> dict[str, float]:
     x.sum()  # may lie in a mapped file, which is counted below and would be again when it is read
     # What was freed and not given back would be used again without being counted.
     gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
+    native.return_freed_memory()
     memory.reset_peak()
     before = memory.resident_mb()
     loop = peers.contestants(model, case)[name]()
@@ -164,9 +164,14 @@ def peak_of(case: Case, model: str, name: str) -> dict[str, float]:
     added = memory.peak_mb() - before
     network = loop.run.network if isinstance(loop, peers.OwnLoop) else loop.network
     parameters = sum(p.numel() for p in network.parameters())
-    # Before and after each activation, and its gradient; pooling adds a layer of the input's width.
-    width = 2 * peers.HIDDEN + (x.shape[1] + peers.HIDDEN if model == "sage-pool" else 0)
-    floats = x.numel() + 3 * len(x) * width + 4 * parameters
+    # Each layer's aggregate, which its weights are multiplied by, and its output, with a gradient
+    # but for the aggregate of the features; pooling adds a map of the input's width, an aggregate
+    # with a gradient, and who won in each.
+    inputs, hidden = x.shape[1], peers.HIDDEN
+    width = inputs + 2 * 3 * hidden
+    if model == "sage-pool":
+        width += inputs + 2 * (inputs + hidden) + inputs + hidden
+    floats = x.numel() + len(x) * width + 4 * parameters
     formula = (4 * floats + 2 * 8 * csr.nnz) / 1e6
     held = (x.numel() * 4 + csr.nnz * 8) / 1e6  # before the clock: the graph itself
     return {"peak_mb": added + held, "formula_mb": formula}

@@ -17,7 +17,7 @@ from aiec_graph.native.ops import (
     to_winners,
     usable,
 )
-from aiec_graph.native.replay import Repeated, Tape
+from aiec_graph.native.replay import Repeated, Tape, return_freed_memory
 from aiec_graph.native.surroundings import Surroundings
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "linear",
     "maxima",
     "objective",
+    "return_freed_memory",
     "scaled",
     "sums",
     "to_winners",

@@ -17,9 +17,9 @@ from aiec_graph.native.build import library
 
 # Arguments of the kernels in kernels/: pointers, 64-bit integers, floats.
 _SIGNATURES = {
-    "linear": "ppippipiiip",
+    "linear": "ppipppipiiip",
     "by_input": "ppppiiiip",
-    "by_weight": "ppppiiipp",
+    "by_weight": "pppppiiipp",
     "sums": "pppiipip",
     "maxima": "ppiipipp",
     "to_winners": "ppiiip",
@@ -82,6 +82,7 @@ def linear(
     weight: Tensor,
     bias: Tensor | None,
     x2: Tensor | None = None,
+    rows2: Tensor | None = None,
     weight2: Tensor | None = None,
     relu: bool = False,
 ) -> Tensor:
@@ -91,16 +92,18 @@ def linear(
         x: [N, I].
         weight: [O, I].
         bias: [O].
-        x2: [M, J] with M ≥ N, of which the first N rows enter.
+        x2: [M, J], of which N rows enter.
+        rows2: their numbers [N], 64-bit, which are not checked; the first where None.
         weight2: [O, J].
         relu: give 0 for what is negative.
     """
     _agree(x.shape[1] == weight.shape[1] and (bias is None or len(bias) == len(weight)))
     out = x.new_empty(x.shape[0], weight.shape[0])
-    second: tuple[Tensor | None, Tensor | None, int] = (None, None, 0)
+    second: tuple[Tensor | None, Tensor | None, Tensor | None, int] = (None, None, None, 0)
     if x2 is not None and weight2 is not None:
-        _agree((len(weight), x2.shape[1]) == weight2.shape and len(x2) >= len(x))
-        second = (x2, weight2, x2.shape[1])
+        _agree((len(weight), x2.shape[1]) == weight2.shape)
+        _agree(len(x2 if rows2 is None else rows2) >= len(x))
+        second = (x2, rows2, weight2, x2.shape[1])
     _run("linear", x, weight, x.shape[1], *second, bias, *out.shape, relu, out)
     return out
 
@@ -175,15 +178,20 @@ def by_input(
 
 
 def by_weight(
-    grad: Tensor, shown: Tensor | None, x: Tensor, with_bias: bool, more: Addend | None = None
+    grad: Tensor,
+    shown: Tensor | None,
+    x: Tensor,
+    with_bias: bool,
+    more: Addend | None = None,
+    rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """Gradᵀ · x [O, I] for grad [N, O] and the first N rows of x; the sum of grad [O].
+    """Gradᵀ · x [O, I] for grad [N, O] and N rows of x; the sum of grad [O].
 
-    `shown` and `more` as for `by_input`.
+    `shown` and `more` as for `by_input`, `rows` as `linear`'s `rows2`.
     """
     out = grad.new_empty(grad.shape[1], x.shape[1])
     by_bias = grad.new_empty(grad.shape[1]) if with_bias else None
-    operands = (grad, shown, _by_reference(more, grad), x.contiguous())
+    operands = (grad, shown, _by_reference(more, grad), x.contiguous(), rows)
     _run("by_weight", *operands, *grad.shape, x.shape[1], out, by_bias)
     return out, by_bias
 

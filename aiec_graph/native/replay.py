@@ -7,6 +7,7 @@ operations of torch between them that can be made again in place. Anything else 
 it; what others write to a tensor's memory it does not see.
 """
 
+import ctypes
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -133,6 +134,13 @@ def _is_view(func: Any) -> bool:
     return bool(returned) and all(alias and not alias.is_write for alias in returned)
 
 
+def return_freed_memory() -> None:
+    """Has the C library give back what was freed and not used again, where it can."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own
+    if trim is not None:
+        trim(0)
+
+
 class Repeated:
     """A sequence of functions that is run again and again.
 
@@ -148,6 +156,10 @@ class Repeated:
         self._surroundings = surroundings
         self._known: dict[str, tuple[Tape, Any]] = {}
         self._is_new = False
+        if self.whole:
+            # What is recorded keeps its memory, which would fill the holes of what went before
+            # badly: a tenth to a fifth of the peak.
+            return_freed_memory()
 
     def __call__(self, name: str, function: Callable[[], T]) -> T:
         """Calls a function the first time; later repeats what it did.

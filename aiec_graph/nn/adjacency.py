@@ -30,17 +30,18 @@ class _Matrix:
 class Neighbourhoods:
     """Edges from source nodes to target nodes, prepared for aggregation over them.
 
-    The targets are the first of the sources, unless these are all nodes in the graph's order. What
-    the layers need of the matrix is made at first use and kept: a transpose once something is to
-    be differentiated, and nothing for the sake of an aggregate that is kept itself.
+    What the layers need of the matrix is made at first use and kept: a transpose once something is
+    to be differentiated, and nothing for the sake of an aggregate that is kept itself.
 
     Attributes:
         num_sources: rows of what is aggregated.
         num_targets: rows of the aggregate.
+        targets: which of the sources they are [num_targets]; the first of them where None.
     """
 
     num_sources: int
     num_targets: int
+    targets: Tensor | None = None
 
     def __init__(self) -> None:
         self._forms: dict[tuple[str, torch.dtype, torch.device], _Matrix] = {}
@@ -204,9 +205,7 @@ class Adjacency(Neighbourhoods):
         """The same graph with a self-loop of weight 1 at each node that has none."""
         return Adjacency(_with_self_loops(self.csr))
 
-    def blocks(
-        self, targets: NDArray[np.integer], num_layers: int, over_all: bool = False
-    ) -> "Blocks":
+    def blocks(self, targets: NDArray[np.integer], num_layers: int) -> "Blocks":
         """What the layers of a network compute for the sake of some nodes' outputs.
 
         The last layer computes the targets, the one before it these and their in-neighbours, and
@@ -216,13 +215,11 @@ class Adjacency(Neighbourhoods):
         Args:
             targets: nodes [M], each once.
             num_layers: number of graph layers.
-            over_all: the first layer gets all nodes in the graph's order, so that the features
-                need not be copied; for one that asks of them nothing but aggregates.
         """
         reached = np.zeros(self.num_nodes, dtype=bool)
         reached[targets] = True
         order, sizes = np.asarray(targets), [len(targets)]
-        for _ in range(num_layers - over_all):
+        for _ in range(num_layers):
             if sizes[-1] < self.num_nodes:
                 near = np.zeros(self.num_nodes, dtype=bool)
                 for _, rows in _in_pieces(self.csr, order):
@@ -230,16 +227,19 @@ class Adjacency(Neighbourhoods):
                 order = np.concatenate([order, np.flatnonzero(near & ~reached)])
                 reached |= near
             sizes.append(len(order))
+        over_all = len(order) >= NEARLY_ALL * self.num_nodes
+        if over_all:
+            sizes.pop()
+            order = order[: sizes[-1]]
         number = np.zeros_like(self.csr.indices, shape=self.num_nodes)
         number[order] = np.arange(len(order))
         # Layers that compute the same nodes share a block.
         pairs = list(itertools.pairwise(sizes))
         made = {(few, many): Block(self, order[:few], number, many) for few, many in pairs}
         layers = [made[pair] for pair in reversed(pairs)]
-        if not over_all:
-            return Blocks(order, layers)
-        first = Block(self, order, None, self.num_nodes)
-        return Blocks(np.arange(self.num_nodes), [first, *layers])
+        if over_all:
+            return Blocks(None, [Block(self, order, None, self.num_nodes), *layers])
+        return Blocks(order, layers)
 
     def scaled(self, form: str) -> "_Scaled":
         """What the matrices of a form, the blocks' too, are made of; made once."""
@@ -274,8 +274,10 @@ class Block(Neighbourhoods):
 
     Args:
         whole: the graph.
-        targets: the nodes of the rows, which are also the first of the sources.
-        number: the position of each node [N] among the sources; None where they are all nodes.
+        targets: the nodes of the rows, which are the first of the sources but where `number` is
+            None.
+        number: the position of each node [N] among the sources; None where these are all nodes in
+            the graph's order.
         num_sources: their number.
     """
 
@@ -289,6 +291,8 @@ class Block(Neighbourhoods):
         super().__init__()
         self.num_sources, self.num_targets = num_sources, len(targets)
         self._whole, self._targets, self._number = whole, targets, number
+        if number is None:
+            self.targets = torch.from_numpy(targets.astype(np.int64, copy=False))
 
     def _make(self, form: str, dtype: torch.dtype, device: torch.device) -> Tensor:
         matrix = self._whole.scaled(form)
@@ -313,9 +317,9 @@ class Block(Neighbourhoods):
 class Blocks(NamedTuple):
     """What `Adjacency.blocks` makes."""
 
-    order: NDArray[np.integer]
-    """The nodes [M'] whose features the first layer gets, in this order; the targets lead, unless
-    these are all nodes."""
+    inputs: NDArray[np.integer] | None
+    """The nodes [M'] whose features the first layer gets, in this order, the targets first; None
+    where it gets those of all nodes as they lie, since it needs nearly all."""
     layers: list[Block]
     """A block for each layer, the first layer's first."""
 
@@ -347,6 +351,8 @@ def _compact(csr: SparseMatrix) -> SparseMatrix:
     return sparse.csr_array(parts, shape=csr.shape)
 
 
+NEARLY_ALL = 0.9
+"""Of the nodes: from so many on, a first layer gets the features of all, which spares a copy."""
 ENTRIES_AT_ONCE = 2**15
 """Of a matrix: few enough that double precision and copies of them count for nothing."""
 

@@ -14,12 +14,13 @@ def _composed(
     weight: Tensor,
     bias: Tensor | None,
     x2: Tensor | None,
+    rows2: Tensor | None,
     weight2: Tensor | None,
     relu: bool,
 ) -> Tensor:
     out = F.linear(x, weight, bias)
     if x2 is not None and weight2 is not None:
-        out = out + F.linear(x2[: x.shape[0]], weight2)
+        out = out + F.linear(x2[: x.shape[0]] if rows2 is None else x2[rows2], weight2)
     return F.relu(out) if relu else out
 
 
@@ -31,11 +32,12 @@ class _Linear(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor | None,
         x2: Tensor | None,
+        rows2: Tensor | None,
         weight2: Tensor | None,
         relu: bool,
     ) -> Tensor:
-        out = native.linear(x, weight, bias, x2, weight2, relu)
-        ctx.save_for_backward(x, weight, bias, x2, weight2, out if relu else None)
+        out = native.linear(x, weight, bias, x2, rows2, weight2, relu)
+        ctx.save_for_backward(x, weight, bias, x2, rows2, weight2, out if relu else None)
         if relu:
             # A node with this attribute offers to add to the gradient that reaches it: see
             # `core.fused`, which knows of rows that are not worth a matrix of all.
@@ -44,26 +46,27 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, bias, x2, weight2, out = ctx.saved_tensors
+        x, weight, bias, x2, rows2, weight2, out = ctx.saved_tensors
         grad, needed = grad_outputs[0], ctx.needs_input_grad
         if torch.is_grad_enabled():  # to be differentiated again: as torch itself would
-            again = _composed(x, weight, bias, x2, weight2, out is not None)
-            inputs = [(x, weight, bias, x2, weight2)[i] for i in range(5) if needed[i]]
+            operands = (x, weight, bias, x2, rows2, weight2)
+            again = _composed(*operands, out is not None)
+            inputs = [operand for operand, need in zip(operands, needed, strict=False) if need]
             found = iter(torch.autograd.grad(again, inputs, grad, create_graph=True))
-            return *(next(found) if needed[i] else None for i in range(5)), None
+            return *(next(found) if needed[i] else None for i in range(6)), None
         more = None
         if out is not None:
             more, ctx.addend = ctx.addend, None
         grad = grad.contiguous()
-        by: list[Tensor | None] = [None] * 6
+        by: list[Tensor | None] = [None] * 7
         if needed[0]:
             by[0] = native.by_input(grad, out, weight, x.shape[0], more)
         if needed[1] or needed[2]:
             by[1], by[2] = native.by_weight(grad, out, x, bias is not None, more)
         if needed[3]:
             by[3] = native.by_input(grad, out, weight2, x2.shape[0], more)
-        if needed[4]:
-            by[4] = native.by_weight(grad, out, x2, False, more)[0]
+        if needed[5]:
+            by[5] = native.by_weight(grad, out, x2, False, more, rows2)[0]
         return tuple(by)
 
 
@@ -72,6 +75,7 @@ def linear(
     weight: Tensor,
     bias: Tensor | None,
     x2: Tensor | None = None,
+    rows2: Tensor | None = None,
     weight2: Tensor | None = None,
     relu: bool = False,
 ) -> Tensor:
@@ -81,7 +85,8 @@ def linear(
         x: [N, I].
         weight: [O, I].
         bias: [O] or None.
-        x2: [M, J] with M ≥ N, of which the first N rows enter.
+        x2: [M, J], of which N rows enter.
+        rows2: their numbers [N]; the first N where None.
         weight2: [O, J].
         relu: give 0 for what is negative.
 
@@ -89,5 +94,32 @@ def linear(
         [N, O].
     """
     if native.usable(x, weight, bias, x2, weight2):
-        return _Linear.apply(x, weight, bias, x2, weight2, relu)  # pyright: ignore
-    return _composed(x, weight, bias, x2, weight2, relu)
+        if x2 is not None and x2.requires_grad and rows2 is not None:
+            x2, rows2 = x2[rows2], None
+        return _Linear.apply(x, weight, bias, x2, rows2, weight2, relu)  # pyright: ignore
+    return _composed(x, weight, bias, x2, rows2, weight2, relu)
+
+
+class _Fork(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, first: int) -> tuple[Tensor, Tensor]:
+        return x.view_as(x), x[:first]
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        grad, of_first = grad_outputs
+        if torch.is_grad_enabled():  # to be differentiated again
+            grad = grad.clone()
+        grad[: len(of_first)].add_(of_first)
+        return grad, None
+
+
+def fork(x: Tensor, first: int) -> tuple[Tensor, Tensor]:
+    """`x` [N, C] and its first rows, for a layer that reads both.
+
+    What comes back to the two is added up in place, where autograd would make a third matrix of
+    two whole ones. So nothing else may hold on to the gradient of the one that is not a slice.
+    """
+    if x.requires_grad and native.usable(x):
+        return _Fork.apply(x, first)  # pyright: ignore
+    return x, x[:first]

@@ -28,9 +28,6 @@ class GCNConv(nn.Module):
         for it, which is cheaper than ReLU afterwards.
     """
 
-    reads_own_rows = False
-    """As `SAGEConv.reads_own_rows`: a node's own input enters by its self-loop."""
-
     def __init__(
         self,
         in_channels: int,

@@ -41,9 +41,7 @@ class GNN(nn.Module):
     """
 
     conv: Callable[..., nn.Module]
-    """Makes a layer from its two widths, `constant_input` and `conv_options`. The layer tells by
-    `reads_own_rows` whether it reads the inputs of its targets but for aggregates (default: it
-    does)."""
+    """Makes a layer from its two widths, `constant_input` and `conv_options`."""
 
     def __init__(
         self,

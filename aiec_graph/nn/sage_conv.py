@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from aiec_graph.errors import look_up
 from aiec_graph.nn.adjacency import Neighbourhoods, prepare
-from aiec_graph.nn.dense import linear
+from aiec_graph.nn.dense import fork, linear
 
 # The adjacency's form behind each aggregator.
 AGGREGATORS = {"mean": "mean", "max": "max", "pool": "max", "gcn": "mean_with_self"}
@@ -56,11 +56,6 @@ class SAGEConv(nn.Module):
         self.lin_r = None if aggr == "gcn" else nn.Linear(in_channels, out_channels, bias=False)
         self.reset_parameters()
 
-    @property
-    def reads_own_rows(self) -> bool:
-        """Whether a node's input enters its output by more than the aggregate of all inputs."""
-        return self.lin_r is not None
-
     def reset_parameters(self) -> None:
         for layer in (self.lin, self.lin_l, self.lin_r):
             if layer is not None:
@@ -77,14 +72,17 @@ class SAGEConv(nn.Module):
             self._form != "max" and not self.constant_input and self.in_channels > self.out_channels
         )
         weight, bias = self.lin_l.weight, self.lin_l.bias
-        own, of_own = (None, None) if self.lin_r is None else (x, self.lin_r.weight)
+        own, rows, of_own = None, adjacency.targets, None
+        if self.lin_r is not None:
+            of_own = self.lin_r.weight
+            x, own = fork(x, adjacency.num_targets) if rows is None else (x, x)
         if not map_first:
             source = x if self.lin is None else linear(x, self.lin.weight, self.lin.bias, relu=True)
             out = adjacency.aggregate(source, self._form, constant=self.constant_input)
-            return linear(out, weight, bias, own, of_own, relu)
+            return linear(out, weight, bias, own, rows, of_own, relu)
         out = adjacency.aggregate(linear(x, weight, None), self._form)
         if own is not None and of_own is not None:
-            out = out + linear(own[: adjacency.num_targets], of_own, bias)
+            out = out + linear(own if rows is None else own[rows], of_own, bias)
         elif bias is not None:
             out = out + bias
         return F.relu(out) if relu else out

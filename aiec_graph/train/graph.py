@@ -176,8 +176,8 @@ class FullBatch:
         prepared: the data set.
         split: its masks.
         network: to train, in place.
-        x: its inputs [N, in_channels], which stay as they are; the part of them that a layer of
-            the network reads for itself is copied.
+        x: its inputs [N, in_channels], which stay as they are; copied where only some of the
+            nodes are needed.
         settings: learning rate and weights of the losses.
     """
 
@@ -194,11 +194,9 @@ class FullBatch:
         seen = [train, val]
         if network.mixes_nodes:
             seen.append(np.flatnonzero(~(split.train_mask | split.val_mask)))
-        over_all = not getattr(network.convs[0], "reads_own_rows", True)
-        targets = np.concatenate(seen)
-        order, self.blocks = adjacency.blocks(targets, len(network.convs), over_all)
+        inputs, self.blocks = adjacency.blocks(np.concatenate(seen), len(network.convs))
         self.network = network
-        self.x = x if over_all else x[order]
+        self.x = x if inputs is None else x[inputs]
         self.train_rows = slice(0, len(train))
         self.val_rows = slice(len(train), len(train) + len(val))
         self.y_train, self.y_val = torch.from_numpy(graph.y[train]), graph.y[val]

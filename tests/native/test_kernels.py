@@ -11,7 +11,7 @@ from aiec_graph import native
 from aiec_graph.core import AIEC, AIECLoss
 from aiec_graph.native import build, ops
 from aiec_graph.nn import Adjacency
-from aiec_graph.nn.dense import linear
+from aiec_graph.nn.dense import fork, linear
 from aiec_graph.nn.kernels import maximum, maximum_backward
 from aiec_graph.train import TrainSettings, build_model
 from tests.core.oracle import oracle
@@ -34,13 +34,22 @@ def without(monkeypatch):
 @pytest.mark.parametrize("rows", [0, 1, 13, 2500])
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (10, 32), (32, 2), (65, 33), (64, 64)])
 @pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize("two", [False, True])
-def test_linear_equals_torch(rows, inputs, outputs, relu, two):
+@pytest.mark.parametrize("second", [None, "first rows", "some rows", "some constant rows"])
+def test_linear_equals_torch(rows, inputs, outputs, relu, second):
     operands = [random(rows, inputs), random(outputs, inputs, seed=1), random(outputs, seed=2)]
-    operands += [random(rows + 3, 7, seed=3), random(outputs, 7, seed=4)] if two else []
+    operands += [random(outputs, 7, seed=4), random(rows + 3, 7, seed=3)] if second else []
     fast = [x.clone().requires_grad_() for x in operands]
     slow = [x.double().requires_grad_() for x in operands]
-    out, expected = linear(*fast, relu=relu), linear(*slow, relu=relu)
+    if second == "some constant rows":
+        fast[-1], slow[-1] = (x[-1].detach() for x in (fast, slow))
+    order = None
+    if second and second != "first rows":
+        order = torch.randperm(rows + 3, generator=torch.Generator().manual_seed(6))[:rows]
+
+    def mapped(x, weight, bias, weight2=None, x2=None):
+        return linear(x, weight, bias, x2, order, weight2, relu)
+
+    out, expected = mapped(*fast), mapped(*slow)
     assert "_Linear" in str(out.grad_fn)
     assert "_Linear" not in str(expected.grad_fn)
     torch.testing.assert_close(out.double(), expected, **NEAR)
@@ -48,7 +57,24 @@ def test_linear_equals_torch(rows, inputs, outputs, relu, two):
     grad[rows // 2 :] = 0  # as of rows without a label
     out.backward(grad), expected.backward(grad.double() * (out > 0) if relu else grad.double())
     for one, other in zip(fast, slow, strict=True):
-        torch.testing.assert_close(one.grad.double(), other.grad, **NEAR)
+        if one.requires_grad:
+            torch.testing.assert_close(one.grad.double(), other.grad, **NEAR)
+
+
+def test_what_comes_back_to_a_fork_is_added_up_once_and_twice():
+    def through(fork, x):
+        whole, first = fork(x, 3)
+        return whole.pow(3).sum() + first.pow(4).sum()
+
+    free = random(5, 4).requires_grad_()
+    assert "_Fork" in str(fork(free, 3)[1].grad_fn)
+    found = []
+    for function in (fork, lambda x, n: (x, x[:n])):
+        (once,) = torch.autograd.grad(through(function, free), free)
+        (again,) = torch.autograd.grad(through(function, free), free, create_graph=True)
+        torch.testing.assert_close(again, once)
+        found.append((once, torch.autograd.grad(again.square().sum(), free)[0]))
+    torch.testing.assert_close(*found)
 
 
 def test_linear_without_bias_and_in_part():

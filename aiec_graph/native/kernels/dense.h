@@ -71,11 +71,30 @@ static inline void add_products(const float *numbers, int64_t step, const float 
     }
 }
 
+// A matrix whose rows lie as they are, or are others' numbers: `rows[i]` is the i-th; null for all.
+struct Rows {
+    const float *x;
+    const int64_t *rows;
+
+    // Some rows from `first` on; in `own`, unless they lie in their order already.
+    const float *some(int64_t first, int64_t n, int64_t columns, float *own) const {
+        if (!rows) return x + first * columns;
+        for (int64_t i = 0; i < n; i++)
+            memcpy(own + i * columns, x + rows[first + i] * columns, columns * sizeof(float));
+        return own;
+    }
+};
+
 struct Term {
-    const float *x;   // [rows, inputs]
+    Rows x;           // [rows, inputs]
     const float *w;   // in blocks of columns, as `pack` makes them
     int64_t inputs;
     Relu relu;           // whose gradient x is, where it is one
+
+    const float *some(int64_t first, int64_t n, float *own) const {
+        return relu.shown ? relu.back(x.x, first, n, inputs, own) : x.some(first, n, inputs, own);
+    }
+    int64_t own() const { return relu.shown || x.rows ? TILE * inputs : 0; }
 };
 
 template <int ROWS>
@@ -88,7 +107,7 @@ static inline void rows_of_product(const Term *terms, int count, int64_t row, in
         for (int r = 0; r < ROWS; r++) sum[r][0] = b0, sum[r][1] = b1;
         for (int t = 0; t < count; t++) {
             const Term &term = terms[t];
-            const float *x = term.relu.back(term.x, row, ROWS, term.inputs, own);
+            const float *x = term.some(row, ROWS, own);
             const float *w = term.w + c * term.inputs;
             for (int64_t k = 0; k < term.inputs; k++)
                 add_products<ROWS>(x + k, term.inputs, w + k * BLOCK, sum);
@@ -128,10 +147,11 @@ static void product(const Term *terms, int count, int64_t rows, int64_t columns,
     memset(wide, 0, padded(columns, BLOCK) * sizeof(float));
     if (bias) memcpy(wide, bias, columns * sizeof(float));
     const int64_t tiles = rows / TILE, rest = rows - tiles * TILE;
-    const int64_t masks = terms[0].relu.shown ? TILE * terms[0].inputs : 0;
+    int64_t most = 0;
+    for (int t = 0; t < count; t++) most = terms[t].own() > most ? terms[t].own() : most;
 #pragma omp parallel if (rows * columns > FEW)
     {
-        float *own = scratch<float>(masks);
+        float *own = scratch<float>(most);
 #pragma omp for schedule(static)
         for (int64_t t = 0; t < tiles; t++)
             rows_of_product<TILE>(terms, count, t * TILE, columns, wide, relu, out, own);
@@ -158,7 +178,7 @@ static inline void outer(const float *g, int64_t outputs, const float *x, int64_
 }
 
 // gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where asked for.
-static void outer_product(const float *g, const Relu &relu, const float *x, int64_t rows,
+static void outer_product(const float *g, const Relu &relu, const Rows &x, int64_t rows,
                           int64_t outputs, int64_t inputs, float *out, float *sum_of_g) {
     const int64_t stride = padded(inputs, BLOCK), slabs = (rows + SLAB - 1) / SLAB;
     const int64_t size = outputs * stride + outputs;
@@ -168,12 +188,13 @@ static void outer_product(const float *g, const Relu &relu, const float *x, int6
     for (int64_t s = 0; s < slabs; s++) {
         float *sum = parts + s * size, *of_g = sum + outputs * stride;
         float *wide = ragged ? scratch<float>(PAIR * stride) : nullptr;
+        float *near = x.rows ? scratch<float>(PAIR * inputs) : nullptr;
         float *own = relu.shown ? scratch<float>(PAIR * outputs) : nullptr;
         memset(sum, 0, size * sizeof(float));
         const int64_t end = least(rows, (s + 1) * SLAB);
         for (int64_t first = s * SLAB; first < end; first += PAIR) {
             const int64_t n = least(PAIR, end - first);
-            const float *xs = x + first * inputs;
+            const float *xs = x.some(first, n, inputs, near);
             const float *gs = relu.back(g, first, n, outputs, own);
             if (ragged) {
                 memset(wide, 0, n * stride * sizeof(float));
@@ -195,6 +216,7 @@ static void outer_product(const float *g, const Relu &relu, const float *x, int6
                     for (int64_t o = 0; o < outputs; o++) of_g[o] += gs[i * outputs + o];
         }
         free(wide);
+        free(near);
         free(own);
     }
     memset(out, 0, outputs * inputs * sizeof(float));
@@ -212,10 +234,10 @@ static void outer_product(const float *g, const Relu &relu, const float *x, int6
 extern "C" {
 
 // max(0, ·) where asked for, of Σ_t x_t · w_tᵀ + bias, over one term or two (x2 and w2 not null).
-// x [rows, inputs], w [columns, inputs], out [rows, columns].
-void aiec_linear(const float *x, const float *w, int64_t inputs, const float *x2, const float *w2,
-                 int64_t inputs2, const float *bias, int64_t rows, int64_t columns, int relu,
-                 float *out) {
+// x [rows, inputs], w [columns, inputs], out [rows, columns]; of x2 the rows `rows2`, or null.
+void aiec_linear(const float *x, const float *w, int64_t inputs, const float *x2,
+                 const int64_t *rows2, const float *w2, int64_t inputs2, const float *bias,
+                 int64_t rows, int64_t columns, int relu, float *out) {
     if (columns < FEW_COLUMNS && !x2) {
 #pragma omp parallel for schedule(static) if (rows * inputs > FEW)
         for (int64_t i = 0; i < rows; i++)
@@ -227,7 +249,7 @@ void aiec_linear(const float *x, const float *w, int64_t inputs, const float *x2
     }
     float *one = pack(w, inputs, columns, true);
     float *two = x2 ? pack(w2, inputs2, columns, true) : nullptr;
-    const Term terms[2] = {{x, one, inputs, {}}, {x2, two, inputs2, {}}};
+    const Term terms[2] = {{{x, nullptr}, one, inputs, {}}, {{x2, rows2}, two, inputs2, {}}};
     product(terms, x2 ? 2 : 1, rows, columns, bias, relu, out);
     free(one);
     free(two);
@@ -240,18 +262,19 @@ void aiec_by_input(const float *g, const float *shown, const Addend *more, const
                    int64_t rows, int64_t outputs, int64_t inputs, int64_t all_rows, float *out) {
     const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
     float *packed = pack(w, outputs, inputs, false);
-    const Term term = {g, packed, outputs, {shown, more}};
+    const Term term = {{g, nullptr}, packed, outputs, {shown, more}};
     product(&term, 1, some, inputs, nullptr, false, out);
     memset(out + some * inputs, 0, (all_rows - some) * inputs * sizeof(float));
     free(packed);
 }
 
 // gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where by_bias is not null.
-// `shown` and `more` as above.
+// `shown` and `more` as above; of x the rows `rows_of_x`, or null.
 void aiec_by_weight(const float *g, const float *shown, const Addend *more, const float *x,
-                    int64_t rows, int64_t outputs, int64_t inputs, float *out, float *by_bias) {
+                    const int64_t *rows_of_x, int64_t rows, int64_t outputs, int64_t inputs,
+                    float *out, float *by_bias) {
     const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
-    outer_product(g, {shown, more}, x, some, outputs, inputs, out, by_bias);
+    outer_product(g, {shown, more}, {x, rows_of_x}, some, outputs, inputs, out, by_bias);
 }
 
 }
