@@ -26,6 +26,7 @@ FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
 MOST_SEEDS = 10_000
 TREE = "trees"
 TREE_FEATURES = "raw"  # a forest's splits do not depend on the scale of a column
+S = TypeVar("S", bound=Any)
 ONLY_AIEC = ("lambda_aux", "lambda_gate", "act_options")
 """Settings that no other activation uses."""
 
@@ -44,6 +45,11 @@ def trial_seeds(count: int) -> list[int]:
     if not 1 <= count <= MOST_SEEDS:
         raise InputError(f"seeds must be at least 1 and at most {MOST_SEEDS}, not {count}")
     return [FIRST_SEED + SEED_STEP * trial for trial in range(count)]
+
+
+def distinct(cells: list[S]) -> list[S]:
+    """The cells that differ in more than the name --act gives them, as aiec and aiec:tau=0 do."""
+    return list({cell.config_hash: cell for cell in reversed(cells)}.values())[::-1]
 
 
 def hash_of(parts: dict[str, Any]) -> str:
@@ -232,9 +238,6 @@ class TreeCell:
     @property
     def features(self) -> str:
         return TREE_FEATURES
-
-
-S = TypeVar("S", bound=Any)
 
 
 def variants_of(acts: list[str], known: Iterable[str]) -> list[Variant]:

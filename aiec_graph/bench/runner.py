@@ -21,7 +21,7 @@ from rich.progress import (
 
 from aiec_graph.bench import memory
 from aiec_graph.bench.checkpoint import save_checkpoint
-from aiec_graph.bench.config import BenchConfig, Cell, TreeCell, trial_of
+from aiec_graph.bench.config import BenchConfig, Cell, TreeCell, distinct, trial_of
 from aiec_graph.bench.parallel import in_parallel
 from aiec_graph.bench.results import RunsFile, versions, write_settings
 from aiec_graph.bench.sweep import plot_sweeps
@@ -79,20 +79,20 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
         trials = config.trial_seeds()
         todo = [
             (cell, [seed for seed in trials if (cell.config_hash, seed) not in finished])
-            for cell in cells
+            for cell in distinct(cells)
         ]
         sources = _find_sources(config, todo, finished)
         _announce(config, todo, console)
-        left = Counter({_key(cell): len(seeds) for cell, seeds in todo})
+        left = Counter({cell.config_hash: len(seeds) for cell, seeds in todo})
         with progress_bar(console) as progress:
             task = progress.add_task("", total=left.total())
             for cell, row in _rows(config, todo, sources, progress, task):
                 runs.append(row)
                 progress.advance(task)
-                left[_key(cell)] -= 1
-                if not left[_key(cell)]:
+                left[cell.config_hash] -= 1
+                if not left[cell.config_hash]:
                     progress.console.print(_cell_line(runs, cell), highlight=False)
-        wanted = runs.read()
+        wanted = runs.read().drop_duplicates(["config_hash", "seed"])
         wanted = wanted[wanted["seed"].isin(trials)]
         summary = summarise(wanted, cells)
         table = make_table(summary, cells)
@@ -287,11 +287,6 @@ def _announce(config: BenchConfig, todo: Todo, console: Console) -> None:
     for wanted, what in ((config.save_scores, "scores"), (config.checkpoint, "checkpoints")):
         if wanted and done and not (config.folder / what).is_dir():
             console.print(f"the finished runs have no {what}: name another --out to make them")
-
-
-def _key(cell: Cell) -> tuple[str, str]:
-    # Two labels of one setting, such as aiec and aiec:lambda_gate=0.1, are two rows of the table.
-    return cell.config_hash, cell.act_label
 
 
 def _name(cell: Cell) -> str:

@@ -12,6 +12,7 @@ from aiec_graph.bench import memory
 from aiec_graph.bench.config import (
     Override,
     check_overrides,
+    distinct,
     overridden,
     trial_seeds,
     variants_of,
@@ -142,7 +143,8 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
     try:
         finished = runs.finished()
         loaded: dict[str, ImageData] = {}
-        todo = [(c, s) for c in cells for s in seeds if (c.config_hash, s) not in finished]
+        tasks = [(cell, seed) for cell in distinct(cells) for seed in seeds]
+        todo = [(c, s) for c, s in tasks if (c.config_hash, s) not in finished]
         for dataset in {cell.dataset for cell, _ in todo}:
             loaded[dataset] = load_images(
                 dataset,
@@ -160,7 +162,7 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
                 )
             for name in config.backbone:  # a misfit is told before hours of training
                 check_image_size(name, loaded[dataset].image_size)
-        done = len(cells) * len(seeds) - len(todo)
+        done = len(tasks) - len(todo)
         known = f", {done} of them finished before" if done else ""
         line = f"{done + len(todo)} runs{known}; results in {config.folder}/"
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -107,6 +107,17 @@ def test_finished_runs_are_not_repeated_and_more_seeds_add_rows(command, tmp_pat
     assert len(pd.read_csv(runs)) == 8
 
 
+def test_two_names_of_one_setting_are_run_once_and_both_shown(command, tmp_path, capsys):
+    extra = ["--model", "gcn", "--act", "aiec:lambda_gate=0", "aiec:lambda_gate=0.0,tau=0", "relu"]
+    assert main(command(*extra, "--seeds", "2")) == 0
+    assert "4 runs" in capsys.readouterr().err
+    folder = tmp_path / "run"
+    assert len(pd.read_csv(folder / "runs.csv")) == 4
+    summary = pd.read_csv(folder / "summary.csv")
+    assert summary["seeds"].tolist() == [2, 2, 2]
+    assert summary["test_ap_mean"][0] == summary["test_ap_mean"][1]
+
+
 def test_runs_side_by_side_give_what_runs_in_turn_do(command, tmp_path, capsys):
     options = ["--act", "relu", "aiec", "--seeds", "2", "--save-scores"]
     assert main(command(*options, out="in_turn")) == 0
