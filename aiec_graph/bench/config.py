@@ -48,7 +48,10 @@ def trial_seeds(count: int) -> list[int]:
 
 
 def distinct(cells: list[S]) -> list[S]:
-    """The cells that differ in more than the name --act gives them, as aiec and aiec:tau=0 do."""
+    """The cells that differ in more than the name that --act gives them.
+
+    `aiec` and `aiec:lambda_gate=0.1`, its default, do not.
+    """
     return list({cell.config_hash: cell for cell in reversed(cells)}.values())[::-1]
 
 

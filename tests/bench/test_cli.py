@@ -108,7 +108,7 @@ def test_finished_runs_are_not_repeated_and_more_seeds_add_rows(command, tmp_pat
 
 
 def test_two_names_of_one_setting_are_run_once_and_both_shown(command, tmp_path, capsys):
-    extra = ["--model", "gcn", "--act", "aiec:lambda_gate=0", "aiec:lambda_gate=0.0,tau=0", "relu"]
+    extra = ["--model", "gcn", "--act", "aiec", "aiec:lambda_gate=0.1", "relu"]
     assert main(command(*extra, "--seeds", "2")) == 0
     assert "4 runs" in capsys.readouterr().err
     folder = tmp_path / "run"
