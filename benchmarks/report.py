@@ -13,7 +13,8 @@ import peers
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 SHORT = (
     "Times as fast as the peer, a whole epoch, ReLU; what a step with AIEC costs, as a multiple of "
-    "ReLU's; and a step as a multiple of its bare kernels."
+    "ReLU's, the median of several pairs of networks, the least and the most; and a step as a "
+    "multiple of its bare kernels."
 )
 AIMS = {
     "network and graph": "aim",
@@ -30,15 +31,15 @@ def write(results: Path, docs: Path | None, threads: int) -> None:
     """Draws the plots into `results`, and renews the measured part of docs/performance.md.
 
     Args:
-        results: folder with speed.csv, growth.csv and memory.csv.
+        results: folder with speed.csv, aiec.csv, growth.csv and memory.csv.
         docs: folder of performance.md; None leaves it alone.
         threads: told in the text.
     """
-    speed, growth, memory = (
-        pd.read_csv(results / f"{name}.csv") for name in ("speed", "growth", "memory")
+    speed, aiec, growth, memory = (
+        pd.read_csv(results / f"{name}.csv") for name in ("speed", "aiec", "growth", "memory")
     )
     parts = [f"{threads} threads; medians of contestants taken in turn, quartiles in brackets.", ""]
-    parts += ["### In short", "", SHORT, "", standing_table(speed), ""]
+    parts += ["### In short", "", SHORT, "", standing_table(speed, aiec), ""]
     for (graph, model), rows in speed.groupby(["graph", "model"], sort=False):
         parts += [f"### {TITLES[str(model)]} on {graph}", "", speed_table(rows), ""]
     parts += ["### Growth", "", growth_table(growth), ""]
@@ -56,21 +57,23 @@ def write(results: Path, docs: Path | None, threads: int) -> None:
     page.write_text(before + BEGIN + "\n\n" + "\n".join(parts) + "\n" + END + after)
 
 
-def standing_table(speed: pd.DataFrame) -> str:
+def standing_table(speed: pd.DataFrame, aiec: pd.DataFrame) -> str:
     lines = []
     for (graph, model), rows in speed.groupby(["graph", "model"], sort=False):
         times = rows.set_index(["network", "stage"]).median_ms
         own, step = times[peers.OWN, "epoch"], times[peers.OWN, "step"]
         pyg = [name for name in rows.network.unique() if name.startswith("PyG")]
+        cost = aiec[(aiec.graph == graph) & (aiec.model == model)].ratio
         ratios = {
             "DGL": times[peers.DGL, "epoch"] / own,
             "PyG, `edge_index`": times.get((peers.EDGE_INDEX, "epoch"), float("nan")) / own,
             "PyG's best": min(times[name, "epoch"] for name in pyg) / own,
-            "AIEC's step / ReLU's": times[peers.AIEC, "step"] / step,
-            "step / bare kernels": step / times[peers.BARE, "step"],
         }
-        name = f"{TITLES[str(model)]}, {graph}"
-        lines.append({"network and graph": name} | {k: f"{v:.2f}" for k, v in ratios.items()})
+        line = {"network and graph": f"{TITLES[str(model)]}, {graph}"}
+        line |= {peer: f"{ratio:.2f}" for peer, ratio in ratios.items()}
+        line["AIEC's step / ReLU's"] = f"{cost.median():.2f} ({cost.min():.2f} to {cost.max():.2f})"
+        line["step / bare kernels"] = f"{step / times[peers.BARE, 'step']:.2f}"
+        lines.append(line)
     return (
         pd.DataFrame([*lines, AIMS])
         .replace("nan", "–")

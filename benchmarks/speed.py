@@ -5,17 +5,19 @@ Three things are timed: the forward pass in training mode, a training step (forw
 loss, backward, one Adam step), and an epoch (a step and the validation AP). Contestants take turns,
 so that a change of the machine's speed meets them all alike. The project's step also stands beside
 the sum of its bare kernels: the dense and sparse products and the maxima that it cannot do without.
+What AIEC adds to a step is measured in several pairs of networks, of which only the two take turns.
 Peak memory is measured in a process for each contestant.
 
     python benchmarks/speed.py --data-root ../shared/data
 
-writes `speed.csv`, `growth.csv`, `memory.csv` and plots into --out, and puts the tables into
-docs/performance.md between its markers.
+writes `speed.csv`, `aiec.csv`, `growth.csv`, `memory.csv` and plots into --out, and puts the tables
+into docs/performance.md between its markers.
 """
 
 import argparse
 import gc
 import json
+import statistics
 import subprocess
 import sys
 import warnings
@@ -36,6 +38,9 @@ from aiec_graph.bench import memory
 
 SLOW = (peers.EDGE_INDEX, peers.CLASS)
 """What holds a message for each edge, and at T-Finance's scale more memory than there is."""
+
+PAIRS = 7
+"""Networks with ReLU and with AIEC whose steps are compared."""
 
 
 def main() -> None:
@@ -63,12 +68,14 @@ def main() -> None:
         print(json.dumps(peak_of(cases[case](), model, name)))
         return
     arguments.out.mkdir(parents=True, exist_ok=True)
-    speed, peaks = [], []
+    speed, pairs, peaks = [], [], []
     for key, make in cases.items():
         case = make()
         for model in peers.MODELS:
             speed += measure(case, model, arguments.rounds, arguments.budget, key == "tfinance")
             pd.DataFrame(speed).to_csv(arguments.out / "speed.csv", index=False)
+            pairs += measure_aiec(case, model)
+            pd.DataFrame(pairs).to_csv(arguments.out / "aiec.csv", index=False)
         for model in peers.MODELS:
             for name in peers.contestants(model, case):
                 if key == "reddit" or (key == "tfinance" and name not in SLOW):
@@ -101,6 +108,24 @@ def measure(case: Case, model: str, rounds: int, budget: float, large: bool) -> 
         name, stage = key.split("|")
         parts = {"graph": case.name, "model": model, "network": name, "stage": stage}
         rows.append({**parts, **spread(values)})
+    return rows
+
+
+def measure_aiec(case: Case, model: str) -> list[dict]:
+    """AIEC's training step as a multiple of ReLU's, in several pairs of networks.
+
+    Two networks that compute the same differ by some percent a step, for as long as they live, by
+    where their memory lies.
+    """
+    rows = []
+    for pair in range(PAIRS):
+        actions: dict[str, Callable[[], object]] = {
+            act: peers.OwnLoop(model, act, case).step for act in ("relu", "aiec")
+        }
+        timings = interleaved(actions, rounds=10, title=f"AIEC, {case.name}, {model}")
+        relu, aiec = (1e3 * statistics.median(timings[act]) for act in ("relu", "aiec"))
+        parts = {"graph": case.name, "model": model, "pair": pair}
+        rows.append({**parts, "relu_ms": relu, "aiec_ms": aiec, "ratio": aiec / relu})
     return rows
 
 

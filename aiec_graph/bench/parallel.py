@@ -1,5 +1,6 @@
 """Work shared out to processes."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -22,5 +23,7 @@ def in_parallel(function: Callable[[T], R], tasks: Iterable[T], jobs: int) -> It
     Raises:
         whatever `function` raised first.
     """
+    # loky replaces a process whose heap has grown, between two tasks: none is lost.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     pool = joblib.Parallel(n_jobs=jobs or -1, return_as="generator_unordered", batch_size=1)  # pyright: ignore
     return pool(joblib.delayed(function)(task) for task in tasks)  # pyright: ignore
