@@ -18,8 +18,7 @@ from aiec_graph.native.build import library
 # Arguments of the kernels in kernels/: pointers, 64-bit integers, floats.
 _SIGNATURES = {
     "linear": "ppipppipiiip",
-    "by_input": "ppppiiiip",
-    "by_weight": "pppppiiipp",
+    "linear_backward": "pppiipppipppppiipp",
     "sums": "pppiipip",
     "maxima": "ppiipipp",
     "to_winners": "ppiiip",
@@ -159,41 +158,50 @@ def _by_reference(more: Addend | None, grad: Tensor) -> Any:
     return ctypes.byref(more.struct)
 
 
-def by_input(
-    grad: Tensor, shown: Tensor | None, weight: Tensor, rows: int, more: Addend | None = None
-) -> Tensor:
-    """Grad [N, O] · weight [O, I], with rows of zeros up to `rows`: [rows, I].
-
-    Args:
-        grad: the gradient of a linear map's output, or of what ReLU made of it.
-        shown: what ReLU put out [N, O], where there was one: where it is 0, so is the gradient.
-        weight: of the linear map.
-        rows: at least N.
-        more: is added to `grad`; with `shown` only.
-    """
-    out = grad.new_empty(rows, weight.shape[1])
-    operands = (grad, shown, _by_reference(more, grad), weight.contiguous())
-    _run("by_input", *operands, grad.shape[0], *weight.shape, rows, out)
-    return out
-
-
-def by_weight(
+def linear_backward(
     grad: Tensor,
     shown: Tensor | None,
+    needed: Sequence[bool],
     x: Tensor,
-    with_bias: bool,
+    weight: Tensor,
+    x2: Tensor | None = None,
+    rows2: Tensor | None = None,
+    weight2: Tensor | None = None,
     more: Addend | None = None,
-    rows: Tensor | None = None,
-) -> tuple[Tensor, Tensor | None]:
-    """Gradᵀ · x [O, I] for grad [N, O] and N rows of x; the sum of grad [O].
+) -> list[Tensor | None]:
+    """The gradients of `linear`.
 
-    `shown` and `more` as for `by_input`, `rows` as `linear`'s `rows2`.
+    Args:
+        grad: the gradient of what `linear` gave [N, O].
+        shown: what that was, where it went through ReLU: where it is 0, so is the gradient.
+        needed: which of the five are asked for.
+        x: [N, I].
+        weight: [O, I].
+        x2: [M, J]; rows that did not enter get 0.
+        rows2: as for `linear`; with them, `x2` can have no gradient.
+        weight2: [O, J].
+        more: is added to `grad`; with `shown` only.
+
+    Returns:
+        The gradients by `x`, `weight`, the bias, `x2` and `weight2`; None where not asked for.
     """
-    out = grad.new_empty(grad.shape[1], x.shape[1])
-    by_bias = grad.new_empty(grad.shape[1]) if with_bias else None
-    operands = (grad, shown, _by_reference(more, grad), x.contiguous(), rows)
-    _run("by_weight", *operands, *grad.shape, x.shape[1], out, by_bias)
-    return out, by_bias
+    _agree(len(grad) == len(x) and (grad.shape[1], x.shape[1]) == weight.shape)
+    _agree(x2 is None or rows2 is None or not needed[3])
+    operands = (x.shape, weight.shape, weight.shape[:1])
+    shapes = (*operands, *(None if t is None else t.shape for t in (x2, weight2)))
+    found = [
+        grad.new_empty(shape) if need and shape is not None else None
+        for need, shape in zip(needed, shapes, strict=True)
+    ]
+    by_x, by_weight, by_bias, by_x2, by_weight2 = found
+    second: tuple[Any, ...] = (None, None, None, 0, 0, None, None)
+    if x2 is not None:
+        second = (x2, rows2, weight2, x2.shape[1], len(x2), by_x2, by_weight2)
+    _run(
+        *("linear_backward", grad, shown, _by_reference(more, grad), *grad.shape, by_bias),
+        *(x, weight, x.shape[1], by_x, by_weight, *second),
+    )
+    return found
 
 
 def sums(matrix: Tensor, x: Tensor) -> Tensor:

@@ -57,17 +57,11 @@ class _Linear(torch.autograd.Function):
         more = None
         if out is not None:
             more, ctx.addend = ctx.addend, None
-        grad = grad.contiguous()
-        by: list[Tensor | None] = [None] * 7
-        if needed[0]:
-            by[0] = native.by_input(grad, out, weight, x.shape[0], more)
-        if needed[1] or needed[2]:
-            by[1], by[2] = native.by_weight(grad, out, x, bias is not None, more)
-        if needed[3]:
-            by[3] = native.by_input(grad, out, weight2, x2.shape[0], more)
-        if needed[5]:
-            by[5] = native.by_weight(grad, out, x2, False, more, rows2)[0]
-        return tuple(by)
+        asked = (*needed[:4], needed[5])
+        found = native.linear_backward(
+            grad.contiguous(), out, asked, x, weight, x2, rows2, weight2, more
+        )
+        return *found[:4], None, found[4], None
 
 
 def linear(

@@ -4,7 +4,7 @@
 
 #include "vectors.h"
 
-constexpr int64_t PAIR = 32;  // rows of two matrices that stay in the first cache with their product
+constexpr int64_t NEAR = 4 * TILE;  // rows that stay in the near caches while all is made of them
 constexpr int64_t FEW_COLUMNS = 5;  // that are made by dot products
 
 // What the losses of an AIEC layer add to the gradient of its output, in the rows of its samples,
@@ -58,6 +58,21 @@ struct Relu {
     }
 };
 
+// Adds some rows to `sum`.
+static void add_rows(const float *g, int64_t rows, int64_t columns, float *sum) {
+    int64_t c = 0;
+    for (; c + BLOCK <= columns; c += BLOCK) {
+        vec sum0 = load(sum + c), sum1 = load(sum + c + LANES);
+        for (int64_t i = 0; i < rows; i++) {
+            sum0 += load(g + i * columns + c);
+            sum1 += load(g + i * columns + c + LANES);
+        }
+        store(sum + c, sum0), store(sum + c + LANES, sum1);
+    }
+    for (; c < columns; c++)
+        for (int64_t i = 0; i < rows; i++) sum[c] += g[i * columns + c];
+}
+
 // `ROWS` numbers, `step` apart, times one block of a row, added to what `sum` holds.
 template <int ROWS>
 static inline void add_products(const float *numbers, int64_t step, const float *row,
@@ -86,15 +101,9 @@ struct Rows {
 };
 
 struct Term {
-    Rows x;           // [rows, inputs]
-    const float *w;   // in blocks of columns, as `pack` makes them
+    Rows x;          // [rows, inputs]
+    const float *w;  // in blocks of columns, as `pack` makes them
     int64_t inputs;
-    Relu relu;           // whose gradient x is, where it is one
-
-    const float *some(int64_t first, int64_t n, float *own) const {
-        return relu.shown ? relu.back(x.x, first, n, inputs, own) : x.some(first, n, inputs, own);
-    }
-    int64_t own() const { return relu.shown || x.rows ? TILE * inputs : 0; }
 };
 
 template <int ROWS>
@@ -107,7 +116,7 @@ static inline void rows_of_product(const Term *terms, int count, int64_t row, in
         for (int r = 0; r < ROWS; r++) sum[r][0] = b0, sum[r][1] = b1;
         for (int t = 0; t < count; t++) {
             const Term &term = terms[t];
-            const float *x = term.some(row, ROWS, own);
+            const float *x = term.x.some(row, ROWS, term.inputs, own);
             const float *w = term.w + c * term.inputs;
             for (int64_t k = 0; k < term.inputs; k++)
                 add_products<ROWS>(x + k, term.inputs, w + k * BLOCK, sum);
@@ -148,7 +157,8 @@ static void product(const Term *terms, int count, int64_t rows, int64_t columns,
     if (bias) memcpy(wide, bias, columns * sizeof(float));
     const int64_t tiles = rows / TILE, rest = rows - tiles * TILE;
     int64_t most = 0;
-    for (int t = 0; t < count; t++) most = terms[t].own() > most ? terms[t].own() : most;
+    for (int t = 0; t < count; t++)
+        if (terms[t].x.rows) most = TILE * terms[t].inputs;
 #pragma omp parallel if (rows * columns > FEW)
     {
         float *own = scratch<float>(most);
@@ -177,59 +187,69 @@ static inline void outer(const float *g, int64_t outputs, const float *x, int64_
         store(sum + o * stride, total[o][0]), store(sum + o * stride + LANES, total[o][1]);
 }
 
-// gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where asked for.
-static void outer_product(const float *g, const Relu &relu, const Rows &x, int64_t rows,
-                          int64_t outputs, int64_t inputs, float *out, float *sum_of_g) {
-    const int64_t stride = padded(inputs, BLOCK), slabs = (rows + SLAB - 1) / SLAB;
-    const int64_t size = outputs * stride + outputs;
-    float *parts = scratch<float>(slabs * size);
-    const bool ragged = stride != inputs;
-#pragma omp parallel for schedule(static) if (rows * inputs > FEW)
-    for (int64_t s = 0; s < slabs; s++) {
-        float *sum = parts + s * size, *of_g = sum + outputs * stride;
-        float *wide = ragged ? scratch<float>(PAIR * stride) : nullptr;
-        float *near = x.rows ? scratch<float>(PAIR * inputs) : nullptr;
-        float *own = relu.shown ? scratch<float>(PAIR * outputs) : nullptr;
-        memset(sum, 0, size * sizeof(float));
-        const int64_t end = least(rows, (s + 1) * SLAB);
-        for (int64_t first = s * SLAB; first < end; first += PAIR) {
-            const int64_t n = least(PAIR, end - first);
-            const float *xs = x.some(first, n, inputs, near);
-            const float *gs = relu.back(g, first, n, outputs, own);
-            if (ragged) {
-                memset(wide, 0, n * stride * sizeof(float));
-                for (int64_t i = 0; i < n; i++)
-                    memcpy(wide + i * stride, xs + i * inputs, inputs * sizeof(float));
-                xs = wide;
+// One term of a linear map on its way back: its x [rows, inputs], its w [outputs, inputs], and
+// where their gradients go, null where one is not wanted.
+struct Way {
+    Rows x;
+    int64_t inputs, outputs, stride;
+    float *by_x, *by_w;
+    float *packed, *parts;  // w; by_w of each slab [slabs, outputs, stride]
+
+    Way(Rows x_, const float *w, int64_t inputs_, int64_t outputs_, int64_t slabs, float *by_x_,
+        float *by_w_)
+        : x(x_), inputs(inputs_), outputs(outputs_), stride(padded(inputs, BLOCK)), by_x(by_x_),
+          by_w(by_w_), packed(nullptr), parts(nullptr) {
+        if (by_x) packed = pack(w, outputs, inputs, false);
+        if (by_w) parts = scratch<float>(slabs * outputs * stride);
+    }
+    ~Way() { free(packed), free(parts); }
+
+    // All that some rows of g give. `wide` takes as many rows of x, `zeros` is one.
+    void add(const float *g, int64_t slab, int64_t first, int64_t rows, float *wide,
+             const float *zeros) const {
+        float *sum = parts + slab * outputs * stride;
+        if (by_w && first == slab * SLAB) memset(sum, 0, outputs * stride * sizeof(float));
+        if (by_w) add_by_w(g, x.some(first, rows, inputs, wide), rows, wide, sum);
+        if (by_x) make_by_x(g, rows, zeros, by_x + first * inputs);
+    }
+
+    void add_by_w(const float *g, const float *xs, int64_t rows, float *wide, float *sum) const {
+        if (stride != inputs) {  // the last first: they may lie in `wide` already
+            for (int64_t i = rows - 1; i >= 0; i--) {
+                memmove(wide + i * stride, xs + i * inputs, inputs * sizeof(float));
+                memset(wide + i * stride + inputs, 0, (stride - inputs) * sizeof(float));
             }
-            for (int64_t c = 0; c < stride; c += BLOCK) {
-                int64_t o = 0;
-                for (; o + TILE <= outputs; o += TILE)
-                    outer<TILE>(gs + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
-                for (; o + 4 <= outputs; o += 4)
-                    outer<4>(gs + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
-                for (; o < outputs; o++)
-                    outer<1>(gs + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
-            }
-            if (sum_of_g)
-                for (int64_t i = 0; i < n; i++)
-                    for (int64_t o = 0; o < outputs; o++) of_g[o] += gs[i * outputs + o];
+            xs = wide;
         }
-        free(wide);
-        free(near);
-        free(own);
+        for (int64_t c = 0; c < stride; c += BLOCK) {
+            int64_t o = 0;
+            for (; o + TILE <= outputs; o += TILE)
+                outer<TILE>(g + o, outputs, xs + c, stride, rows, sum + o * stride + c, stride);
+            for (; o + 4 <= outputs; o += 4)
+                outer<4>(g + o, outputs, xs + c, stride, rows, sum + o * stride + c, stride);
+            for (; o < outputs; o++)
+                outer<1>(g + o, outputs, xs + c, stride, rows, sum + o * stride + c, stride);
+        }
     }
-    memset(out, 0, outputs * inputs * sizeof(float));
-    if (sum_of_g) memset(sum_of_g, 0, outputs * sizeof(float));
-    for (int64_t s = 0; s < slabs; s++) {
-        const float *sum = parts + s * size, *of_g = sum + outputs * stride;
-        for (int64_t o = 0; o < outputs; o++)
-            for (int64_t c = 0; c < inputs; c++) out[o * inputs + c] += sum[o * stride + c];
-        if (sum_of_g)
-            for (int64_t o = 0; o < outputs; o++) sum_of_g[o] += of_g[o];
+
+    void make_by_x(const float *g, int64_t rows, const float *zeros, float *out) const {
+        const Term term = {{g, nullptr}, packed, outputs};
+        int64_t i = 0;
+        for (; i + TILE <= rows; i += TILE)
+            rows_of_product<TILE>(&term, 1, i, inputs, zeros, false, out, nullptr);
+        for (; i < rows; i++)
+            rows_of_product<1>(&term, 1, i, inputs, zeros, false, out, nullptr);
     }
-    free(parts);
-}
+
+    void finish(int64_t slabs, int64_t rows, int64_t all_rows) const {
+        if (by_x) memset(by_x + rows * inputs, 0, (all_rows - rows) * inputs * sizeof(float));
+        if (!by_w) return;
+        memset(by_w, 0, outputs * inputs * sizeof(float));
+        for (int64_t row = 0; row < slabs * outputs; row++)
+            for (int64_t c = 0; c < inputs; c++)
+                by_w[row % outputs * inputs + c] += parts[row * stride + c];
+    }
+};
 
 extern "C" {
 
@@ -249,32 +269,58 @@ void aiec_linear(const float *x, const float *w, int64_t inputs, const float *x2
     }
     float *one = pack(w, inputs, columns, true);
     float *two = x2 ? pack(w2, inputs2, columns, true) : nullptr;
-    const Term terms[2] = {{{x, nullptr}, one, inputs, {}}, {{x2, rows2}, two, inputs2, {}}};
+    const Term terms[2] = {{{x, nullptr}, one, inputs}, {{x2, rows2}, two, inputs2}};
     product(terms, x2 ? 2 : 1, rows, columns, bias, relu, out);
     free(one);
     free(two);
 }
 
-// g · w: g [rows, outputs], w [outputs, inputs], out [all_rows, inputs], 0 from `rows` on.
-// g counts as 0 where `shown`, what ReLU put out, is 0; null where there was no ReLU. `more`, or
-// null, is added to it.
-void aiec_by_input(const float *g, const float *shown, const Addend *more, const float *w,
-                   int64_t rows, int64_t outputs, int64_t inputs, int64_t all_rows, float *out) {
+// The gradients of `aiec_linear` by that of its output, g [rows, outputs]: by the bias [outputs], by
+// each term's x and by its w; null where one is not wanted. x2 has x2_rows, of which those that did
+// not enter get 0. g counts as 0 where `shown`, what ReLU put out, is 0; null where there was no
+// ReLU. `more`, or null, is added to it.
+void aiec_linear_backward(const float *g, const float *shown, const Addend *more, int64_t rows,
+                          int64_t outputs, float *by_bias, const float *x, const float *w,
+                          int64_t inputs, float *by_x, float *by_w, const float *x2,
+                          const int64_t *rows2, const float *w2, int64_t inputs2, int64_t x2_rows,
+                          float *by_x2, float *by_w2) {
     const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
-    float *packed = pack(w, outputs, inputs, false);
-    const Term term = {{g, nullptr}, packed, outputs, {shown, more}};
-    product(&term, 1, some, inputs, nullptr, false, out);
-    memset(out + some * inputs, 0, (all_rows - some) * inputs * sizeof(float));
-    free(packed);
-}
-
-// gᵀ · x [outputs, inputs], and the sum of g over the rows [outputs] where by_bias is not null.
-// `shown` and `more` as above; of x the rows `rows_of_x`, or null.
-void aiec_by_weight(const float *g, const float *shown, const Addend *more, const float *x,
-                    const int64_t *rows_of_x, int64_t rows, int64_t outputs, int64_t inputs,
-                    float *out, float *by_bias) {
-    const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
-    outer_product(g, {shown, more}, {x, rows_of_x}, some, outputs, inputs, out, by_bias);
+    const int64_t slabs = (some + SLAB - 1) / SLAB;
+    const Relu relu = {shown, more};
+    const Way one({x, nullptr}, w, inputs, outputs, slabs, by_x, by_w);
+    const Way two({x2, rows2}, w2, inputs2, outputs, slabs, by_x2, by_w2);
+    const int64_t widest = one.stride > two.stride ? one.stride : two.stride;
+    float *sums = scratch<float>(slabs * outputs), *zeros = scratch<float>(widest);
+    memset(sums, 0, slabs * outputs * sizeof(float));
+    memset(zeros, 0, widest * sizeof(float));
+#pragma omp parallel if (some * (inputs + inputs2) > FEW)
+    {
+        float *own = scratch<float>(NEAR * outputs), *wide = scratch<float>(NEAR * widest);
+        // Shared out by rows: the last slab may be a short one.
+        const int64_t threads = omp_get_num_threads(), me = omp_get_thread_num();
+        const auto start = [=](int64_t thread) {
+            return thread < threads ? (some * thread / threads + SLAB / 2) / SLAB : slabs;
+        };
+        for (int64_t s = start(me); s < start(me + 1); s++) {
+            const int64_t end = least(some, (s + 1) * SLAB);
+            for (int64_t first = s * SLAB; first < end; first += NEAR) {
+                const int64_t n = least(NEAR, end - first);
+                const float *gs = relu.back(g, first, n, outputs, own);
+                one.add(gs, s, first, n, wide, zeros);
+                two.add(gs, s, first, n, wide, zeros);
+                if (by_bias) add_rows(gs, n, outputs, sums + s * outputs);
+            }
+        }
+        free(own);
+        free(wide);
+    }
+    one.finish(slabs, some, rows);
+    two.finish(slabs, some, x2_rows);
+    if (by_bias) memset(by_bias, 0, outputs * sizeof(float));
+    for (int64_t s = 0; by_bias && s < slabs; s++)
+        for (int64_t o = 0; o < outputs; o++) by_bias[o] += sums[s * outputs + o];
+    free(sums);
+    free(zeros);
 }
 
 }

@@ -6,7 +6,7 @@
 
 constexpr int64_t AHEAD = 16;  // rows that are fetched before they are read
 constexpr int64_t LINE = 16;  // numbers of a cache line
-constexpr int64_t LARGE = 1 << 20;  // numbers that the second cache does not hold
+constexpr int64_t LARGE = 1 << 19;  // numbers that the second cache does not hold
 
 // What has won so far in some columns, and where it came from.
 template <int WIDTH>
@@ -55,51 +55,93 @@ struct Best {
     }
 };
 
+// Those of some rows in WIDTH vectors of columns, of which `left` are there to be stored.
 template <int WIDTH, bool NANS>
-static void maxima(const int32_t *crow, const int32_t *column, int64_t rows, const float *x,
-                   float *out, int32_t *winner, int64_t columns, int64_t left) {
+static void maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64_t part,
+                   const float *x, float *out, int32_t *winner, int64_t columns, int64_t left) {
     // A row is read in runs side by side: one comparison need not wait for the one before.
     constexpr int RUNS = WIDTH == 1 ? 4 : 2;
-#pragma omp parallel for schedule(dynamic) if (crow[rows] * columns > FEW)
-    for (int64_t part = 0; part < PARTS; part++) {
-        const int64_t last = boundary(crow, rows, part + 1);
-        for (int64_t i = boundary(crow, rows, part); i < last; i++) {
-            const int32_t *j = column + crow[i];
-            const int64_t n = crow[i + 1] - crow[i], run = n / RUNS;
-            Best<WIDTH> best[RUNS];
-            if (n == 0) {
-                best[0].none();
-            } else {
+    const int64_t last = boundary(crow, rows, part + 1);
+    for (int64_t i = boundary(crow, rows, part); i < last; i++) {
+        const int32_t *j = column + crow[i];
+        const int64_t n = crow[i + 1] - crow[i], run = n / RUNS;
+        Best<WIDTH> best[RUNS];
+        if (n == 0) {
+            best[0].none();
+        } else {
 #pragma GCC unroll 4
-                for (int r = 0; r < RUNS; r++) best[r].start(x, j[r * run]);
-                for (int64_t e = 1; e < run; e++)
+            for (int r = 0; r < RUNS; r++) best[r].start(x, j[r * run]);
+            for (int64_t e = 1; e < run; e++)
 #pragma GCC unroll 4
-                    for (int r = 0; r < RUNS; r++) best[r].template meet<NANS>(x, j[r * run + e]);
+                for (int r = 0; r < RUNS; r++) best[r].template meet<NANS>(x, j[r * run + e]);
 #pragma GCC unroll 4
-                for (int r = 1; r < RUNS; r++) best[0].template meet<NANS>(best[r]);
-                for (int64_t e = RUNS * run; e < n; e++) best[0].template meet<NANS>(x, j[e]);
-            }
+            for (int r = 1; r < RUNS; r++) best[0].template meet<NANS>(best[r]);
+            for (int64_t e = RUNS * run; e < n; e++) best[0].template meet<NANS>(x, j[e]);
+        }
 #pragma GCC unroll 4
-            for (int v = 0; v < WIDTH; v++) {
-                vec bits;
-                memcpy(&bits, &best[0].who[v], sizeof bits);
-                store_some(out + i * columns + v * LANES, best[0].value[v], left - v * LANES);
-                store_some((float *)winner + i * columns + v * LANES, bits, left - v * LANES);
-            }
+        for (int v = 0; v < WIDTH; v++) {
+            vec bits;
+            memcpy(&bits, &best[0].who[v], sizeof bits);
+            store_some(out + i * columns + v * LANES, best[0].value[v], left - v * LANES);
+            store_some((float *)winner + i * columns + v * LANES, bits, left - v * LANES);
         }
     }
 }
 
-template <bool NANS>
-static void maxima_of(const int32_t *crow, const int32_t *column, int64_t rows,
-                      const Blocked &x, float *out, int32_t *winner) {
-    const int64_t columns = x.columns;
-    for (int64_t c = 0; c < columns; c += x.width(c)) {
-        const int64_t width = x.width(c);
-        const auto run = width == LANES   ? maxima<1, NANS>
-                         : width == BLOCK ? maxima<WIDE, NANS>
-                                          : maxima<WIDEST, NANS>;
-        run(crow, column, rows, x.block(c), out + c, winner + c, columns, columns - c);
+// The first `n` of some columns of x, filled up with zeros; whether there is a NaN among them.
+static bool strip_of(const float *x, int64_t rows, int64_t columns, int64_t n, float *strip) {
+    ivec nans = {};
+    for (int64_t i = 0; i < rows; i++) {
+        vec here = {};
+        if (n >= LANES)
+            here = load(x + i * columns);
+        else
+            memcpy(&here, x + i * columns, n * sizeof(float));
+        nans |= here != here;
+        store(strip + i * LANES, here);
+    }
+    int32_t any = 0;
+    for (int l = 0; l < LANES; l++) any |= nans[l];
+    return any;
+}
+
+// A vector of columns at a time, of which each thread has a copy in its own caches.
+static void narrow_maxima(const int32_t *crow, const int32_t *column, int64_t rows,
+                          int64_t sources, const float *x, int64_t columns, float *out,
+                          int32_t *winner) {
+    const Workspace strips(omp_get_max_threads() * sources * LANES);
+#pragma omp parallel
+    {
+        float *strip = strips.p + omp_get_thread_num() * sources * LANES;
+        for (int64_t c = 0; c < columns; c += LANES) {
+            const bool nans = strip_of(x + c, sources, columns, columns - c, strip);
+#pragma omp for schedule(dynamic) nowait
+            for (int64_t part = 0; part < PARTS; part++)
+                (nans ? maxima<1, true> : maxima<1, false>)(crow, column, rows, part, strip, out + c,
+                                                            winner + c, columns, columns - c);
+        }
+    }
+}
+
+static void wide_maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64_t sources,
+                        const float *x, int64_t columns, float *out, int32_t *winner) {
+    const Blocked blocked(x, sources, columns, WIDEST);
+    bool nans = false;
+#pragma omp parallel for reduction(|| : nans) schedule(static) if (sources * columns > FEW)
+    for (int64_t i = 0; i < sources; i++) {
+        int32_t here = 0;
+        for (int64_t c = 0; c < columns; c++) here |= x[i * columns + c] != x[i * columns + c];
+        nans = nans || here;
+    }
+    for (int64_t c = 0; c < columns; c += blocked.width(c)) {
+        const int64_t width = blocked.width(c);
+        const auto run = width == LANES   ? (nans ? maxima<1, true> : maxima<1, false>)
+                         : width == BLOCK ? (nans ? maxima<WIDE, true> : maxima<WIDE, false>)
+                                          : (nans ? maxima<WIDEST, true> : maxima<WIDEST, false>);
+#pragma omp parallel for schedule(dynamic) if (crow[rows] * columns > FEW)
+        for (int64_t part = 0; part < PARTS; part++)
+            run(crow, column, rows, part, blocked.block(c), out + c, winner + c, columns,
+                columns - c);
     }
 }
 
@@ -109,17 +151,11 @@ extern "C" {
 // of several; 0 and −1 for an empty row.
 void aiec_maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64_t sources,
                  const float *x, int64_t columns, float *out, int32_t *winner) {
-    // Passing over a row's entries again costs less than the third cache does, if they are many.
-    const bool narrow = sources * columns > LARGE && crow[rows] > 32 * rows;
-    const Blocked blocked(x, sources, columns, narrow ? 1 : WIDEST);
-    bool nans = false;
-#pragma omp parallel for reduction(|| : nans) schedule(static) if (sources * columns > FEW)
-    for (int64_t i = 0; i < sources; i++) {
-        int32_t here = 0;
-        for (int64_t c = 0; c < columns; c++) here |= x[i * columns + c] != x[i * columns + c];
-        nans = nans || here;
-    }
-    (nans ? maxima_of<true> : maxima_of<false>)(crow, column, rows, blocked, out, winner);
+    // Passing over a row's entries again costs less than the third cache does, if they are many
+    // and a vector of columns fits the second.
+    const bool narrow = sources * columns > LARGE && sources * LANES < 2 * LARGE;
+    const auto run = narrow && crow[rows] > 32 * rows ? narrow_maxima : wide_maxima;
+    run(crow, column, rows, sources, x, columns, out, winner);
 }
 
 // Adds each of g [rows, columns] to the row of out [sources, columns] that its maximum came from.
@@ -130,11 +166,11 @@ void aiec_to_winners(const float *g, const int32_t *winner, int64_t rows, int64_
     // adds to a strip of its own, which lies closer together than its columns of `out`.
     const int64_t threads = some * columns > FEW ? omp_get_max_threads() : 1;
     const int64_t width = padded((columns + threads - 1) / threads, LINE);
-    float *strips = scratch<float>(sources * padded(columns, width));
+    const Workspace strips(sources * padded(columns, width));
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t c = 0; c < columns; c += width) {
         const int64_t n = least(columns - c, width);
-        float *strip = strips + c * sources;
+        float *strip = strips.p + c * sources;
         memset(strip, 0, sources * width * sizeof(float));
         for (int64_t i = 0; i < some; i++) {
             const float *in = g + i * columns + c;
@@ -153,7 +189,6 @@ void aiec_to_winners(const float *g, const int32_t *winner, int64_t rows, int64_
         for (int64_t j = 0; j < sources; j++)
             memcpy(out + j * columns + c, strip + j * width, n * sizeof(float));
     }
-    free(strips);
 }
 
 }

@@ -1,6 +1,6 @@
 // Vectors, the sizes that the kernels work in, and what all of them use.
 //
-// Only language extensions that GCC and Clang share; no headers beyond C's and OpenMP's.
+// Only language extensions that GCC and Clang share; no headers beyond C's, POSIX's and OpenMP's.
 
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(__AVX512F__)
 constexpr int LANES = 16, TILE = 12, WIDEST = 4;
@@ -38,6 +39,48 @@ static T *scratch(int64_t n) {
     if (posix_memalign(&p, 64, (n > 0 ? n : 1) * sizeof(T))) abort();
     return (T *)p;
 }
+
+// Memory to work in, which the calling thread keeps for its next call unless it is large. What a
+// kernel reads and writes at random there should stay in the second cache, and does so best where it
+// has the same place each time, in one huge page: small ones may lie in each other's way.
+struct Kept {
+    float *p;
+    int64_t bytes;
+    ~Kept() { free(p); }
+};
+static thread_local Kept kept = {nullptr, 0};
+
+class Workspace {
+    static constexpr int64_t PAGE = 1 << 21, MOST = 1 << 26;  // bytes
+    float *own = nullptr;
+
+    static float *paged(int64_t bytes) {
+        void *p = nullptr;
+        if (posix_memalign(&p, PAGE, bytes)) abort();
+#ifdef MADV_HUGEPAGE
+        madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+        return (float *)p;
+    }
+
+  public:
+    float *p;  // [n], with anything in it
+
+    explicit Workspace(int64_t n) {
+        const int64_t bytes = padded(n * sizeof(float), PAGE);
+        if (bytes > MOST) {
+            p = own = paged(bytes);
+            return;
+        }
+        if (bytes > kept.bytes) {
+            free(kept.p);
+            kept.p = paged(bytes);
+            kept.bytes = bytes;
+        }
+        p = kept.p;
+    }
+    ~Workspace() { free(own); }
+};
 
 // Stores the first `n` lanes.
 static inline void store_some(float *p, vec v, int64_t n) {
