@@ -15,7 +15,7 @@ from aiec_graph import native
 from aiec_graph.nn import kernels
 
 PRODUCTS = ("aten::mm", "aten::addmm")
-COMPILED = ("linear", "linear_backward", "sums", "maxima", "to_winners")
+COMPILED = ("linear", "linear_backward", "sums", "maxima", "pool", "to_winners")
 FALLBACK = ("maximum", "maximum_backward")
 
 

@@ -21,6 +21,7 @@ _SIGNATURES = {
     "linear_backward": "pppiipppipppppiipp",
     "sums": "pppiipip",
     "maxima": "ppiipipp",
+    "pool": "ppiipippipp",
     "to_winners": "ppiiip",
     "cross_entropy": "pppiipp",
     "judge": "ppppiiiiiipppppp",
@@ -221,8 +222,26 @@ def maxima(crow: Tensor, column: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     return out, winner
 
 
+def pool(
+    crow: Tensor, column: Tensor, x: Tensor, weight: Tensor, bias: Tensor
+) -> tuple[Tensor, Tensor]:
+    """`maxima` of ReLU(x · weightᵀ + bias) for x [N, I], weight [C, I]; no winner where it is 0."""
+    _agree(x.shape[1] == weight.shape[1] and len(bias) == len(weight))
+    out = x.new_empty(len(crow) - 1, len(weight))
+    winner = torch.empty(out.shape, dtype=torch.int32)
+    operands = (crow, column, len(out), len(x), x, x.shape[1], weight, bias, len(weight))
+    _run("pool", *operands, out, winner)
+    return out, winner
+
+
 def to_winners(grad: Tensor, winner: Tensor, num_sources: int) -> Tensor:
-    """Adds each gradient [M, C] to the row of [num_sources, C] that its maximum came from."""
+    """Adds each gradient [M, C] to the row of [num_sources, C] that its maximum came from.
+
+    Args:
+        grad: of what `maxima` or `pool` gave.
+        winner: as they gave it.
+        num_sources: rows that the maximum was taken over.
+    """
     grad = grad.contiguous()
     rows, channels = grad.shape
     out = grad.new_empty(num_sources, channels)

@@ -67,8 +67,7 @@ class Neighbourhoods:
         Raises:
             ValueError: `x` does not have a row for each source.
         """
-        if x.shape[0] != self.num_sources:
-            raise ValueError(f"x has {x.shape[0]} rows for a graph of {self.num_sources} nodes")
+        self._check(x)
         # A tensor made in inference mode has no version to notice a change by.
         if not constant or x.requires_grad or x.is_inference():
             return self._aggregate(x, form)
@@ -82,6 +81,28 @@ class Neighbourhoods:
             with torch.inference_mode(False), torch.no_grad():
                 kept[form] = self._aggregate(x, form, once=True)
         return kept[form]
+
+    def pool(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """The channel-wise maximum of ReLU(x · weightᵀ + bias) over the neighbours of each target.
+
+        Args:
+            x: [num_sources, I].
+            weight: [C, I].
+            bias: [C].
+
+        Returns:
+            [num_targets, C]; 0 for a node without in-neighbours.
+
+        Raises:
+            ValueError: `x` does not have a row for each source.
+        """
+        self._check(x)
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        return propagate.pooled(x, weight, bias, self._form("max", dtype, x.device).forward)
+
+    def _check(self, x: Tensor) -> None:
+        if x.shape[0] != self.num_sources:
+            raise ValueError(f"x has {x.shape[0]} rows for a graph of {self.num_sources} nodes")
 
     def _aggregate(self, x: Tensor, form: str, once: bool = False) -> Tensor:
         dtype = torch.promote_types(x.dtype, torch.float32)

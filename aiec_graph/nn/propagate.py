@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from aiec_graph import native
+from aiec_graph.nn.dense import linear
 
 F = TypeVar("F", bound=Callable[..., Tensor])
 
@@ -61,6 +62,24 @@ class _Maximum(torch.autograd.Function):
         return kernels.maximum_backward(grad_outputs[0], winner, ctx.num_sources), None
 
 
+class _Pooled(torch.autograd.Function):
+    """`pooled` on compiled kernels; the map is not kept, for where ReLU gave 0 nobody has won."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, matrix: Tensor) -> Tensor:
+        out, winner = native.pool(matrix.crow_indices(), matrix.col_indices(), x, weight, bias)
+        ctx.save_for_backward(x, weight, winner)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
+        x, weight, winner = ctx.saved_tensors
+        grad = native.to_winners(grad_outputs[0], winner, x.shape[0])
+        needed = (*ctx.needs_input_grad[:3], False, False)
+        return *native.linear_backward(grad, None, needed, x, weight)[:3], None
+
+
 @_opaque
 def weighted_sum(x: Tensor, matrix: Tensor, transpose: Tensor | None) -> Tensor:
     """Matrix @ x, differentiable in `x`.
@@ -96,6 +115,24 @@ def maximum(x: Tensor, matrix: Tensor) -> Tensor:
         wide = x.to(torch.promote_types(x.dtype, torch.float32)).contiguous()
         return _Maximum.apply(wide, matrix).to(x.dtype)  # pyright: ignore
     return segment_maximum(x, matrix)
+
+
+@_opaque
+def pooled(x: Tensor, weight: Tensor, bias: Tensor, matrix: Tensor) -> Tensor:
+    """`maximum` of ReLU(x · weightᵀ + bias).
+
+    Args:
+        x: [N, I].
+        weight: [C, I].
+        bias: [C].
+        matrix: as for `maximum`.
+
+    Returns:
+        [M, C] in the dtype of `x`.
+    """
+    if native.usable(x, weight, bias) and matrix.col_indices().dtype == torch.int32:
+        return _Pooled.apply(x, weight, bias, matrix)  # pyright: ignore
+    return maximum(linear(x, weight, bias, relu=True), matrix)
 
 
 def segment_maximum(x: Tensor, matrix: Tensor) -> Tensor:

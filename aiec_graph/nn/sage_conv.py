@@ -77,8 +77,10 @@ class SAGEConv(nn.Module):
             of_own = self.lin_r.weight
             x, own = fork(x, adjacency.num_targets) if rows is None else (x, x)
         if not map_first:
-            source = x if self.lin is None else linear(x, self.lin.weight, self.lin.bias, relu=True)
-            out = adjacency.aggregate(source, self._form, constant=self.constant_input)
+            if self.lin is not None:
+                out = adjacency.pool(x, self.lin.weight, self.lin.bias)
+            else:
+                out = adjacency.aggregate(x, self._form, constant=self.constant_input)
             return linear(out, weight, bias, own, rows, of_own, relu)
         out = adjacency.aggregate(linear(x, weight, None), self._form)
         if own is not None and of_own is not None:

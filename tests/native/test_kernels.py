@@ -13,6 +13,8 @@ from aiec_graph.native import build, ops
 from aiec_graph.nn import Adjacency
 from aiec_graph.nn.dense import fork, linear
 from aiec_graph.nn.kernels import maximum, maximum_backward
+from aiec_graph.nn.propagate import maximum as maximum_of
+from aiec_graph.nn.propagate import pooled
 from aiec_graph.train import TrainSettings, build_model
 from tests.core.oracle import oracle
 
@@ -145,6 +147,38 @@ def test_maxima_of_long_rows_over_more_than_a_cache_holds_equal_the_loops(channe
     grad = random(*out.shape, seed=2)
     back = native.to_winners(grad, winner, nodes)
     torch.testing.assert_close(back, maximum_backward(grad, who, nodes), **NEAR)
+
+
+@pytest.mark.parametrize("channels", [1, 10, 33, 64, 100, 120])
+@pytest.mark.parametrize(("nodes", "degree"), [(700, 8), (20_000, 40)])
+@pytest.mark.parametrize("number", [0.5, float("nan")])
+def test_pooling_equals_its_parts(channels, nodes, degree, number):
+    edges = torch.randint(nodes, (2, degree * 500), generator=torch.Generator().manual_seed(1))
+    edges[1] %= 500  # the other nodes are sources only
+    edges[0, 0] = 7
+    whole = Adjacency.from_edge_index(edges, nodes)._form("max", torch.float32, CPU).forward
+    crow = torch.cat([whole.crow_indices()[:501], whole.crow_indices()[500:501]])  # one is empty
+    column = whole.col_indices()
+    parts = (crow, column, whole.values())
+    matrix = torch.sparse_csr_tensor(*parts, (501, nodes), check_invariants=True)
+    # Many are equal, and in some channels most or all are 0.
+    x = random(nodes, 10).round(decimals=1)
+    x[7, 3] = number
+    bias = random(channels, seed=2) - 5.0 * (torch.arange(channels) % 5 == 0)
+    one = [t.requires_grad_() for t in (x, random(channels, 10, seed=1), bias)]
+    other = [t.detach().clone().requires_grad_() for t in one]
+    out, expected = pooled(*one, matrix), maximum_of(linear(*other, relu=True), matrix)
+    assert "_Pooled" in str(out.grad_fn)
+    torch.testing.assert_close(out, expected, equal_nan=True, **NEAR)
+    assert out.isnan().any() == math.isnan(number)
+    if number == number:
+        assert (out[:, 0] == 0).any()
+        (
+            out.backward(random(501, channels, seed=3)),
+            expected.backward(random(501, channels, seed=3)),
+        )
+        for p, q in zip(one, other, strict=True):
+            torch.testing.assert_close(p.grad, q.grad, **NEAR)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e3])

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "vectors.h"
+#include "blocked.h"
 
 constexpr int64_t NEAR = 4 * TILE;  // rows that stay in the near caches while all is made of them
 constexpr int64_t FEW_COLUMNS = 5;  // that are made by dot products
@@ -106,9 +106,37 @@ struct Term {
     int64_t inputs;
 };
 
-template <int ROWS>
+// Where a product goes: into a matrix [rows, columns] as rows lie,
+struct Flat {
+    float *out;
+    int64_t columns;
+
+    void put(int64_t row, int64_t c, vec v) { store_some(out + row * columns + c, v, columns - c); }
+    void finish() {}
+};
+
+// or into one in blocks, which learns whether there was a NaN.
+struct ToBlocks {
+    Blocked &to;
+    ivec found;
+
+    void put(int64_t row, int64_t c, vec v) {
+        if (c >= to.columns) return;
+        found |= v != v;
+        store(to.at(row, c), v);
+    }
+    void finish() {
+        bool any = false;
+        for (int64_t l = 0; l < LANES; l++) any = any || found[l];
+        if (any)
+#pragma omp atomic write
+            to.nans = true;
+    }
+};
+
+template <int ROWS, typename Out>
 static inline void rows_of_product(const Term *terms, int count, int64_t row, int64_t columns,
-                                   const float *bias, bool relu, float *out, float *own) {
+                                   const float *bias, bool relu, Out &out, float *own) {
     for (int64_t c = 0; c < columns; c += BLOCK) {
         vec sum[ROWS][WIDE];
         const vec b0 = load(bias + c), b1 = load(bias + c + LANES);
@@ -128,9 +156,8 @@ static inline void rows_of_product(const Term *terms, int count, int64_t row, in
                 s0 = s0 < 0 ? vec{} : s0;
                 s1 = s1 < 0 ? vec{} : s1;
             }
-            float *at = out + (row + r) * columns + c;
-            store_some(at, s0, columns - c);
-            store_some(at + LANES, s1, columns - c - LANES);
+            out.put(row + r, c, s0);
+            out.put(row + r, c + LANES, s1);
         }
     }
 }
@@ -150,8 +177,9 @@ static float *pack(const float *w, int64_t inputs, int64_t columns, bool transpo
     return out;
 }
 
+template <typename Out>
 static void product(const Term *terms, int count, int64_t rows, int64_t columns,
-                    const float *bias, bool relu, float *out) {
+                    const float *bias, bool relu, const Out &out) {
     float *wide = scratch<float>(padded(columns, BLOCK));
     memset(wide, 0, padded(columns, BLOCK) * sizeof(float));
     if (bias) memcpy(wide, bias, columns * sizeof(float));
@@ -162,12 +190,14 @@ static void product(const Term *terms, int count, int64_t rows, int64_t columns,
 #pragma omp parallel if (rows * columns > FEW)
     {
         float *own = scratch<float>(most);
-#pragma omp for schedule(static)
+        Out mine = out;
+#pragma omp for schedule(static) nowait
         for (int64_t t = 0; t < tiles; t++)
-            rows_of_product<TILE>(terms, count, t * TILE, columns, wide, relu, out, own);
-#pragma omp for schedule(static)
+            rows_of_product<TILE>(terms, count, t * TILE, columns, wide, relu, mine, own);
+#pragma omp for schedule(static) nowait
         for (int64_t r = 0; r < rest; r++)
-            rows_of_product<1>(terms, count, tiles * TILE + r, columns, wide, relu, out, own);
+            rows_of_product<1>(terms, count, tiles * TILE + r, columns, wide, relu, mine, own);
+        mine.finish();
         free(own);
     }
     free(wide);
@@ -234,11 +264,12 @@ struct Way {
 
     void make_by_x(const float *g, int64_t rows, const float *zeros, float *out) const {
         const Term term = {{g, nullptr}, packed, outputs};
+        Flat to = {out, inputs};
         int64_t i = 0;
         for (; i + TILE <= rows; i += TILE)
-            rows_of_product<TILE>(&term, 1, i, inputs, zeros, false, out, nullptr);
+            rows_of_product<TILE>(&term, 1, i, inputs, zeros, false, to, nullptr);
         for (; i < rows; i++)
-            rows_of_product<1>(&term, 1, i, inputs, zeros, false, out, nullptr);
+            rows_of_product<1>(&term, 1, i, inputs, zeros, false, to, nullptr);
     }
 
     void finish(int64_t slabs, int64_t rows, int64_t all_rows) const {
@@ -270,7 +301,7 @@ void aiec_linear(const float *x, const float *w, int64_t inputs, const float *x2
     float *one = pack(w, inputs, columns, true);
     float *two = x2 ? pack(w2, inputs2, columns, true) : nullptr;
     const Term terms[2] = {{{x, nullptr}, one, inputs}, {{x2, rows2}, two, inputs2}};
-    product(terms, x2 ? 2 : 1, rows, columns, bias, relu, out);
+    product(terms, x2 ? 2 : 1, rows, columns, bias, relu, Flat{out, columns});
     free(one);
     free(two);
 }

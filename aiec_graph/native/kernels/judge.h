@@ -73,11 +73,7 @@ static void count_two(const float *a, const int64_t *y, const float *counts, con
         for (int64_t i = 0; i < rows; i++) {
             const float second = y[i], first = 1 - second;
             const float *row = a + i * channels + c;
-            vec here = {};
-            if (left >= LANES)
-                here = load(row);
-            else
-                memcpy(&here, row, left * sizeof(float));
+            const vec here = load_some(row, left);
             const vec above = here > 0 ? vec{} + counts[i] : vec{};
             sum0 += first * here, sum1 += second * here;
             fired0 += first * above, fired1 += second * above;

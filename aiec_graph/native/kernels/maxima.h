@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "dense.h"
 #include "sparse.h"
 
 constexpr int64_t AHEAD = 16;  // rows that are fetched before they are read
@@ -55,10 +56,12 @@ struct Best {
     }
 };
 
-// Those of some rows in WIDTH vectors of columns, of which `left` are there to be stored.
+// Those of some rows in WIDTH vectors of columns, of which `left` are there to be stored. Where
+// `alive`, nobody wins with 0.
 template <int WIDTH, bool NANS>
 static void maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64_t part,
-                   const float *x, float *out, int32_t *winner, int64_t columns, int64_t left) {
+                   const float *x, bool alive, float *out, int32_t *winner, int64_t columns,
+                   int64_t left) {
     // A row is read in runs side by side: one comparison need not wait for the one before.
     constexpr int RUNS = WIDTH == 1 ? 4 : 2;
     const int64_t last = boundary(crow, rows, part + 1);
@@ -80,68 +83,51 @@ static void maxima(const int32_t *crow, const int32_t *column, int64_t rows, int
         }
 #pragma GCC unroll 4
         for (int v = 0; v < WIDTH; v++) {
+            ivec who = best[0].who[v];
+            if (alive) who = best[0].value[v] <= 0 ? ivec{} - 1 : who;
             vec bits;
-            memcpy(&bits, &best[0].who[v], sizeof bits);
+            memcpy(&bits, &who, sizeof bits);
             store_some(out + i * columns + v * LANES, best[0].value[v], left - v * LANES);
             store_some((float *)winner + i * columns + v * LANES, bits, left - v * LANES);
         }
     }
 }
 
-// The first `n` of some columns of x, filled up with zeros; whether there is a NaN among them.
-static bool strip_of(const float *x, int64_t rows, int64_t columns, int64_t n, float *strip) {
-    ivec nans = {};
-    for (int64_t i = 0; i < rows; i++) {
-        vec here = {};
-        if (n >= LANES)
-            here = load(x + i * columns);
-        else
-            memcpy(&here, x + i * columns, n * sizeof(float));
-        nans |= here != here;
-        store(strip + i * LANES, here);
-    }
-    int32_t any = 0;
-    for (int l = 0; l < LANES; l++) any |= nans[l];
-    return any;
+// How x [sources, columns] should lie. Passing over a row's entries again costs less than the third
+// cache does, if they are many and a vector of columns fits the second.
+static int64_t widest_for(const int32_t *crow, int64_t rows, int64_t sources, int64_t columns) {
+    const bool narrow = sources * columns > LARGE && sources * LANES < 2 * LARGE;
+    return narrow && crow[rows] > 32 * rows ? LANES : WIDEST * LANES;
 }
 
 // A vector of columns at a time, of which each thread has a copy in its own caches.
 static void narrow_maxima(const int32_t *crow, const int32_t *column, int64_t rows,
-                          int64_t sources, const float *x, int64_t columns, float *out,
-                          int32_t *winner) {
-    const Workspace strips(omp_get_max_threads() * sources * LANES);
+                          const Blocked &x, bool alive, float *out, int32_t *winner) {
+    const int64_t size = x.rows * LANES;
+    const Workspace copies(omp_get_max_threads() * size, 1);
+    const auto run = x.nans ? maxima<1, true> : maxima<1, false>;
 #pragma omp parallel
-    {
-        float *strip = strips.p + omp_get_thread_num() * sources * LANES;
-        for (int64_t c = 0; c < columns; c += LANES) {
-            const bool nans = strip_of(x + c, sources, columns, columns - c, strip);
+    for (int64_t c = 0; c < x.columns; c += LANES) {
+        float *own = copies.p + omp_get_thread_num() * size;
+        memcpy(own, x.block(c), size * sizeof(float));
 #pragma omp for schedule(dynamic) nowait
-            for (int64_t part = 0; part < PARTS; part++)
-                (nans ? maxima<1, true> : maxima<1, false>)(crow, column, rows, part, strip, out + c,
-                                                            winner + c, columns, columns - c);
-        }
+        for (int64_t part = 0; part < PARTS; part++)
+            run(crow, column, rows, part, own, alive, out + c, winner + c, x.columns, x.columns - c);
     }
 }
 
-static void wide_maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64_t sources,
-                        const float *x, int64_t columns, float *out, int32_t *winner) {
-    const Blocked blocked(x, sources, columns, WIDEST);
-    bool nans = false;
-#pragma omp parallel for reduction(|| : nans) schedule(static) if (sources * columns > FEW)
-    for (int64_t i = 0; i < sources; i++) {
-        int32_t here = 0;
-        for (int64_t c = 0; c < columns; c++) here |= x[i * columns + c] != x[i * columns + c];
-        nans = nans || here;
-    }
-    for (int64_t c = 0; c < columns; c += blocked.width(c)) {
-        const int64_t width = blocked.width(c);
-        const auto run = width == LANES   ? (nans ? maxima<1, true> : maxima<1, false>)
-                         : width == BLOCK ? (nans ? maxima<WIDE, true> : maxima<WIDE, false>)
-                                          : (nans ? maxima<WIDEST, true> : maxima<WIDEST, false>);
-#pragma omp parallel for schedule(dynamic) if (crow[rows] * columns > FEW)
+static void maxima_of(const int32_t *crow, const int32_t *column, int64_t rows, const Blocked &x,
+                      bool alive, float *out, int32_t *winner) {
+    if (x.widest == LANES) return narrow_maxima(crow, column, rows, x, alive, out, winner);
+    for (int64_t c = 0; c < x.columns; c += x.width(c)) {
+        const int64_t width = x.width(c);
+        const auto run = width == LANES   ? (x.nans ? maxima<1, true> : maxima<1, false>)
+                         : width == BLOCK ? (x.nans ? maxima<WIDE, true> : maxima<WIDE, false>)
+                                          : (x.nans ? maxima<WIDEST, true> : maxima<WIDEST, false>);
+#pragma omp parallel for schedule(dynamic) if (crow[rows] * x.columns > FEW)
         for (int64_t part = 0; part < PARTS; part++)
-            run(crow, column, rows, part, blocked.block(c), out + c, winner + c, columns,
-                columns - c);
+            run(crow, column, rows, part, x.block(c), alive, out + c, winner + c, x.columns,
+                x.columns - c);
     }
 }
 
@@ -151,14 +137,25 @@ extern "C" {
 // of several; 0 and −1 for an empty row.
 void aiec_maxima(const int32_t *crow, const int32_t *column, int64_t rows, int64_t sources,
                  const float *x, int64_t columns, float *out, int32_t *winner) {
-    // Passing over a row's entries again costs less than the third cache does, if they are many
-    // and a vector of columns fits the second.
-    const bool narrow = sources * columns > LARGE && sources * LANES < 2 * LARGE;
-    const auto run = narrow && crow[rows] > 32 * rows ? narrow_maxima : wide_maxima;
-    run(crow, column, rows, sources, x, columns, out, winner);
+    const int64_t widest = widest_for(crow, rows, sources, columns);
+    maxima_of(crow, column, rows, {x, sources, columns, widest, true}, false, out, winner);
 }
 
-// Adds each of g [rows, columns] to the row of out [sources, columns] that its maximum came from.
+// The same of max(0, x · wᵀ + bias), for x [sources, inputs], w [columns, inputs] and bias [columns],
+// which is not kept; the winner is −1 where the maximum is 0, too.
+void aiec_pool(const int32_t *crow, const int32_t *column, int64_t rows, int64_t sources,
+               const float *x, int64_t inputs, const float *w, const float *bias, int64_t columns,
+               float *out, int32_t *winner) {
+    Blocked mapped(sources, columns, widest_for(crow, rows, sources, columns));
+    float *packed = pack(w, inputs, columns, true);
+    const Term term = {{x, nullptr}, packed, inputs};
+    product(&term, 1, sources, columns, bias, true, ToBlocks{mapped, {}});
+    free(packed);
+    maxima_of(crow, column, rows, mapped, true, out, winner);
+}
+
+// Adds each of g [rows, columns] to the row of out [sources, columns] that its maximum came from; one
+// of −1 is none.
 void aiec_to_winners(const float *g, const int32_t *winner, int64_t rows, int64_t sources,
                      int64_t columns, float *out) {
     const int64_t some = trimmed(g, rows, columns);
@@ -166,12 +163,12 @@ void aiec_to_winners(const float *g, const int32_t *winner, int64_t rows, int64_
     // adds to a strip of its own, which lies closer together than its columns of `out`.
     const int64_t threads = some * columns > FEW ? omp_get_max_threads() : 1;
     const int64_t width = padded((columns + threads - 1) / threads, LINE);
-    const Workspace strips(sources * padded(columns, width));
+    const Workspace strips((sources + 1) * padded(columns, width));
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t c = 0; c < columns; c += width) {
         const int64_t n = least(columns - c, width);
-        float *strip = strips.p + c * sources;
-        memset(strip, 0, sources * width * sizeof(float));
+        float *strip = strips.p + c * (sources + 1) + width;  // after a row for those of nobody
+        memset(strip - width, 0, (sources + 1) * width * sizeof(float));
         for (int64_t i = 0; i < some; i++) {
             const float *in = g + i * columns + c;
             const int32_t *who = winner + i * columns + c;
@@ -179,7 +176,6 @@ void aiec_to_winners(const float *g, const int32_t *winner, int64_t rows, int64_
                 __builtin_prefetch(in + AHEAD * columns + d);
                 __builtin_prefetch(who + AHEAD * columns + d);
             }
-            if (who[0] < 0) continue;  // an empty row
             int64_t d = 0;
             for (; d + LINE <= n; d += LINE)
 #pragma GCC unroll 16

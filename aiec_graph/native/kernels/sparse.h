@@ -2,39 +2,9 @@
 
 #pragma once
 
-#include "vectors.h"
+#include "blocked.h"
 
 constexpr int64_t PARTS = 64;  // of a sparse matrix, which threads take as they get to them
-
-// x in blocks of columns, each [rows, width] with whole vectors, at most `widest` of them: a block
-// at a time fits the cache better than whole rows do. x itself where it is one block already.
-struct Blocked {
-    const float *x;
-    float *own;
-    int64_t rows, columns, widest;
-
-    Blocked(const float *x_, int64_t rows_, int64_t columns_, int64_t widest_)
-        : x(x_), own(nullptr), rows(rows_), columns(columns_), widest(widest_ * LANES) {
-        if (columns == width(0)) return;
-        own = scratch<float>(rows * padded(columns, LANES));
-        x = own;
-#pragma omp parallel for schedule(static) if (rows * columns > FEW)
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t c = 0; c < columns; c += width(c)) {
-                const int64_t width = this->width(c), n = least(columns - c, width);
-                float *to = own + c * rows + i * width;
-                memcpy(to, x_ + i * columns + c, n * sizeof(float));
-                for (int64_t l = n; l < width; l++) to[l] = 0;
-            }
-    }
-    ~Blocked() { free(own); }
-    // Of the block that begins with column c.
-    int64_t width(int64_t c) const {
-        const int64_t left = columns - c;
-        return left >= widest ? widest : left > LANES ? BLOCK : LANES;
-    }
-    const float *block(int64_t c) const { return x + c * rows; }
-};
 
 // Row boundaries that give each part about as many entries.
 static int64_t boundary(const int32_t *crow, int64_t rows, int64_t part) {
@@ -80,7 +50,7 @@ extern "C" {
 void aiec_sums(const int32_t *crow, const int32_t *column, const float *value, int64_t rows,
                int64_t sources, const float *x, int64_t columns, float *out) {
     const int32_t limit = trimmed(x, sources, columns);
-    const Blocked blocked(x, sources, columns, WIDE);
+    const Blocked blocked(x, sources, columns, BLOCK, false);
     for (int64_t c = 0; c < columns; c += BLOCK) {
         const auto run = blocked.width(c) == BLOCK ? sums<WIDE> : sums<1>;
         run(crow, column, value, rows, limit, blocked.block(c), out + c, columns, columns - c);

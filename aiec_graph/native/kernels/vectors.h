@@ -40,15 +40,15 @@ static T *scratch(int64_t n) {
     return (T *)p;
 }
 
-// Memory to work in, which the calling thread keeps for its next call unless it is large. What a
-// kernel reads and writes at random there should stay in the second cache, and does so best where it
-// has the same place each time, in one huge page: small ones may lie in each other's way.
+// Memory to work in, which the calling thread keeps for its next call unless it is large; one at a
+// time of each number. What a kernel reads or writes there at random should stay in the second cache,
+// and does so best in a huge page: small ones may lie in each other's way.
 struct Kept {
     float *p;
     int64_t bytes;
     ~Kept() { free(p); }
 };
-static thread_local Kept kept = {nullptr, 0};
+static thread_local Kept kept[2] = {};
 
 class Workspace {
     static constexpr int64_t PAGE = 1 << 21, MOST = 1 << 26;  // bytes
@@ -66,21 +66,31 @@ class Workspace {
   public:
     float *p;  // [n], with anything in it
 
-    explicit Workspace(int64_t n) {
+    explicit Workspace(int64_t n, int number = 0) {
         const int64_t bytes = padded(n * sizeof(float), PAGE);
+        Kept &here = kept[number];
         if (bytes > MOST) {
             p = own = paged(bytes);
             return;
         }
-        if (bytes > kept.bytes) {
-            free(kept.p);
-            kept.p = paged(bytes);
-            kept.bytes = bytes;
+        if (bytes > here.bytes) {
+            free(here.p);
+            here.p = paged(bytes);
+            here.bytes = bytes;
         }
-        p = kept.p;
+        p = here.p;
     }
+    Workspace(const Workspace &) = delete;
     ~Workspace() { free(own); }
 };
+
+// The first `n` lanes, the others 0.
+static inline vec load_some(const float *p, int64_t n) {
+    vec v = {};
+    if (n >= LANES) return load(p);
+    if (n > 0) memcpy(&v, p, n * sizeof(float));
+    return v;
+}
 
 // Stores the first `n` lanes.
 static inline void store_some(float *p, vec v, int64_t n) {
