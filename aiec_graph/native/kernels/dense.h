@@ -327,12 +327,9 @@ void aiec_linear_backward(const float *g, const float *shown, const Addend *more
 #pragma omp parallel if (some * (inputs + inputs2) > FEW)
     {
         float *own = scratch<float>(NEAR * outputs), *wide = scratch<float>(NEAR * widest);
-        // Shared out by rows: the last slab may be a short one.
-        const int64_t threads = omp_get_num_threads(), me = omp_get_thread_num();
-        const auto start = [=](int64_t thread) {
-            return thread < threads ? (some * thread / threads + SLAB / 2) / SLAB : slabs;
-        };
-        for (int64_t s = start(me); s < start(me + 1); s++) {
+        const int64_t me = omp_get_thread_num(), threads = omp_get_num_threads();
+        const int64_t next = first_slab(some, me + 1, threads);
+        for (int64_t s = first_slab(some, me, threads); s < next; s++) {
             const int64_t end = least(some, (s + 1) * SLAB);
             for (int64_t first = s * SLAB; first < end; first += NEAR) {
                 const int64_t n = least(NEAR, end - first);

@@ -127,14 +127,18 @@ void aiec_judge(const float *a, const int64_t *y, const float *w, const float *c
     const int64_t size = 3 * matrix + classes;
     Sums *losses = scratch<Sums>(slabs);
     float *parts = scratch<float>(slabs * size);
-#pragma omp parallel for schedule(static) if (rows * channels > FEW)
-    for (int64_t s = 0; s < slabs; s++) {
-        const int64_t first = s * SLAB, n = least(SLAB, rows - first);
-        float *part = parts + s * size;
-        memset(part, 0, size * sizeof(float));
-        const Seen seen = {part, part + matrix, part + 2 * matrix, part + 3 * matrix};
-        losses[s] = judge(a + first * channels, y + first, w, class_weight, n, channels, classes,
-                          all, seen, by_logits + first * classes);
+#pragma omp parallel if (rows * channels > FEW)
+    {
+        const int64_t me = omp_get_thread_num(), threads = omp_get_num_threads();
+        const int64_t next = first_slab(rows, me + 1, threads);
+        for (int64_t s = first_slab(rows, me, threads); s < next; s++) {
+            const int64_t first = s * SLAB, n = least(SLAB, rows - first);
+            float *part = parts + s * size;
+            memset(part, 0, size * sizeof(float));
+            const Seen seen = {part, part + matrix, part + 2 * matrix, part + 3 * matrix};
+            losses[s] = judge(a + first * channels, y + first, w, class_weight, n, channels, classes,
+                              all, seen, by_logits + first * classes);
+        }
     }
     double *response = scratch<double>(matrix);
     for (int64_t i = 0; i < matrix; i++) response[i] = by_w[i] = 0;

@@ -109,12 +109,16 @@ void aiec_cross_entropy(const float *logits, const int64_t *y, const float *weig
                         int64_t classes, float *gradient, double *sums) {
     const int64_t slabs = (rows + SLAB - 1) / SLAB;
     Sums *parts = scratch<Sums>(slabs);
-#pragma omp parallel for schedule(static) if (rows * classes > FEW)
-    for (int64_t s = 0; s < slabs; s++) {
-        const int64_t first = s * SLAB, n = least(SLAB, rows - first);
-        float *z = gradient + first * classes;
-        memcpy(z, logits + first * classes, n * classes * sizeof(float));
-        parts[s] = cross_entropy(z, y + first, weight, n, classes);
+#pragma omp parallel if (rows * classes > FEW / 4)
+    {
+        const int64_t me = omp_get_thread_num(), threads = omp_get_num_threads();
+        const int64_t next = first_slab(rows, me + 1, threads);
+        for (int64_t s = first_slab(rows, me, threads); s < next; s++) {
+            const int64_t first = s * SLAB, n = least(SLAB, rows - first);
+            float *z = gradient + first * classes;
+            memcpy(z, logits + first * classes, n * classes * sizeof(float));
+            parts[s] = cross_entropy(z, y + first, weight, n, classes);
+        }
     }
     sums[0] = sums[1] = 0;
     for (int64_t s = 0; s < slabs; s++) sums[0] += parts[s].loss, sums[1] += parts[s].mass;

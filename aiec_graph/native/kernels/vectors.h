@@ -28,6 +28,12 @@ typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
 
+// The first of the slabs of some rows that a thread takes: shared out by rows, since the last slab may
+// be a short one.
+static inline int64_t first_slab(int64_t rows, int64_t thread, int64_t threads) {
+    return thread < threads ? (rows * thread / threads + SLAB / 2) / SLAB : (rows + SLAB - 1) / SLAB;
+}
+
 static inline vec load(const float *p) { return *(const loose *)p; }
 static inline void store(float *p, vec v) { *(loose *)p = v; }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
