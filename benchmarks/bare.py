@@ -15,7 +15,7 @@ from aiec_graph import native
 from aiec_graph.nn import kernels
 
 PRODUCTS = ("aten::mm", "aten::addmm")
-COMPILED = ("linear", "linear_backward", "sums", "maxima", "pool", "to_winners")
+COMPILED = ("linear", "linear_backward", "sums", "maxima", "to_winners", "pool", "pool_backward")
 FALLBACK = ("maximum", "maximum_backward")
 
 
@@ -57,7 +57,7 @@ def kernels_of(step: Callable[[], object]) -> Callable[[], None]:
         step()
 
     def name_of(function: Any) -> str:
-        return function.name() if hasattr(function, "name") else function.__name__
+        return function.name() if hasattr(function, "name") else getattr(function, "__name__", "")
 
     recorder.calls = [(f, operands) for f, operands in recorder.calls if name_of(f) in wanted]
 

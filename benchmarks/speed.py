@@ -190,8 +190,8 @@ def peak_of(case: Case, model: str, name: str) -> dict[str, float]:
     network = loop.run.network if isinstance(loop, peers.OwnLoop) else loop.network
     parameters = sum(p.numel() for p in network.parameters())
     # Each layer's aggregate, which its weights are multiplied by, and its output, with a gradient
-    # but for the aggregate of the features; pooling adds a map of the input's width, an aggregate
-    # with a gradient, and who won in each.
+    # but for the aggregate of the features; pooling has a gradient there too and adds, to each
+    # layer, an aggregate of the input's width with a gradient and who won it.
     inputs, hidden = x.shape[1], peers.HIDDEN
     width = inputs + 2 * 3 * hidden
     if model == "sage-pool":

@@ -22,6 +22,7 @@ _SIGNATURES = {
     "sums": "pppiipip",
     "maxima": "ppiipipp",
     "pool": "ppiipippipp",
+    "pool_backward": "ppiiipipppp",
     "to_winners": "ppiiip",
     "cross_entropy": "pppiipp",
     "judge": "ppppiiiiiipppppp",
@@ -232,6 +233,31 @@ def pool(
     operands = (crow, column, len(out), len(x), x, x.shape[1], weight, bias, len(weight))
     _run("pool", *operands, out, winner)
     return out, winner
+
+
+def pool_backward(
+    grad: Tensor, winner: Tensor, needed: Sequence[bool], x: Tensor, weight: Tensor
+) -> list[Tensor | None]:
+    """The gradients of `pool`.
+
+    Args:
+        grad: that of its maxima [M, C].
+        winner: as it gave them.
+        needed: which of the three are asked for.
+        x: as for `pool`.
+        weight: as for `pool`.
+
+    Returns:
+        The gradients by `x`, `weight` and the bias; None where not asked for.
+    """
+    _agree(grad.shape == winner.shape and (grad.shape[1], x.shape[1]) == weight.shape)
+    shapes = (x.shape, weight.shape, weight.shape[:1])
+    found = [
+        grad.new_empty(shape) if need else None for need, shape in zip(needed, shapes, strict=True)
+    ]
+    operands = (grad.contiguous(), winner, len(grad), len(x), grad.shape[1])
+    _run("pool_backward", *operands, x, x.shape[1], weight, *found)
+    return found
 
 
 def to_winners(grad: Tensor, winner: Tensor, num_sources: int) -> Tensor:

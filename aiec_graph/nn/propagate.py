@@ -75,9 +75,8 @@ class _Pooled(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
         x, weight, winner = ctx.saved_tensors
-        grad = native.to_winners(grad_outputs[0], winner, x.shape[0])
-        needed = (*ctx.needs_input_grad[:3], False, False)
-        return *native.linear_backward(grad, None, needed, x, weight)[:3], None
+        needed = ctx.needs_input_grad[:3]
+        return *native.pool_backward(grad_outputs[0], winner, needed, x, weight), None
 
 
 @_opaque

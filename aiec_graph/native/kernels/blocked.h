@@ -52,3 +52,33 @@ struct Blocked {
         return own.p + start * rows + row * width(start) + c - start;
     }
 };
+
+// A matrix that rows are added to by number, none of which is −1. The columns lie in strips of equal
+// width, a thread's own each: two may add to one row at a time, and where columns lie close together
+// they stay in the caches.
+struct Strips {
+    const int64_t rows, columns, width;
+    const Workspace own;
+
+    Strips(int64_t rows_, int64_t columns_)
+        : rows(rows_), columns(columns_), width(width_for(rows_ * columns_)),
+          own((rows + 1) * padded(columns, width)) {}
+
+    int64_t width_for(int64_t numbers) const {
+        const int64_t threads = numbers > FEW ? omp_get_max_threads() : 1;
+        return padded((columns + threads - 1) / threads, LINE);
+    }
+
+    // That with column c, after a row for what is nobody's.
+    float *strip(int64_t c) const { return own.p + c * (rows + 1) + width; }
+
+    // Some rows from `first` on, as rows lie.
+    const float *some(int64_t first, int64_t n, float *out) const {
+        for (int64_t c = 0; c < columns; c += width) {
+            const int64_t size = least(columns - c, width) * sizeof(float);
+            const float *from = strip(c) + first * width;
+            for (int64_t i = 0; i < n; i++) memcpy(out + i * columns + c, from + i * width, size);
+        }
+        return out;
+    }
+};

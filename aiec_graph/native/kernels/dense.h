@@ -16,19 +16,21 @@ struct Addend {
     float of_aux, of_gate;  // factors of w and of cost
 };
 
-// What a gradient becomes on its way back through ReLU: 0 where that gave 0.
-struct Relu {
-    const float *shown;   // what ReLU put out; null where there was none, and nothing to do
-    const Addend *more;   // is added first; or null
+// The gradient of a linear map's output, g [rows, columns], or of what ReLU made of it: then 0 where
+// that gave 0.
+struct Gradient {
+    const float *g;
+    const Strips *strips;  // where it lies in these, and nothing else is to be done; or null
+    const float *shown;    // what ReLU put out; null where there was none
+    const Addend *more;    // is added before; or null
 
-    // Some rows of g from `first` on; in `own`, unless nothing is to be done.
-    const float *back(const float *g, int64_t first, int64_t rows, int64_t columns,
-                      float *own) const {
-        g += first * columns;
-        if (!shown) return g;
+    // Some rows from `first` on; in `own`, unless they lie in `g` as they are.
+    const float *some(int64_t first, int64_t rows, int64_t columns, float *own) const {
+        if (strips) return strips->some(first, rows, own);
+        if (!shown) return g + first * columns;
         const float *y = shown + first * columns;
         for (int64_t i = 0; i < rows; i++) {
-            const float *in = g + i * columns, *out_was = y + i * columns;
+            const float *in = g + (first + i) * columns, *out_was = y + i * columns;
             float *out = own + i * columns;
             if (more && first + i >= more->start && first + i < more->end)
                 add(in, out_was, first + i - more->start, columns, out);
@@ -282,6 +284,39 @@ struct Way {
     }
 };
 
+// What both ways and the bias [outputs], where it is not null, get from a gradient [rows, outputs].
+static void backward(const Gradient &gradient, int64_t rows, int64_t outputs, float *by_bias,
+                     const Way &one, const Way &two) {
+    const int64_t slabs = (rows + SLAB - 1) / SLAB;
+    const int64_t widest = one.stride > two.stride ? one.stride : two.stride;
+    float *sums = scratch<float>(slabs * outputs), *zeros = scratch<float>(widest);
+    memset(sums, 0, slabs * outputs * sizeof(float));
+    memset(zeros, 0, widest * sizeof(float));
+#pragma omp parallel if (rows * (one.inputs + two.inputs) > FEW)
+    {
+        float *own = scratch<float>(NEAR * outputs), *wide = scratch<float>(NEAR * widest);
+        const int64_t me = omp_get_thread_num(), threads = omp_get_num_threads();
+        const int64_t next = first_slab(rows, me + 1, threads);
+        for (int64_t s = first_slab(rows, me, threads); s < next; s++) {
+            const int64_t end = least(rows, (s + 1) * SLAB);
+            for (int64_t first = s * SLAB; first < end; first += NEAR) {
+                const int64_t n = least(NEAR, end - first);
+                const float *g = gradient.some(first, n, outputs, own);
+                one.add(g, s, first, n, wide, zeros);
+                two.add(g, s, first, n, wide, zeros);
+                if (by_bias) add_rows(g, n, outputs, sums + s * outputs);
+            }
+        }
+        free(own);
+        free(wide);
+    }
+    if (by_bias) memset(by_bias, 0, outputs * sizeof(float));
+    for (int64_t s = 0; by_bias && s < slabs; s++)
+        for (int64_t o = 0; o < outputs; o++) by_bias[o] += sums[s * outputs + o];
+    free(sums);
+    free(zeros);
+}
+
 extern "C" {
 
 // max(0, ·) where asked for, of Σ_t x_t · w_tᵀ + bias, over one term or two (x2 and w2 not null).
@@ -317,38 +352,11 @@ void aiec_linear_backward(const float *g, const float *shown, const Addend *more
                           float *by_x2, float *by_w2) {
     const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
     const int64_t slabs = (some + SLAB - 1) / SLAB;
-    const Relu relu = {shown, more};
     const Way one({x, nullptr}, w, inputs, outputs, slabs, by_x, by_w);
     const Way two({x2, rows2}, w2, inputs2, outputs, slabs, by_x2, by_w2);
-    const int64_t widest = one.stride > two.stride ? one.stride : two.stride;
-    float *sums = scratch<float>(slabs * outputs), *zeros = scratch<float>(widest);
-    memset(sums, 0, slabs * outputs * sizeof(float));
-    memset(zeros, 0, widest * sizeof(float));
-#pragma omp parallel if (some * (inputs + inputs2) > FEW)
-    {
-        float *own = scratch<float>(NEAR * outputs), *wide = scratch<float>(NEAR * widest);
-        const int64_t me = omp_get_thread_num(), threads = omp_get_num_threads();
-        const int64_t next = first_slab(some, me + 1, threads);
-        for (int64_t s = first_slab(some, me, threads); s < next; s++) {
-            const int64_t end = least(some, (s + 1) * SLAB);
-            for (int64_t first = s * SLAB; first < end; first += NEAR) {
-                const int64_t n = least(NEAR, end - first);
-                const float *gs = relu.back(g, first, n, outputs, own);
-                one.add(gs, s, first, n, wide, zeros);
-                two.add(gs, s, first, n, wide, zeros);
-                if (by_bias) add_rows(gs, n, outputs, sums + s * outputs);
-            }
-        }
-        free(own);
-        free(wide);
-    }
+    backward({g, nullptr, shown, more}, some, outputs, by_bias, one, two);
     one.finish(slabs, some, rows);
     two.finish(slabs, some, x2_rows);
-    if (by_bias) memset(by_bias, 0, outputs * sizeof(float));
-    for (int64_t s = 0; by_bias && s < slabs; s++)
-        for (int64_t o = 0; o < outputs; o++) by_bias[o] += sums[s * outputs + o];
-    free(sums);
-    free(zeros);
 }
 
 }

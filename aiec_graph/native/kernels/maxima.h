@@ -6,7 +6,6 @@
 #include "sparse.h"
 
 constexpr int64_t AHEAD = 16;  // rows that are fetched before they are read
-constexpr int64_t LINE = 16;  // numbers of a cache line
 constexpr int64_t LARGE = 1 << 19;  // numbers that the second cache does not hold
 
 // What has won so far in some columns, and where it came from.
@@ -131,6 +130,31 @@ static void maxima_of(const int32_t *crow, const int32_t *column, int64_t rows, 
     }
 }
 
+// Adds each of g [rows, columns] to the row of `sums` that its maximum came from.
+static void sum_by_winner(const float *g, const int32_t *winner, int64_t rows, Strips &sums) {
+    const int64_t some = trimmed(g, rows, sums.columns);
+    const int64_t columns = sums.columns, width = sums.width;
+#pragma omp parallel for schedule(static) if (width < columns)
+    for (int64_t c = 0; c < columns; c += width) {
+        const int64_t n = least(columns - c, width);
+        float *strip = sums.strip(c);
+        memset(strip - width, 0, (sums.rows + 1) * width * sizeof(float));
+        for (int64_t i = 0; i < some; i++) {
+            const float *in = g + i * columns + c;
+            const int32_t *who = winner + i * columns + c;
+            for (int64_t d = 0; d < n && i + AHEAD < some; d += LINE) {
+                __builtin_prefetch(in + AHEAD * columns + d);
+                __builtin_prefetch(who + AHEAD * columns + d);
+            }
+            int64_t d = 0;
+            for (; d + LINE <= n; d += LINE)
+#pragma GCC unroll 16
+                for (int64_t l = d; l < d + LINE; l++) strip[who[l] * width + l] += in[l];
+            for (; d < n; d++) strip[who[d] * width + d] += in[d];
+        }
+    }
+}
+
 extern "C" {
 
 // The maximum of x [sources, columns] over each row's entries and where it came from, the first
@@ -158,33 +182,24 @@ void aiec_pool(const int32_t *crow, const int32_t *column, int64_t rows, int64_t
 // of −1 is none.
 void aiec_to_winners(const float *g, const int32_t *winner, int64_t rows, int64_t sources,
                      int64_t columns, float *out) {
-    const int64_t some = trimmed(g, rows, columns);
-    // Two rows may have one winner: so threads share out the columns, by whole cache lines; each
-    // adds to a strip of its own, which lies closer together than its columns of `out`.
-    const int64_t threads = some * columns > FEW ? omp_get_max_threads() : 1;
-    const int64_t width = padded((columns + threads - 1) / threads, LINE);
-    const Workspace strips((sources + 1) * padded(columns, width));
-#pragma omp parallel for schedule(static) num_threads(threads)
-    for (int64_t c = 0; c < columns; c += width) {
-        const int64_t n = least(columns - c, width);
-        float *strip = strips.p + c * (sources + 1) + width;  // after a row for those of nobody
-        memset(strip - width, 0, (sources + 1) * width * sizeof(float));
-        for (int64_t i = 0; i < some; i++) {
-            const float *in = g + i * columns + c;
-            const int32_t *who = winner + i * columns + c;
-            for (int64_t d = 0; d < n && i + AHEAD < some; d += LINE) {
-                __builtin_prefetch(in + AHEAD * columns + d);
-                __builtin_prefetch(who + AHEAD * columns + d);
-            }
-            int64_t d = 0;
-            for (; d + LINE <= n; d += LINE)
-#pragma GCC unroll 16
-                for (int64_t l = d; l < d + LINE; l++) strip[who[l] * width + l] += in[l];
-            for (; d < n; d++) strip[who[d] * width + d] += in[d];
-        }
-        for (int64_t j = 0; j < sources; j++)
-            memcpy(out + j * columns + c, strip + j * width, n * sizeof(float));
-    }
+    Strips sums(sources, columns);
+    sum_by_winner(g, winner, rows, sums);
+#pragma omp parallel for schedule(static) if (sources * columns > FEW)
+    for (int64_t j = 0; j < sources; j++) sums.some(j, 1, out + j * columns);
+}
+
+// The gradients of `aiec_pool` by that of its maxima, g [rows, columns]: by x, w and the bias; null
+// where one is not wanted.
+void aiec_pool_backward(const float *g, const int32_t *winner, int64_t rows, int64_t sources,
+                        int64_t columns, const float *x, int64_t inputs, const float *w,
+                        float *by_x, float *by_w, float *by_bias) {
+    Strips sums(sources, columns);
+    sum_by_winner(g, winner, rows, sums);
+    const int64_t slabs = (sources + SLAB - 1) / SLAB;
+    const Way way({x, nullptr}, w, inputs, columns, slabs, by_x, by_w);
+    const Way none({nullptr, nullptr}, nullptr, 0, columns, 0, nullptr, nullptr);
+    backward({nullptr, &sums, nullptr, nullptr}, sources, columns, by_bias, way, none);
+    way.finish(slabs, sources, sources);
 }
 
 }

@@ -21,6 +21,7 @@ constexpr int LANES = 4, TILE = 6, WIDEST = 2;
 
 // Two vectors of columns at a time: TILE rows of them, and what is multiplied, fit the registers.
 constexpr int WIDE = 2, BLOCK = WIDE * LANES;
+constexpr int64_t LINE = 16;  // numbers of a cache line
 constexpr int64_t SLAB = 1024;  // rows that are summed as one
 constexpr int64_t FEW = 20000;  // numbers below which a second thread costs more than it saves
 
