@@ -190,12 +190,11 @@ def peak_of(case: Case, model: str, name: str) -> dict[str, float]:
     network = loop.run.network if isinstance(loop, peers.OwnLoop) else loop.network
     parameters = sum(p.numel() for p in network.parameters())
     # Each layer's aggregate, which its weights are multiplied by, and its output, with a gradient
-    # but for the aggregate of the features; pooling has a gradient there too and adds, to each
-    # layer, an aggregate of the input's width with a gradient and who won it.
+    # but for the aggregate of the features; pooling has that one too, and who won in each aggregate.
     inputs, hidden = x.shape[1], peers.HIDDEN
     width = inputs + 2 * 3 * hidden
     if model == "sage-pool":
-        width += inputs + 2 * (inputs + hidden) + inputs + hidden
+        width += inputs + inputs + hidden
     floats = x.numel() + len(x) * width + 4 * parameters
     formula = (4 * floats + 2 * 8 * csr.nnz) / 1e6
     held = (x.numel() * 4 + csr.nnz * 8) / 1e6  # before the clock: the graph itself
