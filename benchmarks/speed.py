@@ -190,7 +190,7 @@ def peak_of(case: Case, model: str, name: str) -> dict[str, float]:
     network = loop.run.network if isinstance(loop, peers.OwnLoop) else loop.network
     parameters = sum(p.numel() for p in network.parameters())
     # Each layer's aggregate, which its weights are multiplied by, and its output, with a gradient
-    # but for the aggregate of the features; pooling has that one too, and who won in each aggregate.
+    # but for the aggregate of the features; pooling has that one too, and the winners of each.
     inputs, hidden = x.shape[1], peers.HIDDEN
     width = inputs + 2 * 3 * hidden
     if model == "sage-pool":
