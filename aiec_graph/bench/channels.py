@@ -111,6 +111,11 @@ def observe(path: Path, data_root: Path | None) -> Observed:
     if is_of_images(read_content(path)):
         return _observe_images(path, data_root)
     network, cell, graph, adjacency, split, x = reopen(path, data_root)
+    if split is None:
+        raise InputError(
+            f"{path}: {graph.label} has changed since the network was trained on it, so its test "
+            "nodes are not known"
+        )
     index = torch.from_numpy(np.flatnonzero(split.test_mask))
 
     def forward() -> Iterator[Tensor]:

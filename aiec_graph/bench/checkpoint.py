@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -20,9 +20,17 @@ FORMAT = 2
 
 
 def save_checkpoint(
-    path: Path, network: GNN, preprocessor: Preprocessor, cell: Cell, seed: int
+    path: Path, network: GNN, preprocessor: Preprocessor, cell: Cell, seed: int, checksum: str
 ) -> None:
     """Writes a network with all that it takes to build and to feed it again.
+
+    Args:
+        path: the file.
+        network: the network.
+        preprocessor: makes its inputs.
+        cell: what it was trained as.
+        seed: of its run.
+        checksum: of the data that it was trained on.
 
     Raises:
         InputError: the folder cannot be written.
@@ -31,6 +39,7 @@ def save_checkpoint(
         "format": FORMAT,
         "cell": asdict(cell),
         "seed": seed,
+        "data_checksum": checksum,
         "in_channels": network.convs[0].in_channels,
         "preprocessor": preprocessor.state(),
         "state_dict": network.state_dict(),
@@ -38,11 +47,22 @@ def save_checkpoint(
     write_whole(path, lambda draft: torch.save(content, draft))
 
 
-def load_checkpoint(path: Path) -> tuple[GNN, Preprocessor, Cell, int]:
-    """Reads a checkpoint.
+class Checkpoint(NamedTuple):
+    """What a checkpoint of a graph network holds."""
 
-    Returns:
-        The network in eval mode, what makes its inputs, what it was trained as, and its seed.
+    network: GNN
+    """In eval mode."""
+    preprocessor: Preprocessor
+    """Makes its inputs."""
+    cell: Cell
+    """What it was trained as."""
+    seed: int
+    checksum: str | None
+    """Of the data that it was trained on; None where an earlier version did not note it."""
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint.
 
     Raises:
         InputError: the file is missing, damaged or not a checkpoint of this project.
@@ -60,7 +80,8 @@ def load_checkpoint(path: Path) -> tuple[GNN, Preprocessor, Cell, int]:
         network = build_model(cell.model, cell.act, content["in_channels"], cell.settings)
         network.load_state_dict(content["state_dict"])
         preprocessor = Preprocessor.from_state(content["preprocessor"])
-    return network.eval(), preprocessor, cell, seed
+        checksum = content.get("data_checksum")
+    return Checkpoint(network.eval(), preprocessor, cell, seed, checksum)
 
 
 def read_content(path: Path, expected: object = None) -> dict[str, Any]:

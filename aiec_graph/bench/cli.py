@@ -50,6 +50,16 @@ docs/own-graphs.md how to give a graph of your own. Results: runs.csv (a row per
 table.md and table.tex in --out."""
 
 
+SCORE = """Scores nodes with a network that --checkpoint saved.
+
+  run_bench.py score CHECKPOINT --out scores.csv                    # the data it was trained on
+  run_bench.py score CHECKPOINT --dataset next-month/ --out scores.csv
+
+Where the data are still those of the training, the scores come with each node's part of the split,
+and test metrics; where they are others, or have changed, with neither: some of their nodes may have
+been trained on."""
+
+
 class HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """Leaves the examples of the description on lines of their own."""
 
@@ -113,18 +123,28 @@ def _bench(arguments: list[str]) -> int:
 
 
 def _score(arguments: list[str]) -> int:
-    parser = make_parser("score", "Scores the data set that a checkpoint was trained on.")
+    parser = make_parser("score", SCORE)
     parser.add_argument("checkpoint", type=Path, help="A file that --checkpoint wrote.")
     parser.add_argument("--out", type=Path, default=Path("scores.csv"), help="The CSV to write.")
+    parser.add_argument(
+        "--dataset",
+        type=str | None,
+        default=None,
+        help="Another data set with the same features: a name, or a folder of your own.",
+    )
     parser.add_argument(
         "--data-root", type=Path | None, default=None, help=field_texts(BenchConfig)["data_root"]
     )
     parsed = parse(parser, arguments)
     from aiec_graph.bench.score import score
 
-    metrics = score(parsed.checkpoint, parsed.out, parsed.data_root)
-    auc, ap, rec = metrics
-    text = f"{parsed.out}: test AUC {auc:.1f}, AP {ap:.1f}, Rec@K {rec:.1f}"
+    scored = score(parsed.checkpoint, parsed.out, parsed.data_root, parsed.dataset)
+    text = f"{parsed.out}: {scored.label}, "
+    if scored.test is None:
+        text += "which is not what the network was trained on, so without a split and test metrics"
+    else:
+        auc, ap, rec = scored.test
+        text += f"test AUC {auc:.1f}, AP {ap:.1f}, Rec@K {rec:.1f}"
     Console(soft_wrap=True).print(text, markup=False)
     return 0
 

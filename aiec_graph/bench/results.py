@@ -129,7 +129,8 @@ class RunsFile:
                 | {"seed": "int64"}
                 | dict.fromkeys(self._numbers, "float64")
             )
-            rows = pd.read_csv(self.path, dtype=types, encoding="utf-8", index_col=False)
+            options = {"keep_default_na": False, "na_values": [""]}  # a graph may be named NA
+            rows = pd.read_csv(self.path, dtype=types, encoding="utf-8", index_col=False, **options)
             if rows.isna().any(axis=None):
                 line = int(rows.isna().any(axis=1).argmax()) + 2
                 raise ValueError(f"line {line} has an empty cell")

@@ -41,6 +41,7 @@ from aiec_graph.data import (
     TextGraph,
     find_source,
     fractions,
+    is_own,
     load_dataset,
     make_split,
 )
@@ -50,6 +51,7 @@ from aiec_graph.metrics import Metrics
 from aiec_graph.train import Prepared, TrainResult, count_parameters, prepare_graph, train
 
 CHECKSUM_LENGTH = 12
+LARGE = 1000  # numbers of a feature that is not on the others' scale
 KEPT = 2  # data sets that a process of a pool holds
 TIME_STEPS = "time_steps"
 Row = dict[str, object]
@@ -73,6 +75,8 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
     """
     config.check()
     cells = list(config.cells())
+    if not config.folder.exists():
+        _look_first(config, cells)
     runs = RunsFile(config.folder)
     try:
         finished = runs.finished()
@@ -103,6 +107,14 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
     finally:
         runs.close()
     return table
+
+
+def _look_first(config: BenchConfig, cells: list[Cell]) -> None:
+    """Sees to it that a slip in a path or a table leaves no folder behind."""
+    for name in dict.fromkeys(cell.dataset for cell in cells):
+        source = find_source(name, config.data_root, config.simulate, config.text)
+        if is_own(name):  # kept in its cache
+            source.load()
 
 
 def _find_sources(
@@ -146,7 +158,7 @@ def _rows(
             seen = cell.dataset
             progress.update(task, description=f"loading {cell.name}")
             loaded = sources[cell.dataset].load()
-            for warning in loaded.warnings:
+            for warning in (*loaded.warnings, *_of_scale(loaded.graph, cell)):
                 line = f"warning: {cell.name}: {warning}"
                 progress.console.print(line, highlight=False, markup=False)
             prepared = prepare_graph(loaded.graph) if config.jobs == 1 else None
@@ -158,6 +170,22 @@ def _rows(
         progress.update(task, description="running")
         runs = [(cell, seed) for cell, seeds in todo for seed in seeds]
         yield from in_parallel(partial(_run_apart, config), runs, config.jobs)
+
+
+def _of_scale(graph: Graph, cell: Cell) -> list[str]:
+    """Warns of a column of the user's own whose numbers would drown the others."""
+    if graph.columns is None or cell.features != "raw":
+        return []
+    sizes = np.nan_to_num(np.abs(graph.x.numpy())).max(0)
+    numbers = zip(sizes, graph.columns, strict=True)
+    large = [(size, c.name) for size, c in numbers if c.categories is None and size >= LARGE]
+    if not large:
+        return []
+    size, name = max(large)
+    return [
+        f"{name} reaches {size:.2g}, and features are used as they are; --features standard "
+        "brings all to one scale"
+    ]
 
 
 def _run_apart(config: BenchConfig, run: tuple[Cell, int]) -> tuple[Cell, Row]:
@@ -183,7 +211,7 @@ def _run_one(config: BenchConfig, cell: Cell, seed: int, prepared: Prepared) -> 
         )
     if config.checkpoint:
         path = config.folder / "checkpoints" / f"{stem}.pt"
-        save_checkpoint(path, result.model, result.preprocessor, cell, seed)
+        save_checkpoint(path, result.model, result.preprocessor, cell, seed, graph.checksum)
     if graph.time_step is not None:
         steps = by_time_step(graph, split, result.score)
         write_whole(
@@ -229,10 +257,10 @@ def train_cell(cell: Cell, seed: int, prepared: Prepared) -> tuple[Split, TrainR
     return split, train(noisy, split, cell.model, cell.act, cell.settings, seed, corrupt)
 
 
-def score_frame(graph: Graph, split: Split, score: NDArray[np.float32]) -> pd.DataFrame:
-    """Each node's id, label, part of the split and score, one row a node."""
+def score_frame(graph: Graph, split: Split | None, score: NDArray[np.float32]) -> pd.DataFrame:
+    """Each node's id, label, part of the split if there is one, and score, one row a node."""
     part = np.full(len(score), "", dtype=object)
-    for name, mask in split.masks().items():
+    for name, mask in split.masks().items() if split is not None else ():
         part[mask] = name
     return pd.DataFrame(
         {

@@ -75,7 +75,7 @@ def download(
     finally:
         if not _has_more_to_come(folder / PARTIAL):
             shutil.rmtree(folder / PARTIAL, ignore_errors=True)
-            if not existed and not any(folder.iterdir()):
+            if not existed and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
     return [folder / name for name in card.files]
 

@@ -11,6 +11,10 @@ from aiec_graph.errors import InputError, look_up
 
 SPLITS = ("supervised", "semi")
 SEMI_ANOMALOUS, SEMI_NORMAL = 20, 80
+NO_LABELS = (
+    "In a graph of your own, labels stand in the column label of nodes.csv or, of transactions, of "
+    "accounts.csv; graph.yaml can name others: see docs/own-graphs.md"
+)
 
 
 def make_split(
@@ -57,7 +61,7 @@ def _stratified(graph: Graph, seed: int, fractions: tuple[float, float]) -> Spli
         if count < 3:
             raise InputError(
                 f"{graph.label}: {count} {word} nodes are labelled; a split into train, val and "
-                "test needs at least 3"
+                "test needs at least 3" + ("" if count else f". {NO_LABELS}")
             )
     train_share, val_share = fractions
     try:

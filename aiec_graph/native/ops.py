@@ -188,7 +188,10 @@ def linear_backward(
         The gradients by `x`, `weight`, the bias, `x2` and `weight2`; None where not asked for.
     """
     _agree(len(grad) == len(x) and (grad.shape[1], x.shape[1]) == weight.shape)
-    _agree(x2 is None or rows2 is None or not needed[3])
+    _agree(shown is None or shown.shape == grad.shape)
+    if x2 is not None and weight2 is not None:
+        _agree((len(weight), x2.shape[1]) == weight2.shape)
+        _agree(len(x2) >= len(x) if rows2 is None else len(rows2) >= len(x) and not needed[3])
     operands = (x.shape, weight.shape, weight.shape[:1])
     shapes = (*operands, *(None if t is None else t.shape for t in (x2, weight2)))
     found = [
@@ -268,6 +271,7 @@ def to_winners(grad: Tensor, winner: Tensor, num_sources: int) -> Tensor:
         winner: as they gave it.
         num_sources: rows that the maximum was taken over.
     """
+    _agree(grad.shape == winner.shape)
     grad = grad.contiguous()
     rows, channels = grad.shape
     out = grad.new_empty(num_sources, channels)

@@ -129,7 +129,8 @@ def pooled(x: Tensor, weight: Tensor, bias: Tensor, matrix: Tensor) -> Tensor:
     Returns:
         [M, C] in the dtype of `x`.
     """
-    if native.usable(x, weight, bias) and matrix.col_indices().dtype == torch.int32:
+    column = matrix.col_indices()
+    if len(column) and native.usable(x, weight, bias) and column.dtype == torch.int32:
         return _Pooled.apply(x, weight, bias, matrix)  # pyright: ignore
     return maximum(linear(x, weight, bias, relu=True), matrix)
 

@@ -244,7 +244,9 @@ class FullBatch:
             return _predict(self.network, self.x, self.blocks)
         # The pass in training mode gives what eval mode would, so the one that follows a step
         # serves twice: it validates the step, and begins the next one.
-        if self._repeated is not None and (self._logits is None or self._repeated.is_outdated()):
+        # A network that somebody has put in eval mode would not judge what it kept from before.
+        kept = self._logits is not None and self.network.training
+        if self._repeated is not None and (not kept or self._repeated.is_outdated()):
             self._repeated = self._logits = None
         if self._logits is None:
             self.objective.forget()

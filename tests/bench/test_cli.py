@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -89,6 +90,73 @@ def test_a_checkpoint_scores_as_its_run_did(command, data_root, tmp_path, capsys
     (expected,) = (tmp_path / "run" / "scores").iterdir()
     pd.testing.assert_frame_equal(pd.read_csv(out), pd.read_csv(expected), rtol=1e-6)
     assert "test AUC" in capsys.readouterr().out
+
+
+def test_scores_of_other_data_come_without_a_split(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AIEC_CACHE_DIR", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    folders = [tmp_path / "this", tmp_path / "next"]
+    for folder, count in zip(folders, (60, 80), strict=True):
+        folder.mkdir()
+        nodes = {
+            "id": range(count),
+            "x": rng.normal(size=count),
+            "label": np.arange(count) % 4 == 0,
+        }
+        pd.DataFrame(nodes).to_csv(folder / "nodes.csv", index=False)
+        edges = rng.integers(0, count, (200, 2))
+        pd.DataFrame(edges, columns=["source", "target"]).to_csv(folder / "edges.csv", index=False)
+    run = ["--dataset", str(folders[0]), "--seeds", "1", "--epochs", "2", "--checkpoint"]
+    run += ["--out", str(tmp_path / "run")]
+    whole = (folders[0] / "edges.csv").read_text()
+    (folders[0] / "edges.csv").write_text(f"{whole}1,1000\n")
+    assert "no node has the id '1000'" in fails(run, capsys)
+    assert not (tmp_path / "run").exists()
+    (folders[0] / "edges.csv").write_text(whole)
+    assert main(run) == 0
+    assert "warning" not in capsys.readouterr().err
+    checkpoint = str(next((tmp_path / "run" / "checkpoints").iterdir()))
+    out = tmp_path / "scores.csv"
+    score = ["score", checkpoint, "--out", str(out)]
+    assert main(score) == 0
+    assert "test AUC" in capsys.readouterr().out
+    assert set(pd.read_csv(out).split) == {"train", "val", "test"}
+
+    assert main([*score, "--dataset", str(folders[1])]) == 0
+    assert "without a split and test metrics" in capsys.readouterr().out
+    frame = pd.read_csv(out)
+    assert len(frame) == 80
+    assert frame.split.isna().all()
+
+    changed = (folders[0] / "nodes.csv").read_text()
+    (folders[0] / "nodes.csv").write_text(f"{changed}999,0.5,True\n")
+    assert main(score) == 0
+    assert "without a split and test metrics" in capsys.readouterr().out
+    assert "has changed since" in fails(["channels", checkpoint], capsys)
+    # Nothing but scores is written over.
+    own = folders[0] / "edges.csv"
+    before = own.read_bytes()
+    assert "holds no scores" in fails(["score", checkpoint, "--out", str(own)], capsys)
+    assert own.read_bytes() == before
+
+
+def test_a_graph_may_be_called_na_and_results_of_another_command_stay(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("AIEC_CACHE_DIR", str(tmp_path / "cache"))
+    folder = tmp_path / "NA"
+    folder.mkdir()
+    nodes = {"id": range(40), "x": np.arange(40) * 1e4, "label": np.arange(40) % 4 == 0}
+    pd.DataFrame(nodes).to_csv(folder / "nodes.csv", index=False)
+    edges = {"source": range(40), "target": np.roll(range(40), 1)}
+    pd.DataFrame(edges).to_csv(folder / "edges.csv", index=False)
+    run = ["--dataset", str(folder), "--seeds", "1", "--epochs", "2", "--out", str(tmp_path / "o")]
+    assert main(run) == 0
+    assert "warning: NA: x reaches 3.9e+05" in capsys.readouterr().err
+    assert main(run) == 0
+    before = (tmp_path / "o" / "summary.csv").read_bytes()
+    assert "another command" in fails(["dynamics", *run], capsys)
+    assert (tmp_path / "o" / "summary.csv").read_bytes() == before
 
 
 def test_finished_runs_are_not_repeated_and_more_seeds_add_rows(command, tmp_path):

@@ -10,7 +10,7 @@ from torch import nn
 from aiec_graph import native
 from aiec_graph.core import AIEC, AIECLoss
 from aiec_graph.native import build, ops
-from aiec_graph.nn import Adjacency
+from aiec_graph.nn import Adjacency, SAGEConv
 from aiec_graph.nn.dense import fork, linear
 from aiec_graph.nn.kernels import maximum, maximum_backward
 from aiec_graph.nn.propagate import maximum as maximum_of
@@ -341,3 +341,16 @@ def test_a_gradient_is_whole_for_who_watches_it(way, without):
         assert way in ("plain", "twice")
     else:
         torch.testing.assert_close(of_hidden, expected_of_hidden, atol=1e-6, rtol=1e-4)
+
+
+def test_a_maximum_of_no_channels():
+    x = torch.zeros(3, 0, requires_grad=True)
+    out = Adjacency.from_edge_index(torch.tensor([[0, 1], [1, 0]]), 3).aggregate(x, "max")
+    out.sum().backward()
+    assert out.shape == x.grad.shape == (3, 0)
+
+
+def test_pooling_over_no_edges_has_no_gradient_by_the_map():
+    conv = SAGEConv(4, 3, aggr="pool")
+    conv(random(5, 4), torch.zeros(2, 0, dtype=torch.long)).sum().backward()
+    assert conv.lin.weight.grad is None

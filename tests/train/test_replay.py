@@ -211,6 +211,14 @@ def test_a_change_between_epochs_counts(make, change):
     assert is_replayed(one) == (change != "hook")
 
 
+def test_eval_mode_between_epochs_that_are_not_replayed_changes_nothing(make):
+    one, other = (make(norm="layer") for _ in range(2))
+    for _ in range(6):
+        assert one.epoch() == other.epoch()
+        one.network.eval()
+    assert not is_replayed(one)
+
+
 def test_who_watches_torch_sees_an_epoch(make):
     from torch.utils._python_dispatch import TorchDispatchMode
 

@@ -16,6 +16,7 @@ from aiec_graph.bench.parallel import in_parallel
 from aiec_graph.bench.results import lock_folder
 from aiec_graph.bench.runner import CHECKSUM_LENGTH, prepared_data, progress_bar
 from aiec_graph.data import TextGraph, find_source
+from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
 from aiec_graph.train import Prepared
 
@@ -80,6 +81,8 @@ def finish(
         for seed in config.trial_seeds():
             stem = f"v{version}_{cell.config_hash}_{checksums[cell.dataset]}_{seed}"
             runs.append(Run(cell, seed, folder / RUNS / f"{stem}.npz"))
+    if (folder / "runs.csv").exists():
+        raise InputError(f"{folder} holds results of another command; name another --out")
     lock = lock_folder(folder)
     try:
         _make(config, [run for run in runs if not run.path.exists()], len(runs), work, console)

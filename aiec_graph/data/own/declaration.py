@@ -1,6 +1,7 @@
 """What the file graph.yaml of a user's own graph may declare."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -80,15 +81,46 @@ class Declaration:
             raise InputError(f"the label {both.pop()!r} is declared to mean two things")
 
 
+def check_declared(
+    declared: Declaration, keys: Iterable[str], where: str, names: list[str]
+) -> None:
+    """Sees to it that the columns that somebody declared are there.
+
+    Args:
+        declared: what was declared.
+        keys: fields of it that name columns which may be missing, unless they were declared.
+        where: the table, for the error.
+        names: its columns.
+
+    Raises:
+        InputError: a column is not there, or is there in capitals where nothing was declared.
+    """
+    for key in keys:
+        name = getattr(declared, key)
+        if name in names:
+            continue
+        if name != getattr(Declaration, key):
+            raise InputError(
+                f"{where}: graph.yaml names the column {name!r} ({key}), which is not there."
+                f"{did_you_mean(name, names)}"
+            )
+        for other in names:
+            if other.lower() == name:
+                raise InputError(
+                    f"{where}: is the column {other!r} the {key}? Then say '{key}: {other}' in "
+                    "graph.yaml; if not, rename it"
+                )
+
+
 def read_declaration(path: Path) -> Declaration:
     """Reads a graph.yaml; where there is none, everything is as by default.
 
     Raises:
         InputError: it is no YAML, or a key or a value is not one that it may hold.
     """
-    if not path.is_file():
-        return Declaration()
     try:
+        if not path.is_file():
+            return Declaration()
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(

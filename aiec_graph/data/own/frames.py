@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from aiec_graph.data.edges import Edges
 from aiec_graph.data.graph import NO_PART, PARTS, UNKNOWN, Column, Graph
-from aiec_graph.data.own.declaration import Declaration, to_word
+from aiec_graph.data.own.declaration import Declaration, check_declared, to_word
 from aiec_graph.data.own.tables import Table, to_ids, to_node_ids
 from aiec_graph.errors import InputError, did_you_mean, named
 
@@ -39,6 +39,10 @@ def from_frames(
 
 def graph_of(nodes: Table, edges: Table, declared: Declaration, name: str) -> Graph:
     """As `from_frames`, of tables that know where they are from."""
+    names = [str(name) for name in nodes.frame.columns]
+    check_declared(declared, ("label", "split", "time_step"), nodes.where, names)
+    names = [str(name) for name in edges.frame.columns]
+    check_declared(declared, ("weight",), edges.where, names)
     ids = to_ids(nodes, declared.id)
     repeated = np.flatnonzero(ids.duplicated())
     if len(repeated):
@@ -127,6 +131,12 @@ def _features(
     names = declared.features
     if names is None:
         names = [c for c in frame.columns if c not in special and c not in declared.drop]
+    for name in names:
+        if name in special - {declared.time_step}:
+            raise InputError(
+                f"{nodes.where}: the column {name!r} is listed under features: in graph.yaml, but "
+                "it is the id, the label or the split"
+            )
     if not names:
         raise InputError(
             f"{nodes.where}: no feature columns; found only {', '.join(map(str, frame.columns))}"
@@ -137,7 +147,7 @@ def _features(
         values = nodes.need(name)
         categories = None
         if name in declared.categorical or not _is_number(values):
-            codes, categories = _categories(nodes, str(name), values)
+            codes, categories = _categories(nodes, str(name), values, declared)
             x[:, i] = np.where(codes < 0, np.nan, codes)
         else:
             x[:, i] = _numbers(nodes, str(name), values)
@@ -163,13 +173,14 @@ def _numbers(nodes: Table, name: str, values: pd.Series) -> NDArray[np.float32]:
 
 
 def _categories(
-    nodes: Table, name: str, values: pd.Series
+    nodes: Table, name: str, values: pd.Series, declared: Declaration
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
         raise InputError(
             f"{nodes.where}, column {name}: holds dates; list it under drop: in graph.yaml, or "
             "make a number of it"
         )
+    _check_no_numbers(nodes, name, values, declared)
     text = values.astype(object).where(values.notna(), None)
     codes, words = pd.factorize(text.map(lambda word: None if word is None else str(word)))
     if len(words) > MOST_CATEGORIES:
@@ -181,6 +192,20 @@ def _categories(
     rank = np.empty(len(words) + 1, np.int64)
     rank[order], rank[-1] = np.arange(len(words)), -1  # sorted, whatever the order of the rows
     return rank[codes], tuple(str(words[i]) for i in order)
+
+
+def _check_no_numbers(nodes: Table, name: str, values: pd.Series, declared: Declaration) -> None:
+    """Refuses a few words among numbers: as categories, these would mean nothing."""
+    if name in declared.categorical or pd.api.types.is_bool_dtype(values):
+        return
+    given = values.notna()
+    words = given & pd.to_numeric(values.where(given), errors="coerce").isna()
+    if words.any() and 2 * int(words.sum()) < int(given.sum()):
+        row = int(np.flatnonzero(words)[0])
+        raise InputError(
+            f"{nodes.at(row)}, column {name}: {values.iloc[row]!r} among numbers; if the column "
+            "holds categories, list it under categorical: in graph.yaml"
+        )
 
 
 def _edges(edges: Table, ids: pd.Index, declared: Declaration) -> Edges:

@@ -1,11 +1,13 @@
 """A graph from one table of transactions: accounts, described by what they sent and got."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.data.graph import UNKNOWN, Graph
-from aiec_graph.data.own.declaration import Declaration
+from aiec_graph.data.own.declaration import Declaration, check_declared
 from aiec_graph.data.own.frames import graph_of, labels
 from aiec_graph.data.own.tables import Table, to_ids
 from aiec_graph.errors import InputError
@@ -47,6 +49,14 @@ def graph_of_transactions(
     table: Table, accounts: Table | None, declared: Declaration, name: str
 ) -> Graph:
     """As `from_transactions`, of tables that know where they are from."""
+    names = [str(name) for name in table.frame.columns]
+    check_declared(declared, ("amount", "time", "weight"), table.where, names)
+    leak = declared.transaction_label
+    if leak is not None and leak in (declared.aggregate or {}):
+        raise InputError(
+            f"{table.where}: the column {leak!r} labels the transactions, so it cannot be "
+            "aggregated into features"
+        )
     source, target = to_ids(table, declared.source), to_ids(table, declared.target)
     known = pd.Index([]) if accounts is None else to_ids(accounts, declared.id)
     codes, ids = pd.factorize(np.concatenate([known, source, target]))
@@ -129,7 +139,12 @@ def _seconds(table: Table, column: str) -> NDArray[np.float64]:
     values = table.need(column)
     if pd.api.types.is_numeric_dtype(values):
         return np.asarray(_numbers(table, column), dtype=np.float64)
-    dates = pd.to_datetime(values, errors="coerce", utc=True, format="mixed")
+    # In one way for all rows: 02/01 must not be in February where 13/01 is in January.
+    dates = pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601")
+    if (dates.isna() & values.notna()).any():
+        with warnings.catch_warnings():  # that no one way was found: some row is refused below
+            warnings.simplefilter("ignore", UserWarning)
+            dates = pd.to_datetime(values, errors="coerce", utc=True)
     wrong = np.flatnonzero(dates.isna() & values.notna())
     if len(wrong):
         row = int(wrong[0])

@@ -66,7 +66,7 @@ struct Strips {
 
     int64_t width_for(int64_t numbers) const {
         const int64_t threads = numbers > FEW ? omp_get_max_threads() : 1;
-        return padded((columns + threads - 1) / threads, LINE);
+        return columns ? padded((columns + threads - 1) / threads, LINE) : LINE;
     }
 
     // That with column c, after a row for what is nobody's.

@@ -336,3 +336,35 @@ def test_the_page_on_own_graphs_shows_every_key(tmp_path):
         declared = read_declaration(file)  # every example is sound
         shown |= {f.name for f in fields(declared) if f"\n{f.name}:" in "\n" + block}
     assert shown == {f.name for f in fields(Declaration)}
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ("weight: wieght", "names the column 'wieght' (weight), which is not there. Did you mean"),
+        ("split: parts", "names the column 'parts' (split)"),
+        ("time_step: month", "names the column 'month' (time_step)"),
+        ("label: is_fraud", "names the column 'is_fraud' (label)"),
+        ("features: [amount, label]", "'label' is listed under features"),
+        ("features: [id, amount]", "'id' is listed under features"),
+    ],
+)
+def test_a_declared_column_is_there_and_no_feature_tells_the_label(folder, declared, said):
+    graph, message = outcome(folder(declared=declared))
+    assert graph is None
+    assert said in message
+
+
+def test_a_label_in_capitals_is_asked_about(folder):
+    graph, message = outcome(folder(NODES.rename(columns={"label": "Label"})))
+    assert graph is None
+    assert "is the column 'Label' the label?" in message
+
+
+def test_a_word_among_numbers_is_named_unless_declared_a_category(folder):
+    nodes = NODES.assign(amount=["1.5", "12 EUR", "3", "4"])
+    graph, message = outcome(folder(nodes))
+    assert graph is None
+    assert "nodes.csv, line 3, column amount: '12 EUR' among numbers" in message
+    graph, _ = outcome(folder(nodes, declared="categorical: [amount]"))
+    assert graph is not None

@@ -151,3 +151,32 @@ def test_accounts_that_do_not_fit(table):
         from_transactions(table, labelled, Declaration(transaction_label="fraud"))
     with pytest.raises(InputError, match="Did you mean 'mean'"):
         Declaration(aggregate={"amount": ["meen"]})
+
+
+def test_dates_are_read_in_one_way(table):
+    mixed = table.assign(time=["13/01/2026", "02/01/2026"] * 40)
+    graph = from_transactions(mixed, declaration=Declaration(transaction_label="fraud"))
+    names = [column.name for column in graph.columns]
+    spans = graph.x[:, names.index("out_time_span")]
+    assert set(spans[~spans.isnan()].tolist()) <= {0.0, 11 * 86400.0}
+    with pytest.raises(InputError, match=r"row 1, column time: '13/01/2026' is neither"):
+        from_transactions(table.assign(time=["02/01/2026", "13/01/2026"] * 40))
+    both = table.assign(time=["2026-01-01", "2026-01-02T10:00:00"] * 40)
+    assert from_transactions(both, declaration=Declaration(transaction_label="fraud")) is not None
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        (Declaration(amount="eur"), r"'eur' \(amount\), which is not there"),
+        (Declaration(time="booked"), r"'booked' \(time\)"),
+        (Declaration(weight="eur"), r"'eur' \(weight\)"),
+        (
+            Declaration(transaction_label="fraud", aggregate={"fraud": ["sum"]}),
+            "'fraud' labels the transactions",
+        ),
+    ],
+)
+def test_declared_columns_of_transactions_are_there_and_tell_no_label(table, declared, said):
+    with pytest.raises(InputError, match=said):
+        from_transactions(table, declaration=declared)
