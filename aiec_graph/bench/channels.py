@@ -210,7 +210,8 @@ def _summary(
         activity, weight = channels.activity[k], channels.weight[k]
         rows.append(
             {
-                **{"network": one.title, "layer": layer, "class": one.class_names[k]},
+                **{"data": one.data, "network": one.title, "layer": layer},
+                "class": one.class_names[k],
                 "samples": int((one.y == k).sum()),
                 "channels": len(activity),
                 "mostly_active_%": 100 * float((activity > 0).mean()),

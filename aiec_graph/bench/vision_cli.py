@@ -135,7 +135,8 @@ def channels_command(arguments: list[str]) -> int:
         parsed.fit,
         Console(stderr=True),
     )
-    Console().print(_to_rich(summary, f"Channels on test samples; figures in {parsed.out}/"))
+    title = f"Channels on test samples of {summary['data'].iloc[0]}; figures in {parsed.out}/"
+    Console().print(_to_rich(summary.drop(columns="data"), title))
     return 0
 
 

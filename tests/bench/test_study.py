@@ -73,6 +73,8 @@ def test_from_plan_to_report(command, tmp_path, capsys):
         best = tried.loc[tried["val_ap"].idxmax(), "config_hash"]
         assert selection.loc[name, "config_hash"] == best
     (pair,) = pd.read_csv(report / "comparisons.csv").to_dict("records")
+    assert pair["simulated"]
+    assert "\n### elliptic (simulated data, scale 0.02)" in (report / "index.md").read_text()
     of = {
         act: confirmed[confirmed["config_hash"] == selection.loc[("gcn", act), "config_hash"]]
         for act in ("relu", "aiec")

@@ -48,12 +48,14 @@ def write_report(
     target = config.folder / "report"
     with whole_folder(target) as draft:
         for name, frame in (("results", table), ("comparisons", pairs), ("choices", choices)):
-            frame.drop(columns="networks", errors="ignore").to_csv(
-                draft / f"{name}.csv", index=False
-            )
+            kept = frame.drop(columns="networks", errors="ignore")
+            if "dataset" in kept and "simulated" not in kept:
+                place = list(kept.columns).index("dataset") + 1
+                kept.insert(place, "simulated", config.simulate is not None)
+            kept.to_csv(draft / f"{name}.csv", index=False)
         page = [f"# {_title(config)}{note}", *_how(config, pairs, note)]
         if factor is None:
-            page += _results(config, table, pairs)
+            page += _results(config, table, pairs, note)
         else:
             page += [f"## Test AP over {factor}"]
             if table["level"].nunique() > 1:
@@ -131,7 +133,7 @@ def row_title(model: str, act: str) -> str:
     return TREE_NAMES[model] if act == TREE else f"{MODEL_NAMES[model]}-{title_of(act)}"
 
 
-def _results(config: StudyConfig, table: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
+def _results(config: StudyConfig, table: pd.DataFrame, pairs: pd.DataFrame, note: str) -> list[str]:
     """A table per data set: metrics by features; marks against the first reference."""
     against = config.reference[0] if config.reference else None
     page = ["## Results"]
@@ -160,7 +162,7 @@ def _results(config: StudyConfig, table: pd.DataFrame, pairs: pd.DataFrame) -> l
                 found = look_up_paper(str(dataset), str(model), str(act))
                 row["paper AUC / AP / Rec@K"] = "" if found is None else " / ".join(map(str, found))
             rows.append(row)
-        page += [f"### {dataset}", markdown(rows)]
+        page += [f"### {dataset}{note}", markdown(rows)]
     return page
 
 
