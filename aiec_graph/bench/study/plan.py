@@ -151,7 +151,10 @@ class StudyConfig:
         self.text.check()
         acts = [act for act in self.reference if act not in self.act]
         if acts:
-            raise InputError(f"reference: {acts[0]!r} is not in act: {', '.join(self.act)}")
+            raise InputError(
+                f"reference: {acts[0]!r} is not in act: {', '.join(self.act)}; say with "
+                "--reference what the others are compared with"
+            )
         for group in self.groups():
             for cell in group.candidates:
                 if isinstance(cell, Cell):
