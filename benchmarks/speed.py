@@ -194,7 +194,7 @@ def peak_of(case: Case, model: str, name: str) -> dict[str, float]:
     inputs, hidden = x.shape[1], peers.HIDDEN
     width = inputs + 2 * 3 * hidden
     if model == "sage-pool":
-        width += inputs + inputs + hidden
+        width += 2 * inputs + hidden
     floats = x.numel() + len(x) * width + 4 * parameters
     formula = (4 * floats + 2 * 8 * csr.nnz) / 1e6
     held = (x.numel() * 4 + csr.nnz * 8) / 1e6  # before the clock: the graph itself

@@ -51,6 +51,7 @@ from aiec_graph.metrics import Metrics
 from aiec_graph.train import Prepared, TrainResult, count_parameters, prepare_graph, train
 
 CHECKSUM_LENGTH = 12
+SCORE_COLUMNS = ("node", "simulated", "label", "split", "score")
 LARGE = 1000  # numbers of a feature that is not on the others' scale
 KEPT = 2  # data sets that a process of a pool holds
 TIME_STEPS = "time_steps"
@@ -176,7 +177,8 @@ def _of_scale(graph: Graph, cell: Cell) -> list[str]:
     """Warns of a column of the user's own whose numbers would drown the others."""
     if graph.columns is None or cell.features != "raw":
         return []
-    sizes = np.nan_to_num(np.abs(graph.x.numpy())).max(0)
+    x = graph.x.numpy()
+    sizes = np.maximum(np.fmax.reduce(x), -np.fmin.reduce(x))  # NaN where all values are missing
     numbers = zip(sizes, graph.columns, strict=True)
     large = [(size, c.name) for size, c in numbers if c.categories is None and size >= LARGE]
     if not large:
@@ -262,15 +264,9 @@ def score_frame(graph: Graph, split: Split | None, score: NDArray[np.float32]) -
     part = np.full(len(score), "", dtype=object)
     for name, mask in split.masks().items() if split is not None else ():
         part[mask] = name
-    return pd.DataFrame(
-        {
-            "node": graph.node_ids,
-            "simulated": graph.simulated is not None,
-            "label": pd.Series(graph.y).map({0: "normal", 1: "anomalous", -1: "unknown"}),
-            "split": part,
-            "score": score,
-        }
-    )
+    label = pd.Series(graph.y).map({0: "normal", 1: "anomalous", -1: "unknown"})
+    values = (graph.node_ids, graph.simulated is not None, label, part, score)
+    return pd.DataFrame(dict(zip(SCORE_COLUMNS, values, strict=True)))
 
 
 def _row(cell: Cell, seed: int, result: TrainResult, peak: float, checksum: str) -> Row:

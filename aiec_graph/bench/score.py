@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aiec_graph.bench.checkpoint import load_checkpoint
 from aiec_graph.bench.config import Cell, trial_of
-from aiec_graph.bench.runner import score_frame
+from aiec_graph.bench.runner import SCORE_COLUMNS, score_frame
 from aiec_graph.data import Graph, Split, TextGraph, fractions, load_dataset, make_split
 from aiec_graph.errors import InputError, named
 from aiec_graph.files import write_whole
@@ -17,8 +17,6 @@ from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.nn.adjacency import Adjacency
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train import prepare_graph
-
-HEADER = "node,simulated,label,split,score"
 
 
 class Reopened(NamedTuple):
@@ -99,5 +97,5 @@ def _check_out(out: Path) -> None:
             first = stream.readline().strip()
     except OSError as error:
         raise InputError(f"{out}: {error.strerror}") from None
-    if first != HEADER:
+    if first != ",".join(SCORE_COLUMNS):
         raise InputError(f"{out} is there already and holds no scores; name another --out")

@@ -160,6 +160,14 @@ def _by_reference(more: Addend | None, grad: Tensor) -> Any:
     return ctypes.byref(more.struct)
 
 
+def _gradients(like: Tensor, needed: Sequence[bool], *of: Tensor | None) -> list[Tensor | None]:
+    """Memory for the gradients of some operands; None where not asked for."""
+    return [
+        like.new_empty(operand.shape) if need and operand is not None else None
+        for need, operand in zip(needed, of, strict=True)
+    ]
+
+
 def linear_backward(
     grad: Tensor,
     shown: Tensor | None,
@@ -192,12 +200,7 @@ def linear_backward(
     if x2 is not None and weight2 is not None:
         _agree((len(weight), x2.shape[1]) == weight2.shape)
         _agree(len(x2) >= len(x) if rows2 is None else len(rows2) >= len(x) and not needed[3])
-    operands = (x.shape, weight.shape, weight.shape[:1])
-    shapes = (*operands, *(None if t is None else t.shape for t in (x2, weight2)))
-    found = [
-        grad.new_empty(shape) if need and shape is not None else None
-        for need, shape in zip(needed, shapes, strict=True)
-    ]
+    found = _gradients(grad, needed, x, weight, weight[:, 0], x2, weight2)
     by_x, by_weight, by_bias, by_x2, by_weight2 = found
     second: tuple[Any, ...] = (None, None, None, 0, 0, None, None)
     if x2 is not None:
@@ -254,10 +257,7 @@ def pool_backward(
         The gradients by `x`, `weight` and the bias; None where not asked for.
     """
     _agree(grad.shape == winner.shape and (grad.shape[1], x.shape[1]) == weight.shape)
-    shapes = (x.shape, weight.shape, weight.shape[:1])
-    found = [
-        grad.new_empty(shape) if need else None for need, shape in zip(needed, shapes, strict=True)
-    ]
+    found = _gradients(grad, needed, x, weight, weight[:, 0])
     operands = (grad.contiguous(), winner, len(grad), len(x), grad.shape[1])
     _run("pool_backward", *operands, x, x.shape[1], weight, *found)
     return found

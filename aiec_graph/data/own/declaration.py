@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
+from aiec_graph.data.own.tables import Table
 from aiec_graph.errors import InputError, did_you_mean, look_up, named
 
 MISSING = ("median", "mean", "most_frequent", "zero")
@@ -81,35 +82,28 @@ class Declaration:
             raise InputError(f"the label {both.pop()!r} is declared to mean two things")
 
 
-def check_declared(
-    declared: Declaration, keys: Iterable[str], where: str, names: list[str]
-) -> None:
+def check_declared(declared: Declaration, keys: Iterable[str], table: Table) -> None:
     """Sees to it that the columns that somebody declared are there.
 
     Args:
         declared: what was declared.
         keys: fields of it that name columns which may be missing, unless they were declared.
-        where: the table, for the error.
-        names: its columns.
+        table: where they should be.
 
     Raises:
         InputError: a column is not there, or is there in capitals where nothing was declared.
     """
     for key in keys:
         name = getattr(declared, key)
-        if name in names:
-            continue
         if name != getattr(Declaration, key):
-            raise InputError(
-                f"{where}: graph.yaml names the column {name!r} ({key}), which is not there."
-                f"{did_you_mean(name, names)}"
-            )
-        for other in names:
-            if other.lower() == name:
-                raise InputError(
-                    f"{where}: is the column {other!r} the {key}? Then say '{key}: {other}' in "
-                    "graph.yaml; if not, rename it"
-                )
+            table.check(name, key)
+        elif name not in table.names:
+            for other in table.names:
+                if other.lower() == name:
+                    raise InputError(
+                        f"{table.where}: is the column {other!r} the {key}? Then say '{key}: "
+                        f"{other}' in graph.yaml; if not, rename it"
+                    )
 
 
 def read_declaration(path: Path) -> Declaration:

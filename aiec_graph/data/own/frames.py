@@ -9,7 +9,7 @@ from aiec_graph.data.edges import Edges
 from aiec_graph.data.graph import NO_PART, PARTS, UNKNOWN, Column, Graph
 from aiec_graph.data.own.declaration import Declaration, check_declared, to_word
 from aiec_graph.data.own.tables import Table, to_ids, to_node_ids
-from aiec_graph.errors import InputError, did_you_mean, named
+from aiec_graph.errors import InputError, named
 
 MOST_CATEGORIES = 1000
 SPLIT_WORDS = {**PARTS, "valid": PARTS["val"], "validation": PARTS["val"], "": NO_PART}
@@ -39,10 +39,8 @@ def from_frames(
 
 def graph_of(nodes: Table, edges: Table, declared: Declaration, name: str) -> Graph:
     """As `from_frames`, of tables that know where they are from."""
-    names = [str(name) for name in nodes.frame.columns]
-    check_declared(declared, ("label", "split", "time_step"), nodes.where, names)
-    names = [str(name) for name in edges.frame.columns]
-    check_declared(declared, ("weight",), edges.where, names)
+    check_declared(declared, ("label", "split", "time_step"), nodes)
+    check_declared(declared, ("weight",), edges)
     ids = to_ids(nodes, declared.id)
     repeated = np.flatnonzero(ids.duplicated())
     if len(repeated):
@@ -123,11 +121,7 @@ def _features(
     frame = nodes.frame
     special = {declared.id, declared.label, declared.split, declared.time_step}
     for name in (*declared.categorical, *declared.drop, *declared.missing_of):
-        if name not in frame:
-            raise InputError(
-                f"{nodes.where}: graph.yaml names the column {name!r}, which is not there."
-                f"{did_you_mean(name, map(str, frame.columns))}"
-            )
+        nodes.check(name)
     names = declared.features
     if names is None:
         names = [c for c in frame.columns if c not in special and c not in declared.drop]
@@ -147,7 +141,9 @@ def _features(
         values = nodes.need(name)
         categories = None
         if name in declared.categorical or not _is_number(values):
-            codes, categories = _categories(nodes, str(name), values, declared)
+            if name not in declared.categorical:
+                _check_no_numbers(nodes, str(name), values)
+            codes, categories = _categories(nodes, str(name), values)
             x[:, i] = np.where(codes < 0, np.nan, codes)
         else:
             x[:, i] = _numbers(nodes, str(name), values)
@@ -173,14 +169,13 @@ def _numbers(nodes: Table, name: str, values: pd.Series) -> NDArray[np.float32]:
 
 
 def _categories(
-    nodes: Table, name: str, values: pd.Series, declared: Declaration
+    nodes: Table, name: str, values: pd.Series
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
         raise InputError(
             f"{nodes.where}, column {name}: holds dates; list it under drop: in graph.yaml, or "
             "make a number of it"
         )
-    _check_no_numbers(nodes, name, values, declared)
     text = values.astype(object).where(values.notna(), None)
     codes, words = pd.factorize(text.map(lambda word: None if word is None else str(word)))
     if len(words) > MOST_CATEGORIES:
@@ -194,10 +189,8 @@ def _categories(
     return rank[codes], tuple(str(words[i]) for i in order)
 
 
-def _check_no_numbers(nodes: Table, name: str, values: pd.Series, declared: Declaration) -> None:
+def _check_no_numbers(nodes: Table, name: str, values: pd.Series) -> None:
     """Refuses a few words among numbers: as categories, these would mean nothing."""
-    if name in declared.categorical or pd.api.types.is_bool_dtype(values):
-        return
     given = values.notna()
     words = given & pd.to_numeric(values.where(given), errors="coerce").isna()
     if words.any() and 2 * int(words.sum()) < int(given.sum()):

@@ -33,6 +33,24 @@ class Table:
             return f"{self.where}, row {row}"
         return f"{self.where}, line {row + self.first_line}"
 
+    @property
+    def names(self) -> list[str]:
+        """Of the columns."""
+        return [str(name) for name in self.frame.columns]
+
+    def check(self, column: str, key: str = "") -> None:
+        """Sees to it that a column is there that graph.yaml names, as `key` where that tells more.
+
+        Raises:
+            InputError: it is missing.
+        """
+        if column not in self.frame.columns:
+            as_key = f" ({key})" if key else ""
+            raise InputError(
+                f"{self.where}: graph.yaml names the column {column!r}{as_key}, which is not there."
+                f"{did_you_mean(column, self.names)}"
+            )
+
     def need(self, column: str) -> pd.Series:
         """A column.
 
@@ -40,10 +58,9 @@ class Table:
             InputError: it is missing.
         """
         if column not in self.frame.columns:
-            names = [str(name) for name in self.frame.columns]
             raise InputError(
-                f"{self.where}: no column {column!r}.{did_you_mean(column, names)} Found: "
-                f"{', '.join(names)[:300]}"
+                f"{self.where}: no column {column!r}.{did_you_mean(column, self.names)} Found: "
+                f"{', '.join(self.names)[:300]}"
             )
         return self.frame[column]
 

@@ -49,8 +49,7 @@ def graph_of_transactions(
     table: Table, accounts: Table | None, declared: Declaration, name: str
 ) -> Graph:
     """As `from_transactions`, of tables that know where they are from."""
-    names = [str(name) for name in table.frame.columns]
-    check_declared(declared, ("amount", "time", "weight"), table.where, names)
+    check_declared(declared, ("amount", "time", "weight"), table)
     leak = declared.transaction_label
     if leak is not None and leak in (declared.aggregate or {}):
         raise InputError(

@@ -5,7 +5,8 @@
 #include "vectors.h"
 
 // A matrix whose columns lie in blocks, each [rows, width] with whole vectors, `widest` numbers, a
-// power of two, at most: where rows are read at random, a block at a time fits the cache better than all of them do.
+// power of two, at most: where rows are read at random, a block at a time fits the cache better than
+// all of them do.
 struct Blocked {
     const int64_t rows, columns, widest;
     const Workspace own;
@@ -34,7 +35,7 @@ struct Blocked {
                     found |= here != here;
                     if (x != from) store(at(i, c), here);
                 }
-            for (int64_t l = 0; l < LANES; l++) any = any || found[l];
+            any = any_of(found);
         }
         nans = any;
     }
@@ -53,19 +54,19 @@ struct Blocked {
     }
 };
 
-// A matrix that rows are added to by number, none of which is −1. The columns lie in strips of equal
-// width, a thread's own each: two may add to one row at a time, and where columns lie close together
-// they stay in the caches.
+// A matrix whose rows are added to by number; what goes to row −1 is dropped. The columns lie in strips
+// of equal width, a thread's own each: two may add to one row at a time, and where columns lie close
+// together they stay in the caches.
 struct Strips {
     const int64_t rows, columns, width;
     const Workspace own;
 
     Strips(int64_t rows_, int64_t columns_)
-        : rows(rows_), columns(columns_), width(width_for(rows_ * columns_)),
+        : rows(rows_), columns(columns_), width(width_for()),
           own((rows + 1) * padded(columns, width)) {}
 
-    int64_t width_for(int64_t numbers) const {
-        const int64_t threads = numbers > FEW ? omp_get_max_threads() : 1;
+    int64_t width_for() const {
+        const int64_t threads = rows * columns > FEW ? omp_get_max_threads() : 1;
         return columns ? padded((columns + threads - 1) / threads, LINE) : LINE;
     }
 

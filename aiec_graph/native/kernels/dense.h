@@ -128,9 +128,7 @@ struct ToBlocks {
         store(to.at(row, c), v);
     }
     void finish() {
-        bool any = false;
-        for (int64_t l = 0; l < LANES; l++) any = any || found[l];
-        if (any)
+        if (any_of(found))
 #pragma omp atomic write
             to.nans = true;
     }
@@ -223,31 +221,31 @@ static inline void outer(const float *g, int64_t outputs, const float *x, int64_
 // where their gradients go, null where one is not wanted.
 struct Way {
     Rows x;
-    int64_t inputs, outputs, stride;
+    int64_t rows, inputs, outputs, stride;
     float *by_x, *by_w;
     float *packed, *parts;  // w; by_w of each slab [slabs, outputs, stride]
 
-    Way(Rows x_, const float *w, int64_t inputs_, int64_t outputs_, int64_t slabs, float *by_x_,
+    Way(Rows x_, const float *w, int64_t rows_, int64_t inputs_, int64_t outputs_, float *by_x_,
         float *by_w_)
-        : x(x_), inputs(inputs_), outputs(outputs_), stride(padded(inputs, BLOCK)), by_x(by_x_),
-          by_w(by_w_), packed(nullptr), parts(nullptr) {
+        : x(x_), rows(rows_), inputs(inputs_), outputs(outputs_), stride(padded(inputs, BLOCK)),
+          by_x(by_x_), by_w(by_w_), packed(nullptr), parts(nullptr) {
         if (by_x) packed = pack(w, outputs, inputs, false);
-        if (by_w) parts = scratch<float>(slabs * outputs * stride);
+        if (by_w) parts = scratch<float>(slabs_of(rows) * outputs * stride);
     }
     ~Way() { free(packed), free(parts); }
 
-    // All that some rows of g give. `wide` takes as many rows of x, `zeros` is one.
-    void add(const float *g, int64_t slab, int64_t first, int64_t rows, float *wide,
+    // All that `n` rows of g give. `wide` takes as many rows of x, `zeros` is one.
+    void add(const float *g, int64_t slab, int64_t first, int64_t n, float *wide,
              const float *zeros) const {
         float *sum = parts + slab * outputs * stride;
         if (by_w && first == slab * SLAB) memset(sum, 0, outputs * stride * sizeof(float));
-        if (by_w) add_by_w(g, x.some(first, rows, inputs, wide), rows, wide, sum);
-        if (by_x) make_by_x(g, rows, zeros, by_x + first * inputs);
+        if (by_w) add_by_w(g, x.some(first, n, inputs, wide), n, wide, sum);
+        if (by_x) make_by_x(g, n, zeros, by_x + first * inputs);
     }
 
-    void add_by_w(const float *g, const float *xs, int64_t rows, float *wide, float *sum) const {
+    void add_by_w(const float *g, const float *xs, int64_t n, float *wide, float *sum) const {
         if (stride != inputs) {  // the last first: they may lie in `wide` already
-            for (int64_t i = rows - 1; i >= 0; i--) {
+            for (int64_t i = n - 1; i >= 0; i--) {
                 memmove(wide + i * stride, xs + i * inputs, inputs * sizeof(float));
                 memset(wide + i * stride + inputs, 0, (stride - inputs) * sizeof(float));
             }
@@ -256,60 +254,55 @@ struct Way {
         for (int64_t c = 0; c < stride; c += BLOCK) {
             int64_t o = 0;
             for (; o + TILE <= outputs; o += TILE)
-                outer<TILE>(g + o, outputs, xs + c, stride, rows, sum + o * stride + c, stride);
+                outer<TILE>(g + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
             for (; o + 4 <= outputs; o += 4)
-                outer<4>(g + o, outputs, xs + c, stride, rows, sum + o * stride + c, stride);
+                outer<4>(g + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
             for (; o < outputs; o++)
-                outer<1>(g + o, outputs, xs + c, stride, rows, sum + o * stride + c, stride);
+                outer<1>(g + o, outputs, xs + c, stride, n, sum + o * stride + c, stride);
         }
     }
 
-    void make_by_x(const float *g, int64_t rows, const float *zeros, float *out) const {
+    void make_by_x(const float *g, int64_t n, const float *zeros, float *out) const {
         const Term term = {{g, nullptr}, packed, outputs};
         Flat to = {out, inputs};
         int64_t i = 0;
-        for (; i + TILE <= rows; i += TILE)
+        for (; i + TILE <= n; i += TILE)
             rows_of_product<TILE>(&term, 1, i, inputs, zeros, false, to, nullptr);
-        for (; i < rows; i++)
+        for (; i < n; i++)
             rows_of_product<1>(&term, 1, i, inputs, zeros, false, to, nullptr);
     }
 
-    void finish(int64_t slabs, int64_t rows, int64_t all_rows) const {
+    // What is left once all rows were added: rows of by_x up to `all_rows`, and the sum of the slabs.
+    void finish(int64_t all_rows) const {
         if (by_x) memset(by_x + rows * inputs, 0, (all_rows - rows) * inputs * sizeof(float));
         if (!by_w) return;
         memset(by_w, 0, outputs * inputs * sizeof(float));
-        for (int64_t row = 0; row < slabs * outputs; row++)
+        for (int64_t row = 0; row < slabs_of(rows) * outputs; row++)
             for (int64_t c = 0; c < inputs; c++)
                 by_w[row % outputs * inputs + c] += parts[row * stride + c];
     }
 };
 
-// What both ways and the bias [outputs], where it is not null, get from a gradient [rows, outputs].
-static void backward(const Gradient &gradient, int64_t rows, int64_t outputs, float *by_bias,
-                     const Way &one, const Way &two) {
-    const int64_t slabs = (rows + SLAB - 1) / SLAB;
+// What both ways and the bias [outputs], where it is not null, get from a gradient.
+static void backward(const Gradient &gradient, float *by_bias, const Way &one, const Way &two) {
+    const int64_t rows = one.rows, outputs = one.outputs, slabs = slabs_of(rows);
     const int64_t widest = one.stride > two.stride ? one.stride : two.stride;
     float *sums = scratch<float>(slabs * outputs), *zeros = scratch<float>(widest);
     memset(sums, 0, slabs * outputs * sizeof(float));
     memset(zeros, 0, widest * sizeof(float));
-#pragma omp parallel if (rows * (one.inputs + two.inputs) > FEW)
-    {
+    const bool worth = rows * (one.inputs + two.inputs) > FEW;
+    by_slabs(rows, worth, [&](int64_t s, int64_t start, int64_t end) {
         float *own = scratch<float>(NEAR * outputs), *wide = scratch<float>(NEAR * widest);
-        const int64_t me = omp_get_thread_num(), threads = omp_get_num_threads();
-        const int64_t next = first_slab(rows, me + 1, threads);
-        for (int64_t s = first_slab(rows, me, threads); s < next; s++) {
-            const int64_t end = least(rows, (s + 1) * SLAB);
-            for (int64_t first = s * SLAB; first < end; first += NEAR) {
-                const int64_t n = least(NEAR, end - first);
-                const float *g = gradient.some(first, n, outputs, own);
-                one.add(g, s, first, n, wide, zeros);
-                two.add(g, s, first, n, wide, zeros);
-                if (by_bias) add_rows(g, n, outputs, sums + s * outputs);
-            }
+        for (int64_t first = start; first < end; first += NEAR) {
+            const int64_t n = least(NEAR, end - first);
+            const float *g = gradient.some(first, n, outputs, own);
+            one.add(g, s, first, n, wide, zeros);
+            two.add(g, s, first, n, wide, zeros);
+            if (by_bias) add_rows(g, n, outputs, sums + s * outputs);
         }
         free(own);
         free(wide);
-    }
+    });
     if (by_bias) memset(by_bias, 0, outputs * sizeof(float));
     for (int64_t s = 0; by_bias && s < slabs; s++)
         for (int64_t o = 0; o < outputs; o++) by_bias[o] += sums[s * outputs + o];
@@ -351,12 +344,11 @@ void aiec_linear_backward(const float *g, const float *shown, const Addend *more
                           const int64_t *rows2, const float *w2, int64_t inputs2, int64_t x2_rows,
                           float *by_x2, float *by_w2) {
     const int64_t some = trimmed(g, rows, outputs, more ? more->end : 0);
-    const int64_t slabs = (some + SLAB - 1) / SLAB;
-    const Way one({x, nullptr}, w, inputs, outputs, slabs, by_x, by_w);
-    const Way two({x2, rows2}, w2, inputs2, outputs, slabs, by_x2, by_w2);
-    backward({g, nullptr, shown, more}, some, outputs, by_bias, one, two);
-    one.finish(slabs, some, rows);
-    two.finish(slabs, some, x2_rows);
+    const Way one({x, nullptr}, w, some, inputs, outputs, by_x, by_w);
+    const Way two({x2, rows2}, w2, some, inputs2, outputs, by_x2, by_w2);
+    backward({g, nullptr, shown, more}, by_bias, one, two);
+    one.finish(rows);
+    two.finish(x2_rows);
 }
 
 }

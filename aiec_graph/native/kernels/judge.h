@@ -123,23 +123,17 @@ void aiec_judge(const float *a, const int64_t *y, const float *w, const float *c
                 int64_t rows, int64_t channels, int64_t classes, int all, int table, int counted,
                 int64_t *theta, int64_t *phi, float *by_logits, float *by_w, float *cost,
                 double *sums) {
-    const int64_t slabs = (rows + SLAB - 1) / SLAB, matrix = classes * channels;
+    const int64_t slabs = slabs_of(rows), matrix = classes * channels;
     const int64_t size = 3 * matrix + classes;
     Sums *losses = scratch<Sums>(slabs);
     float *parts = scratch<float>(slabs * size);
-#pragma omp parallel if (rows * channels > FEW)
-    {
-        const int64_t me = omp_get_thread_num(), threads = omp_get_num_threads();
-        const int64_t next = first_slab(rows, me + 1, threads);
-        for (int64_t s = first_slab(rows, me, threads); s < next; s++) {
-            const int64_t first = s * SLAB, n = least(SLAB, rows - first);
-            float *part = parts + s * size;
-            memset(part, 0, size * sizeof(float));
-            const Seen seen = {part, part + matrix, part + 2 * matrix, part + 3 * matrix};
-            losses[s] = judge(a + first * channels, y + first, w, class_weight, n, channels, classes,
-                              all, seen, by_logits + first * classes);
-        }
-    }
+    by_slabs(rows, rows * channels > FEW, [&](int64_t s, int64_t first, int64_t end) {
+        float *part = parts + s * size;
+        memset(part, 0, size * sizeof(float));
+        const Seen seen = {part, part + matrix, part + 2 * matrix, part + 3 * matrix};
+        losses[s] = judge(a + first * channels, y + first, w, class_weight, end - first, channels,
+                          classes, all, seen, by_logits + first * classes);
+    });
     double *response = scratch<double>(matrix);
     for (int64_t i = 0; i < matrix; i++) response[i] = by_w[i] = 0;
     sums[0] = sums[1] = sums[2] = 0;

@@ -107,19 +107,14 @@ extern "C" {
 // summed weight.
 void aiec_cross_entropy(const float *logits, const int64_t *y, const float *weight, int64_t rows,
                         int64_t classes, float *gradient, double *sums) {
-    const int64_t slabs = (rows + SLAB - 1) / SLAB;
+    const int64_t slabs = slabs_of(rows);
     Sums *parts = scratch<Sums>(slabs);
-#pragma omp parallel if (rows * classes > FEW / 4)
-    {
-        const int64_t me = omp_get_thread_num(), threads = omp_get_num_threads();
-        const int64_t next = first_slab(rows, me + 1, threads);
-        for (int64_t s = first_slab(rows, me, threads); s < next; s++) {
-            const int64_t first = s * SLAB, n = least(SLAB, rows - first);
-            float *z = gradient + first * classes;
-            memcpy(z, logits + first * classes, n * classes * sizeof(float));
-            parts[s] = cross_entropy(z, y + first, weight, n, classes);
-        }
-    }
+    by_slabs(rows, rows * classes > FEW / 4, [&](int64_t s, int64_t first, int64_t end) {
+        const int64_t n = end - first;
+        float *z = gradient + first * classes;
+        memcpy(z, logits + first * classes, n * classes * sizeof(float));
+        parts[s] = cross_entropy(z, y + first, weight, n, classes);
+    });
     sums[0] = sums[1] = 0;
     for (int64_t s = 0; s < slabs; s++) sums[0] += parts[s].loss, sums[1] += parts[s].mass;
     free(parts);

@@ -195,11 +195,10 @@ void aiec_pool_backward(const float *g, const int32_t *winner, int64_t rows, int
                         float *by_x, float *by_w, float *by_bias) {
     Strips sums(sources, columns);
     sum_by_winner(g, winner, rows, sums);
-    const int64_t slabs = (sources + SLAB - 1) / SLAB;
-    const Way way({x, nullptr}, w, inputs, columns, slabs, by_x, by_w);
-    const Way none({nullptr, nullptr}, nullptr, 0, columns, 0, nullptr, nullptr);
-    backward({nullptr, &sums, nullptr, nullptr}, sources, columns, by_bias, way, none);
-    way.finish(slabs, sources, sources);
+    const Way way({x, nullptr}, w, sources, inputs, columns, by_x, by_w);
+    const Way none({nullptr, nullptr}, nullptr, sources, 0, columns, nullptr, nullptr);
+    backward({nullptr, &sums, nullptr, nullptr}, by_bias, way, none);
+    way.finish(sources);
 }
 
 }

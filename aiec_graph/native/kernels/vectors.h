@@ -29,16 +29,35 @@ typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
 
-// The first of the slabs of some rows that a thread takes: shared out by rows, since the last slab may
-// be a short one.
-static inline int64_t first_slab(int64_t rows, int64_t thread, int64_t threads) {
-    return thread < threads ? (rows * thread / threads + SLAB / 2) / SLAB : (rows + SLAB - 1) / SLAB;
-}
-
 static inline vec load(const float *p) { return *(const loose *)p; }
 static inline void store(float *p, vec v) { *(loose *)p = v; }
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t padded(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+static inline int64_t slabs_of(int64_t rows) { return (rows + SLAB - 1) / SLAB; }
+
+// Calls `make` with each slab of some rows: its number, its first row and that after its last. Threads,
+// if they are worth it, share the slabs out by rows, since the last may be a short one.
+template <typename Make>
+static void by_slabs(int64_t rows, bool worth, const Make &make) {
+#pragma omp parallel if (worth)
+    {
+        const int64_t me = omp_get_thread_num(), threads = omp_get_num_threads();
+        const auto start = [=](int64_t thread) {
+            const int64_t near = (rows * thread / threads + SLAB / 2) / SLAB;
+            return thread < threads ? near : slabs_of(rows);
+        };
+        for (int64_t s = start(me); s < start(me + 1); s++)
+            make(s, s * SLAB, least(rows, (s + 1) * SLAB));
+    }
+}
+
+// Whether any lane is not 0.
+static inline bool any_of(ivec v) {
+    int32_t any = 0;
+    for (int64_t l = 0; l < LANES; l++) any |= v[l];
+    return any;
+}
 
 template <typename T>
 static T *scratch(int64_t n) {
