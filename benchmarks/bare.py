@@ -11,7 +11,7 @@ from unittest import mock
 
 import torch
 
-from aiec_graph import native
+from aiec_graph import ops
 from aiec_graph.nn import kernels
 
 PRODUCTS = ("aten::mm", "aten::addmm")
@@ -19,7 +19,7 @@ COMPILED = ("linear", "linear_backward", "sums", "maxima", "to_winners", "pool",
 FALLBACK = ("maximum", "maximum_backward")
 
 
-class _Recorder(native.Tape):
+class _Recorder(ops.Tape):
     """A tape that also has torch's products."""
 
     def __torch_dispatch__(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aiec_graph.bench import memory
 from aiec_graph.data import cache, default_data_root, find_source, read_card
-from aiec_graph.data.simulators import simulate_dataset
+from aiec_graph.data.simulate import simulate_dataset
 
 
 def main() -> None:

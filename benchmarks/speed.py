@@ -33,7 +33,7 @@ from bare import kernels_of
 from graphs import Case
 from timing import interleaved, spread
 
-from aiec_graph import native
+from aiec_graph import ops
 from aiec_graph.bench import memory
 
 SLOW = (peers.EDGE_INDEX, peers.CLASS)
@@ -180,7 +180,7 @@ def peak_of(case: Case, model: str, name: str) -> dict[str, float]:
     x.sum()  # may lie in a mapped file, which is counted below and would be again when it is read
     # What was freed and not given back would be used again without being counted.
     gc.collect()
-    native.return_freed_memory()
+    ops.return_freed_memory()
     memory.reset_peak()
     before = memory.resident_mb()
     loop = peers.contestants(model, case)[name]()

@@ -19,20 +19,20 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from aiec_graph.artifacts.checkpoint import save_checkpoint
 from aiec_graph.bench import memory
-from aiec_graph.bench.checkpoint import save_checkpoint
 from aiec_graph.bench.config import BenchConfig, Cell, TreeCell, distinct, trial_of
 from aiec_graph.bench.parallel import in_parallel
-from aiec_graph.bench.results import RunsFile, versions, write_settings
-from aiec_graph.bench.sweep import plot_sweeps
-from aiec_graph.bench.tables import (
+from aiec_graph.bench.report.results import RunsFile, versions, write_settings
+from aiec_graph.bench.report.tables import (
     MODEL_NAMES,
     ResultTable,
     make_table,
     summarise,
     write_tables,
 )
-from aiec_graph.bench.time_steps import by_time_step, collect, plot
+from aiec_graph.bench.report.time_steps import by_time_step, collect, plot
+from aiec_graph.bench.sweep import plot_sweeps
 from aiec_graph.bench.variants import slug_of, title_of
 from aiec_graph.data import (
     Graph,

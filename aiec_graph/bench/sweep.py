@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from aiec_graph.bench.tables import MODEL_NAMES
+from aiec_graph.bench.report.tables import MODEL_NAMES
 from aiec_graph.bench.variants import SETTING_TITLES, swept, title_of
 from aiec_graph.files import write_whole
 

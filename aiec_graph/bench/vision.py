@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from aiec_graph.artifacts.image_checkpoint import VisionCell, save_image_checkpoint
 from aiec_graph.bench import memory
 from aiec_graph.bench.config import (
     Override,
@@ -17,11 +18,10 @@ from aiec_graph.bench.config import (
     trial_seeds,
     variants_of,
 )
-from aiec_graph.bench.image_checkpoint import VisionCell, save_image_checkpoint
 from aiec_graph.bench.paper_images import paper_top1
-from aiec_graph.bench.results import RunsFile, versions, write_settings
+from aiec_graph.bench.report.results import RunsFile, versions, write_settings
+from aiec_graph.bench.report.tables import Entry, ResultTable, mean_and_std, write_tables
 from aiec_graph.bench.sweep import plot_sweeps
-from aiec_graph.bench.tables import Entry, ResultTable, mean_and_std, write_tables
 from aiec_graph.bench.variants import slug_of, title_of
 from aiec_graph.data import default_data_root
 from aiec_graph.errors import InputError, look_up

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from aiec_graph import native
+from aiec_graph import ops
 from aiec_graph.core.aiec import AIEC, ConsensusGate
 from aiec_graph.core.functional import gate_table
 from aiec_graph.core.layer_losses import Rows, take
@@ -64,10 +64,10 @@ def _sites(
         parts = (layer.count == "all", table, theta, phi, layer.detach_aux)
         sites.append(_Site(seen.features, weight, *parts))
     made_for = (
-        native.usable(*floats)
+        ops.usable(*floats)
         and all(x.is_cpu and x.is_contiguous() for x in counts)
         and y.shape == logits.shape[:1]
-        and native.in_range(y, logits.shape[1])
+        and ops.in_range(y, logits.shape[1])
     )
     return sites if made_for else None
 
@@ -83,16 +83,16 @@ class _Losses(torch.autograd.Function):
         terms: Terms,
         *_: Tensor,  # features and weights of the sites, for autograd to see
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        by_logits, task = native.cross_entropy(logits, y, terms.class_weight)
+        by_logits, task = ops.cross_entropy(logits, y, terms.class_weight)
         own = terms.class_weight if terms.weigh_aux else None
-        judged: list[native.Judged] = []
+        judged: list[ops.Judged] = []
         for site in sites:
             counts = (site.count_all, site.gate_table, site.theta, site.phi)
-            judged.append(native.judge(take(site.features, rows), y, site.weight, own, *counts))
+            judged.append(ops.judge(take(site.features, rows), y, site.weight, own, *counts))
         ctx.seen = by_logits, task, y, rows, sites, judged, terms
         ctx.set_materialize_grads(False)
         sums = [seen.sums for seen in judged]
-        return native.objective(task, sums, terms.lambda_aux, terms.lambda_gate)
+        return ops.objective(task, sums, terms.lambda_aux, terms.lambda_gate)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore
@@ -109,19 +109,19 @@ def _back(ctx: Any, *grad_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
     for site, seen in zip(sites, judged, strict=True):
         of_aux = (aux + terms.lambda_aux * total) / (len(sites) * seen.sums[1])
         of_gate = (gate + terms.lambda_gate * total) / len(sites)
-        part = native.Addend(
+        part = ops.Addend(
             *(y, 0 if rows is None else rows.indices(site.features.shape[0])[0]),
             *(seen.by_logits, site.weight, 0.0 if site.detach_aux else of_aux),
             *(seen.cost, of_gate),
         )
         found += [
             _by_features(site.features, part, ctx.may_hand_on),
-            native.scaled(seen.by_weight, of_aux),
+            ops.scaled(seen.by_weight, of_aux),
         ]
-    return native.scaled(by_logits, (total + own) / mass), None, None, None, None, *found
+    return ops.scaled(by_logits, (total + own) / mass), None, None, None, None, *found
 
 
-def _by_features(features: Tensor, part: native.Addend, may_hand_on: bool) -> Tensor | None:
+def _by_features(features: Tensor, part: ops.Addend, may_hand_on: bool) -> Tensor | None:
     """The losses' gradient by the features [M, C]; None where another node sees to it.
 
     That is the one that made the features, if it offers to add a part to the gradient it gets: so

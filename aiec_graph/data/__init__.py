@@ -1,11 +1,7 @@
 """Data sets: loading, checking, splits, preprocessing and simulators."""
 
-from aiec_graph.data.cards import read_card
-from aiec_graph.data.conditions import Conditions
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.graph import UNKNOWN, Column, Graph, Split
-from aiec_graph.data.preprocess import FEATURES, Preprocessor
-from aiec_graph.data.registry import (
+from aiec_graph.data.datasets.cards import read_card
+from aiec_graph.data.datasets.registry import (
     DATASETS,
     Loaded,
     Source,
@@ -19,8 +15,12 @@ from aiec_graph.data.registry import (
     load_dataset,
     short_name,
 )
-from aiec_graph.data.splits import SPLITS, make_split
-from aiec_graph.data.text_graph import TextGraph
+from aiec_graph.data.datasets.text_graph import TextGraph
+from aiec_graph.data.edges import Edges
+from aiec_graph.data.graph import UNKNOWN, Column, Graph, Split
+from aiec_graph.data.transforms.perturbations import Conditions
+from aiec_graph.data.transforms.preprocess import FEATURES, Preprocessor
+from aiec_graph.data.transforms.splits import SPLITS, make_split
 
 __all__ = [
     "DATASETS",

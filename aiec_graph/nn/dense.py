@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aiec_graph import native
+from aiec_graph import ops
 
 
 def _composed(
@@ -36,7 +36,7 @@ class _Linear(torch.autograd.Function):
         weight2: Tensor | None,
         relu: bool,
     ) -> Tensor:
-        out = native.linear(x, weight, bias, x2, rows2, weight2, relu)
+        out = ops.linear(x, weight, bias, x2, rows2, weight2, relu)
         ctx.save_for_backward(x, weight, bias, x2, rows2, weight2, out if relu else None)
         if relu:
             # A node with this attribute offers to add to the gradient that reaches it: see
@@ -58,7 +58,7 @@ class _Linear(torch.autograd.Function):
         if out is not None:
             more, ctx.addend = ctx.addend, None
         asked = (*needed[:4], needed[5])
-        found = native.linear_backward(
+        found = ops.linear_backward(
             grad.contiguous(), out, asked, x, weight, x2, rows2, weight2, more
         )
         return *found[:4], None, found[4], None
@@ -87,7 +87,7 @@ def linear(
     Returns:
         [N, O].
     """
-    if native.usable(x, weight, bias, x2, weight2):
+    if ops.usable(x, weight, bias, x2, weight2):
         if x2 is not None and x2.requires_grad and rows2 is not None:
             x2, rows2 = x2[rows2], None
         return _Linear.apply(x, weight, bias, x2, rows2, weight2, relu)  # pyright: ignore
@@ -114,6 +114,6 @@ def fork(x: Tensor, first: int) -> tuple[Tensor, Tensor]:
     What comes back to the two is added up in place, where autograd would make a third matrix of
     two whole ones. So nothing else may hold on to the gradient of the one that is not a slice.
     """
-    if x.requires_grad and native.usable(x):
+    if x.requires_grad and ops.usable(x):
         return _Fork.apply(x, first)  # pyright: ignore
     return x, x[:first]

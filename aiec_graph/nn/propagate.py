@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from aiec_graph import native
+from aiec_graph import ops
 from aiec_graph.nn.dense import linear
 
 F = TypeVar("F", bound=Callable[..., Tensor])
@@ -26,8 +26,8 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor, transpose: Tensor | None) -> Tensor:
         ctx.matrix, ctx.transpose = matrix, transpose
-        if native.usable(x, matrix.values()) and matrix.col_indices().dtype == torch.int32:
-            return native.sums(matrix, x)
+        if ops.usable(x, matrix.values()) and matrix.col_indices().dtype == torch.int32:
+            return ops.sums(matrix, x)
         return matrix @ x
 
     @staticmethod
@@ -40,9 +40,9 @@ class _Maximum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, matrix: Tensor) -> Tensor:
         crow, column = matrix.crow_indices(), matrix.col_indices()
-        ctx.native = native.usable(x) and column.dtype == torch.int32
+        ctx.native = ops.usable(x) and column.dtype == torch.int32
         if ctx.native:
-            out, winner = native.maxima(crow, column, x)
+            out, winner = ops.maxima(crow, column, x)
         else:
             from aiec_graph.nn import kernels
 
@@ -56,7 +56,7 @@ class _Maximum(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:  # pyright: ignore
         (winner,) = ctx.saved_tensors
         if ctx.native:
-            return native.to_winners(grad_outputs[0], winner, ctx.num_sources), None
+            return ops.to_winners(grad_outputs[0], winner, ctx.num_sources), None
         from aiec_graph.nn import kernels
 
         return kernels.maximum_backward(grad_outputs[0], winner, ctx.num_sources), None
@@ -67,7 +67,7 @@ class _Pooled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, matrix: Tensor) -> Tensor:
-        out, winner = native.pool(matrix.crow_indices(), matrix.col_indices(), x, weight, bias)
+        out, winner = ops.pool(matrix.crow_indices(), matrix.col_indices(), x, weight, bias)
         ctx.save_for_backward(x, weight, winner)
         return out
 
@@ -76,7 +76,7 @@ class _Pooled(torch.autograd.Function):
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
         x, weight, winner = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
-        return *native.pool_backward(grad_outputs[0], winner, needed, x, weight), None
+        return *ops.pool_backward(grad_outputs[0], winner, needed, x, weight), None
 
 
 @_opaque
@@ -130,7 +130,7 @@ def pooled(x: Tensor, weight: Tensor, bias: Tensor, matrix: Tensor) -> Tensor:
         [M, C] in the dtype of `x`.
     """
     column = matrix.col_indices()
-    if len(column) and native.usable(x, weight, bias) and column.dtype == torch.int32:
+    if len(column) and ops.usable(x, weight, bias) and column.dtype == torch.int32:
         return _Pooled.apply(x, weight, bias, matrix)  # pyright: ignore
     return maximum(linear(x, weight, bias, relu=True), matrix)
 

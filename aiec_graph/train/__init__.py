@@ -1,6 +1,9 @@
 """Training: settings, networks by name, and the loop for full-batch graphs."""
 
-from aiec_graph.train.graph import (
+from aiec_graph.train.forests import TREES, TreeResult, TreeSettings, train_trees, with_neighbours
+from aiec_graph.train.models import MODELS, build_model, check_settings, count_parameters
+from aiec_graph.train.settings import TrainSettings
+from aiec_graph.train.trainer import (
     DivergedError,
     FullBatch,
     Prepared,
@@ -10,9 +13,6 @@ from aiec_graph.train.graph import (
     set_up,
     train,
 )
-from aiec_graph.train.models import MODELS, build_model, check_settings, count_parameters
-from aiec_graph.train.settings import TrainSettings
-from aiec_graph.train.trees import TREES, TreeResult, TreeSettings, train_trees, with_neighbours
 
 __all__ = [
     "MODELS",

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from aiec_graph.bench.cli import main
 from aiec_graph.bench.config import FIRST_SEED, SEED_STEP, Cell
 from aiec_graph.bench.study.plan import StudyConfig
 from aiec_graph.bench.study.run import choose
+from aiec_graph.cli.main import main
 from aiec_graph.data import read_card
-from aiec_graph.data.simulators import simulate_dataset
+from aiec_graph.data.simulate import simulate_dataset
 from aiec_graph.errors import InputError
 
 CONFIGS = sorted(

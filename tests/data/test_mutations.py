@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from aiec_graph.data import Graph, find_source, read_card
-from aiec_graph.data.cache import cache_folder
-from aiec_graph.data.simulators import simulate_dataset, smallest_scale
+from aiec_graph.data.simulate import simulate_dataset, smallest_scale
+from aiec_graph.data.storage.cache import cache_folder
 from aiec_graph.errors import InputError
 
 # One data set of each raw form; DGL's, whose reader is a process of its own, has fewer tries.

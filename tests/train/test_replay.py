@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from aiec_graph.data import load_dataset, make_split
-from aiec_graph.native import build, replay
 from aiec_graph.nn.networks import GNN
+from aiec_graph.ops import build, replay
 from aiec_graph.train import FullBatch, TrainSettings, graph, prepare_graph, set_up
 
 pytestmark = pytest.mark.skipif(build.library() is None, reason="there is no C++ compiler")

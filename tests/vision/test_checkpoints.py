@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from aiec_graph.bench.cli import main
-from aiec_graph.bench.export import export_onnx, export_torch
-from aiec_graph.bench.image_checkpoint import load_image_checkpoint
+from aiec_graph.artifacts.export import export_onnx, export_torch
+from aiec_graph.artifacts.image_checkpoint import load_image_checkpoint
+from aiec_graph.cli.main import main
 from aiec_graph.core import AIEC, strip
 from aiec_graph.vision import VisionSettings
 from aiec_graph.vision.training import build_network

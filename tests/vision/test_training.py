@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 
 from aiec_graph.bench import vision as runner
-from aiec_graph.bench.cli import main
+from aiec_graph.cli.main import main
 from aiec_graph.core import ACTIVATIONS, AIEC
 from aiec_graph.errors import InputError
 from aiec_graph.vision import BACKBONES, VisionSettings, load_images, training

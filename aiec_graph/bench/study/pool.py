@@ -12,7 +12,7 @@ from xxhash import xxh3_64_hexdigest
 
 from aiec_graph.bench.config import Cell, TreeCell
 from aiec_graph.bench.parallel import in_parallel
-from aiec_graph.bench.results import METRIC_COLUMNS, versions
+from aiec_graph.bench.report.results import METRIC_COLUMNS, versions
 from aiec_graph.bench.runner import (
     CHECKSUM_LENGTH,
     key_columns,

@@ -9,11 +9,11 @@ import pandas as pd
 
 from aiec_graph.bench.config import TREE, TREE_FEATURES, Cell, TreeCell
 from aiec_graph.bench.paper import look_up_paper
+from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.bench.study.compare import across, collect, comparisons, means, places
 from aiec_graph.bench.study.figures import factor_plot, forest_plot, rank_plot
 from aiec_graph.bench.study.plan import Group, StudyConfig
 from aiec_graph.bench.study.statistics import LEVEL
-from aiec_graph.bench.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.bench.variants import title_of
 from aiec_graph.files import whole_folder
 

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.console import Console
 
 from aiec_graph.bench.config import Cell, TreeCell
-from aiec_graph.bench.results import RunsFile, write_settings
+from aiec_graph.bench.report.results import RunsFile, write_settings
 from aiec_graph.bench.runner import CHECKSUM_LENGTH, progress_bar
 from aiec_graph.bench.study.plan import Group, StudyConfig
 from aiec_graph.bench.study.pool import COLUMNS, Task, run_tasks

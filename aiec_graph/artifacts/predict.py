@@ -1,0 +1,101 @@
+"""Scoring nodes with a trained network."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aiec_graph.artifacts.checkpoint import load_checkpoint
+from aiec_graph.bench.config import Cell, trial_of
+from aiec_graph.bench.runner import SCORE_COLUMNS, score_frame
+from aiec_graph.data import Graph, Split, TextGraph, fractions, load_dataset, make_split
+from aiec_graph.errors import InputError, named
+from aiec_graph.files import write_whole
+from aiec_graph.metrics import Metrics, evaluate
+from aiec_graph.nn.adjacency import Adjacency
+from aiec_graph.nn.networks import GNN
+from aiec_graph.train import prepare_graph
+
+
+class Reopened(NamedTuple):
+    """A trained network and a data set for it."""
+
+    network: GNN
+    """In eval mode."""
+    cell: Cell
+    graph: Graph
+    adjacency: Adjacency
+    split: Split | None
+    """That of its training; None where the data are others."""
+    x: Tensor
+    """Input features, preprocessed as in training."""
+
+
+class Scored(NamedTuple):
+    """What `score` did."""
+
+    label: str
+    """Of the data set."""
+    test: Metrics | None
+    """On the test nodes; None where the data are not those that the network was trained on."""
+
+
+def reopen(checkpoint: Path, data_root: Path | None, dataset: str | None = None) -> Reopened:
+    """Loads a checkpoint of a graph network, and its data set or another one.
+
+    Raises:
+        InputError: the checkpoint or the data cannot be used.
+    """
+    network, preprocessor, cell, seed, checksum = load_checkpoint(checkpoint)
+    text = cell.text or TextGraph()
+    simulate = cell.simulate if dataset is None else None
+    graph = load_dataset(dataset or cell.dataset, data_root, simulate, text)
+    graph, adjacency = prepare_graph(graph)
+    split = None
+    if (dataset is None and checksum is None) or checksum == graph.checksum:
+        split = make_split(graph, cell.split, seed, fractions(cell.dataset), trial_of(seed))
+    with named(checkpoint):
+        x = preprocessor.transform(graph)
+    return Reopened(network, cell, graph, adjacency, split, x)
+
+
+def score(
+    checkpoint: Path, out: Path, data_root: Path | None, dataset: str | None = None
+) -> Scored:
+    """Scores a data set with the network of a checkpoint, and writes the scores as CSV.
+
+    Args:
+        checkpoint: the network.
+        out: the file to write; only scores are overwritten.
+        data_root: where data sets are looked for.
+        dataset: the data set; by default that which the network was trained on.
+
+    Raises:
+        InputError: the checkpoint or the data cannot be used, or `out` cannot be written.
+    """
+    _check_out(out)
+    network, _, graph, adjacency, split, x = reopen(checkpoint, data_root, dataset)
+    with torch.no_grad():
+        scores = network(x, adjacency).softmax(1)[:, 1].numpy().astype(np.float32)
+    if not np.isfinite(scores).all():
+        raise InputError(f"{checkpoint}: the network in it gives no finite scores")
+    frame = score_frame(graph, split, scores)
+    write_whole(out, lambda path: frame.to_csv(path, index=False))
+    if split is None:
+        return Scored(graph.label, None)
+    return Scored(graph.label, evaluate(graph.y[split.test_mask], scores[split.test_mask]))
+
+
+def _check_out(out: Path) -> None:
+    """Refuses to write over what is not scores, such as a table of the graph itself."""
+    if not out.is_file():
+        return
+    try:
+        with out.open(encoding="utf-8", errors="replace") as stream:
+            first = stream.readline().strip()
+    except OSError as error:
+        raise InputError(f"{out}: {error.strerror}") from None
+    if first != ",".join(SCORE_COLUMNS):
+        raise InputError(f"{out} is there already and holds no scores; name another --out")

@@ -1,0 +1,282 @@
+"""Figures 1, 3 and 6 to 8: each channel's activity level and decision weight, class by class."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+from scipy.stats import spearmanr
+from torch import Tensor, nn
+
+from aiec_graph.artifacts.channels import Channels, collect_features, judge_channels
+from aiec_graph.artifacts.checkpoint import read_content
+from aiec_graph.artifacts.image_checkpoint import is_of_images, load_image_checkpoint
+from aiec_graph.artifacts.predict import reopen
+from aiec_graph.bench.report.tables import MODEL_NAMES
+from aiec_graph.bench.variants import title_of
+from aiec_graph.data import default_data_root
+from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.files import write_whole
+
+CLASSES_A_PAGE = 4
+BATCH = 128
+LAST, ALL = "last", "all"
+
+
+class Observed(NamedTuple):
+    """A trained network's features on its test samples."""
+
+    title: str
+    data: str
+    class_names: Sequence[str]
+    modules: dict[str, nn.Module]
+    """The activation layers, first to last."""
+    features: dict[str, Tensor]
+    """By layer, the global features [N, C]."""
+    y: Tensor
+
+
+def draw_channels(
+    checkpoints: Sequence[Path],
+    out: Path,
+    layer: str,
+    classes: Sequence[str],
+    data_root: Path | None,
+    fit: bool,
+    console: Console,
+) -> pd.DataFrame:
+    """Writes `channels.csv`, `channels_summary.csv` and a PNG for each layer and four classes.
+
+    Args:
+        checkpoints: networks that were trained on one data set, to be shown side by side; one
+            alone is shown in the order of its channels and sorted, as in the paper's Figure 1.
+        out: folder for the files.
+        layer: "last", "all", or the name of a layer.
+        classes: names; none means all.
+        data_root: folder that holds a folder for each data set.
+        fit: fit a linear classifier for AIEC too, instead of showing its own decision weights.
+        console: for progress.
+
+    Returns:
+        The summary: a row per network, layer and class.
+
+    Raises:
+        InputError: a checkpoint, name, data set or folder cannot be used.
+    """
+    observed = []
+    for path in checkpoints:
+        console.print(f"reading {path}", highlight=False, markup=False, soft_wrap=True)
+        observed.append(observe(path, data_root))
+    first = observed[0]
+    for path, other in zip(checkpoints, observed, strict=True):
+        if other.data != first.data or list(other.class_names) != list(first.class_names):
+            raise InputError(
+                f"{path}: trained on {other.data}, but {checkpoints[0]} on {first.data}; networks "
+                "side by side need the same data set"
+            )
+    names = list(first.class_names)
+    for name in classes:
+        look_up(name, dict.fromkeys(names), "class")
+    wanted = [i for i, name in enumerate(names) if not classes or name in classes]
+    summary, frames = [], []
+    for place in _layers(observed, layer):
+        judged = [
+            judge_channels(one.modules[name], one.features[name], one.y, len(names), fit)
+            for one, name in zip(observed, place, strict=True)
+        ]
+        for one, name, channels in zip(observed, place, judged, strict=True):
+            frames.append(_frame(one, name, channels, wanted))
+            summary += _summary(one, name, channels, wanted)
+        for page, start in enumerate(range(0, len(wanted), CLASSES_A_PAGE), 1):
+            several = f"-{page}" if len(wanted) > CLASSES_A_PAGE else ""
+            path = out / f"channels_{_slug(place[-1])}{several}.png"
+            own = wanted[start : start + CLASSES_A_PAGE]
+            _plot(path, observed, place, judged, own)
+    rows = pd.concat(frames, ignore_index=True)
+    table = pd.DataFrame(summary)
+    write_whole(out / "channels.csv", lambda draft: rows.to_csv(draft, index=False))
+    write_whole(out / "channels_summary.csv", lambda draft: table.to_csv(draft, index=False))
+    return table
+
+
+def observe(path: Path, data_root: Path | None) -> Observed:
+    """Runs a checkpoint's network over the test samples of its data set.
+
+    Raises:
+        InputError: the checkpoint or the data cannot be used.
+    """
+    if is_of_images(read_content(path)):
+        return _observe_images(path, data_root)
+    network, cell, graph, adjacency, split, x = reopen(path, data_root)
+    if split is None:
+        raise InputError(
+            f"{path}: {graph.label} has changed since the network was trained on it, so its test "
+            "nodes are not known"
+        )
+    index = torch.from_numpy(np.flatnonzero(split.test_mask))
+
+    def forward() -> Iterator[Tensor]:
+        network(x, adjacency)
+        yield index
+
+    modules = {f"layer {i + 1}": act for i, act in enumerate(network.acts)}
+    features = collect_features(forward, {name: (m, "mean") for name, m in modules.items()})
+    title = f"{MODEL_NAMES[cell.model]} {title_of(cell.act_label)}"
+    y = torch.from_numpy(graph.y)[index]
+    return Observed(title, graph.label, ["normal", "anomalous"], modules, features, y)
+
+
+def _observe_images(path: Path, data_root: Path | None) -> Observed:
+    from torch.utils.data import DataLoader
+
+    from aiec_graph.vision import BACKBONES, load_images
+    from aiec_graph.vision.sites import UNJUDGED, find_sites
+
+    loaded = load_image_checkpoint(path)
+    cell, network = loaded.cell, loaded.network
+    data = load_images(
+        cell.dataset, cell.settings, data_root or default_data_root(), classes=loaded.classes
+    )
+    if list(data.class_names) != loaded.class_names:
+        raise InputError(f"{path}: {cell.dataset} has other classes now than when it was trained")
+    sites = find_sites(network, loaded.image_size, BACKBONES[cell.backbone].blocks)
+    modules = {
+        name: (network.get_submodule(name), pooling)
+        for name, pooling in sites.items()
+        if pooling != UNJUDGED
+    }
+    labels: list[Tensor] = []
+
+    def forward() -> Iterator[None]:
+        for images, y in DataLoader(data.test, BATCH):
+            network(images)
+            labels.append(y)
+            yield None
+
+    features = collect_features(forward, modules)
+    title = f"{BACKBONES[cell.backbone].title} {title_of(cell.act_label)}"
+    layers = {name: module for name, (module, _) in modules.items()}
+    return Observed(title, data.name, data.class_names, layers, features, torch.cat(labels))
+
+
+def _layers(observed: Sequence[Observed], layer: str) -> list[tuple[str, ...]]:
+    """The layers to show: each a name for every network."""
+    names = [list(one.modules) for one in observed]
+    if layer == LAST:
+        return [tuple(own[-1] for own in names)]
+    if layer == ALL:
+        if len({len(own) for own in names}) > 1:
+            raise InputError("the networks have different numbers of layers; choose one by --layer")
+        return list(zip(*names, strict=True))
+    for own in names:
+        if layer not in own:
+            raise InputError(
+                f"no layer {layer!r}.{did_you_mean(layer, own)} Known: {LAST}, {ALL}, "
+                f"{', '.join(own)}"
+            )
+    return [(layer,) * len(observed)]
+
+
+def _frame(one: Observed, layer: str, channels: Channels, wanted: list[int]) -> pd.DataFrame:
+    frames = []
+    for k in wanted:
+        order = _order(channels.activity[k])
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        frames.append(
+            pd.DataFrame(
+                {
+                    **{"data": one.data, "network": one.title, "layer": layer},
+                    "class": one.class_names[k],
+                    "channel": np.arange(len(order)),
+                    "rank": rank,
+                    "activity_level": channels.activity[k],
+                    "decision_weight": channels.weight[k],
+                    "irrelevant": channels.gated[k],
+                }
+            )
+        )
+    return pd.concat(frames)
+
+
+def _summary(
+    one: Observed, layer: str, channels: Channels, wanted: list[int]
+) -> list[dict[str, object]]:
+    rows = []
+    for k in wanted:
+        activity, weight = channels.activity[k], channels.weight[k]
+        rows.append(
+            {
+                **{"data": one.data, "network": one.title, "layer": layer},
+                "class": one.class_names[k],
+                "samples": int((one.y == k).sum()),
+                "channels": len(activity),
+                "mostly_active_%": 100 * float((activity > 0).mean()),
+                "silent_%": 100 * float((activity == -1).mean()),
+                "irrelevant_%": 100 * float(channels.gated[k].mean()),
+                "rank_correlation": _rank_correlation(activity, weight),
+                "weights": "own" if channels.own else "fitted",
+            }
+        )
+    return rows
+
+
+def _rank_correlation(activity: Any, weight: Any) -> float:
+    """Spearman's; NaN where either is the same for all channels."""
+    if not np.ptp(activity) or not np.ptp(weight):
+        return float("nan")
+    found: Any = spearmanr(activity, weight)
+    return float(found.statistic)
+
+
+def _order(activity: Any) -> Any:
+    return np.argsort(-activity, kind="stable")
+
+
+def _slug(layer: str) -> str:
+    return layer.replace(" ", "").replace(".", "_")
+
+
+def _plot(
+    path: Path,
+    observed: Sequence[Observed],
+    place: tuple[str, ...],
+    judged: Sequence[Channels],
+    classes: list[int],
+) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # A network alone is shown as it is and sorted; several are shown sorted, side by side.
+    alone = len(observed) == 1
+    columns = [(0, False), (0, True)] if alone else [(i, True) for i in range(len(observed))]
+    figure = Figure(figsize=(4.6 * len(columns), 0.5 + 2.9 * len(classes)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2 * len(classes), len(columns), squeeze=False)
+    figure.suptitle(f"{observed[0].data}, test samples; bars in orange: held for irrelevant")
+    for row, k in enumerate(classes):
+        for column, (i, is_sorted) in enumerate(columns):
+            channels = judged[i]
+            order = _order(channels.activity[k])
+            order = order if is_sorted else np.arange(len(order))
+            colors = np.where(channels.gated[k][order], "C1", "C0")
+            upper, lower = axes[2 * row, column], axes[2 * row + 1, column]
+            x = np.arange(len(order))
+            upper.bar(x, channels.activity[k][order], width=1, color=colors)
+            lower.bar(x, channels.weight[k][order], width=1, color=colors)
+            upper.set_ylim(-1.05, 1.05)
+            upper.set_ylabel("activity level", fontsize=8)
+            kind = "own" if channels.own else "fitted"
+            lower.set_ylabel(f"decision weight\n({kind})", fontsize=8)
+            how = "sorted by activity level" if is_sorted else "in channel order"
+            name = f"{observed[i].title}, {place[i]}"
+            upper.set_title(f"{name}: class {observed[i].class_names[k]}, {how}", fontsize=8)
+            for axis in (upper, lower):
+                axis.set_xlim(-0.5, len(order) - 0.5)
+                axis.axhline(0, color="0.3", linewidth=0.6)
+                axis.tick_params(labelsize=7)
+            lower.set_xlabel("channel, sorted" if is_sorted else "channel", fontsize=8)
+    write_whole(path, lambda draft: figure.savefig(draft, dpi=130))

@@ -1,0 +1,30 @@
+"""One graph in one file, of whichever kind."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from aiec_graph.data.formats import dgl_file, npz_file, pyg_file
+from aiec_graph.data.graph import Graph
+from aiec_graph.errors import InputError
+
+READERS: dict[str, Callable[[str, Path], Graph]] = {
+    ".pt": pyg_file.read,
+    ".pth": pyg_file.read,
+    ".zip": pyg_file.read,
+    ".npz": npz_file.read,
+    ".bin": dgl_file.read,
+    ".dgl": dgl_file.read,
+    "": dgl_file.read,
+}
+
+
+def read(name: str, path: Path) -> Graph:
+    """Reads a graph file by its suffix; a file without one is DGL's.
+
+    Raises:
+        InputError: the suffix is unknown, or the file cannot be used.
+    """
+    if path.suffix.lower() not in READERS:
+        known = ", ".join(suffix for suffix in READERS if suffix)
+        raise InputError(f"{path}: not a known kind of graph file; known are {known}")
+    return READERS[path.suffix.lower()](name, path)

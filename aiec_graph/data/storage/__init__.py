@@ -1,0 +1,1 @@
+"""Downloads, checksums, the cache, and safe loading of pickled files."""

@@ -1,0 +1,1 @@
+"""Splits, preprocessing and perturbations of graphs."""

@@ -1,0 +1,144 @@
+"""Graphs from NetworkX, from SciPy matrices and from PyG, and GraphML and GEXF files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from aiec_graph.data.edges import Edges
+from aiec_graph.data.formats.pyg_file import from_data
+from aiec_graph.data.graph import UNKNOWN, Graph
+from aiec_graph.data.user.declaration import Declaration
+from aiec_graph.data.user.frames import graph_of
+from aiec_graph.data.user.tables import Table
+from aiec_graph.errors import InputError
+
+XML_SUFFIXES = (".graphml", ".gexf")
+
+
+def from_networkx(
+    graph: Any,
+    declaration: Declaration = Declaration(),  # noqa: B008 (frozen)
+    name: str = "graph",
+) -> Graph:
+    """Makes a graph of a NetworkX graph, which is not changed.
+
+    Args:
+        graph: its nodes carry features, and `label`, `split`, `time_step` where there are any, as
+            attributes; its edges may carry `weight`. An undirected graph's edges go both ways.
+        declaration: other names, and how to read them.
+        name: of the graph.
+
+    Raises:
+        InputError: an attribute is not as it should be.
+    """
+    return _from_networkx(graph, declaration, name, "nodes", "edges")
+
+
+def _from_networkx(
+    graph: Any, declared: Declaration, name: str, where_nodes: str, where_edges: str
+) -> Graph:
+    if graph.number_of_nodes() == 0:
+        raise InputError(f"{where_nodes}: the graph has no nodes")
+    rows = dict(graph.nodes(data=True))
+    nodes = pd.DataFrame(list(rows.values()), index=range(len(rows)))
+    nodes = nodes.drop(columns=declared.id, errors="ignore")
+    nodes.insert(0, declared.id, [str(node) for node in rows])
+    ends = list(graph.edges(data=declared.weight, default=1))
+    columns = [declared.source, declared.target, declared.weight]
+    edges = pd.DataFrame([(str(s), str(t), w) for s, t, w in ends], columns=columns)
+    if not graph.is_directed() and not declared.undirected:
+        back = edges[edges[columns[0]] != edges[columns[1]]]
+        back = back.rename(columns={columns[0]: columns[1], columns[1]: columns[0]})
+        edges = pd.concat([edges, back], ignore_index=True)
+    if (edges[declared.weight] == 1).all():
+        edges = edges.drop(columns=declared.weight)
+    return graph_of(Table(nodes, where_nodes), Table(edges, where_edges), declared, name)
+
+
+def read_xml(path: Path, name: str) -> Graph:
+    """Reads a GraphML or GEXF file through NetworkX.
+
+    Raises:
+        InputError: the file is damaged, declares entities, or holds no usable graph.
+    """
+    import networkx as nx
+
+    try:
+        content = path.read_bytes()
+        if b"<!ENTITY" in content or b"<!DOCTYPE" in content:
+            raise InputError(f"{path}: declares entities, which a graph has no use for; refused")
+        read = nx.read_graphml if path.suffix.lower() == ".graphml" else nx.read_gexf
+        graph = read(path)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except Exception as error:  # noqa: BLE001 (a damaged file can raise anything)
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path}: not a readable {path.suffix[1:]} file ({reason})") from None
+    # What the formats add of their own is no feature.
+    declared = Declaration()
+    for _, data in graph.nodes(data=True):
+        for key in ("viz", "start", "end"):
+            data.pop(key, None)
+        if path.suffix.lower() == ".gexf":
+            _drop_name(graph, data)
+    return _from_networkx(graph, declared, name, str(path), str(path))
+
+
+def _drop_name(graph: Any, data: dict[str, Any]) -> None:
+    """GEXF names every node in a `label` of its own, which is no class."""
+    if data.get("label") in graph:
+        del data["label"]
+
+
+def from_scipy(
+    adjacency: Any,
+    x: NDArray[np.floating],
+    y: NDArray[np.integer] | None = None,
+    node_ids: NDArray[np.generic] | None = None,
+    name: str = "graph",
+) -> Graph:
+    """Makes a graph of a SciPy sparse matrix, which is not changed.
+
+    Args:
+        adjacency: [N, N]; adjacency[i, j] is the weight of the edge from i to j.
+        x: features [N, F], finite.
+        y: labels [N]: 1 anomalous, 0 normal, -1 unknown; all unknown by default.
+        node_ids: what to call the nodes [N]; 0 to N - 1 by default.
+        name: of the graph.
+
+    Raises:
+        InputError: a shape or value is not as it should be.
+    """
+    matrix = adjacency.tocoo()
+    features = np.ascontiguousarray(x, dtype=np.float32)
+    nodes = len(features)
+    if matrix.shape != (nodes, nodes):
+        raise InputError(f"{name}: an adjacency of {matrix.shape} for {nodes} rows of features")
+    weight = np.asarray(matrix.data, dtype=np.float64)
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise InputError(f"{name}: the weights in adjacency must be numbers from 0 up")
+    source, target = (np.asarray(end, dtype=np.int64) for end in (matrix.row, matrix.col))
+    return Graph(
+        name=name,
+        x=torch.from_numpy(features if features is not x else features.copy()),
+        edges=Edges.from_pairs(source, target, nodes, None if (weight == 1).all() else weight),
+        y=np.full(nodes, UNKNOWN) if y is None else np.array(y, dtype=np.int64),
+        node_ids=np.arange(nodes) if node_ids is None else np.array(node_ids),
+    )
+
+
+def from_pyg(data: Any, name: str = "graph") -> Graph:
+    """Makes a graph of a PyG `Data` with x, edge_index and y; see `formats.pyg_file`.
+
+    Raises:
+        InputError: a part is missing or not as it should be.
+    """
+    graph = from_data(name, data, Path(name))
+    shared = graph.x.data_ptr() == data.x.data_ptr()
+    return graph if not shared else from_data(name, data.clone(), Path(name))
