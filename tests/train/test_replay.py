@@ -12,7 +12,8 @@ from torch import nn
 from aiec_graph.data import load_dataset, make_split
 from aiec_graph.nn.networks import GNN
 from aiec_graph.ops import build, replay
-from aiec_graph.train import FullBatch, TrainSettings, graph, prepare_graph, set_up
+from aiec_graph.train import FullBatch, TrainSettings, prepare_graph, set_up
+from aiec_graph.train import trainer as graph
 
 pytestmark = pytest.mark.skipif(build.library() is None, reason="there is no C++ compiler")
 EPOCHS = 40

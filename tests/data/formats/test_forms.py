@@ -9,13 +9,13 @@ import pytest
 
 from aiec_graph.data import (
     DATASETS,
-    dgl_file,
     find_source,
     load_dataset,
     make_split,
     read_card,
-    simulators,
 )
+from aiec_graph.data import simulate as simulators
+from aiec_graph.data.formats import dgl_file
 from aiec_graph.data.simulate import attributed, simulate_dataset, smallest_scale
 from aiec_graph.errors import InputError
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiec_graph.data import number_table
+from aiec_graph.data.formats import number_table
 from aiec_graph.data.formats.number_table import read_numbers
 
 
