@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from aiec_graph.bench.config import Cell
+from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.data import Conditions, Preprocessor, TextGraph, check_dataset
 from aiec_graph.data.storage.safe_load import load_weights_only
 from aiec_graph.errors import InputError, named
@@ -20,7 +20,7 @@ FORMAT = 2
 
 
 def save_checkpoint(
-    path: Path, network: GNN, preprocessor: Preprocessor, cell: Cell, seed: int, checksum: str
+    path: Path, network: GNN, preprocessor: Preprocessor, cell: RunSpec, seed: int, checksum: str
 ) -> None:
     """Writes a network with all that it takes to build and to feed it again.
 
@@ -54,7 +54,7 @@ class Checkpoint(NamedTuple):
     """In eval mode."""
     preprocessor: Preprocessor
     """Makes its inputs."""
-    cell: Cell
+    cell: RunSpec
     """What it was trained as."""
     seed: int
     checksum: str | None
@@ -73,7 +73,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         text = parts.get("text")
         parts["text"] = None if text is None else TextGraph(**text)
         parts["conditions"] = Conditions(**parts.get("conditions", {}))
-        cell = Cell(**{**parts, "settings": TrainSettings(**parts["settings"])})
+        cell = RunSpec(**{**parts, "settings": TrainSettings(**parts["settings"])})
         check_settings(cell.settings)
         check_dataset(str(cell.dataset), cell.simulate is not None)
         seed = int(content["seed"])

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from aiec_graph.artifacts.checkpoint import read_content, refused
-from aiec_graph.bench.config import ONLY_AIEC, hash_of
-from aiec_graph.bench.variants import label_of
+from aiec_graph.artifacts.specs import ONLY_AIEC, hash_of
+from aiec_graph.artifacts.variants import label_of
 from aiec_graph.files import write_whole
 from aiec_graph.vision import ImageData, VisionSettings
 from aiec_graph.vision.training import build_network
@@ -18,7 +18,7 @@ FORMAT = "image-1"
 
 
 @dataclass(frozen=True)
-class VisionCell:
+class ImageSpec:
     """One backbone with one activation on one data set."""
 
     dataset: str
@@ -52,7 +52,7 @@ class ImageCheckpoint:
 
     network: nn.Module
     """In eval mode."""
-    cell: VisionCell
+    cell: ImageSpec
     seed: int
     class_names: list[str]
     image_size: int
@@ -63,7 +63,7 @@ class ImageCheckpoint:
 def save_image_checkpoint(
     path: Path,
     network: nn.Module,
-    cell: VisionCell,
+    cell: ImageSpec,
     seed: int,
     data: ImageData,
     classes: Path | None,
@@ -98,7 +98,7 @@ def load_image_checkpoint(path: Path) -> ImageCheckpoint:
     content = read_content(path, FORMAT)
     with refused(path):
         parts = dict(content["cell"])
-        cell = VisionCell(**{**parts, "settings": VisionSettings(**parts["settings"])})
+        cell = ImageSpec(**{**parts, "settings": VisionSettings(**parts["settings"])})
         cell.settings.check()
         names = [str(name) for name in content["class_names"]]
         size = int(content["image_size"])

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from aiec_graph.artifacts.checkpoint import load_checkpoint
-from aiec_graph.bench.config import Cell, trial_of
-from aiec_graph.bench.runner import SCORE_COLUMNS, score_frame
-from aiec_graph.data import Graph, Split, TextGraph, fractions, load_dataset, make_split
+from aiec_graph.artifacts.scores import SCORE_COLUMNS, score_frame
+from aiec_graph.artifacts.specs import RunSpec, split_of
+from aiec_graph.data import Graph, Split, TextGraph, load_dataset
 from aiec_graph.errors import InputError, named
 from aiec_graph.files import write_whole
 from aiec_graph.metrics import Metrics, evaluate
@@ -24,7 +24,7 @@ class Reopened(NamedTuple):
 
     network: GNN
     """In eval mode."""
-    cell: Cell
+    cell: RunSpec
     graph: Graph
     adjacency: Adjacency
     split: Split | None
@@ -55,7 +55,7 @@ def reopen(checkpoint: Path, data_root: Path | None, dataset: str | None = None)
     graph, adjacency = prepare_graph(graph)
     split = None
     if (dataset is None and checksum is None) or checksum == graph.checksum:
-        split = make_split(graph, cell.split, seed, fractions(cell.dataset), trial_of(seed))
+        split = split_of(cell, seed, graph)
     with named(checkpoint):
         x = preprocessor.transform(graph)
     return Reopened(network, cell, graph, adjacency, split, x)

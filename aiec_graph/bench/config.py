@@ -1,50 +1,26 @@
 """What a benchmark run is asked to do, and the single cells that it falls into."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aiec_graph.bench.variants import Variant, label_of, parse_variant
+from aiec_graph.artifacts.specs import RunSpec, trial_seeds
+from aiec_graph.artifacts.variants import Variant, parse_variant
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.data import (
     DATASETS,
     FEATURES,
     SPLITS,
-    Conditions,
     TextGraph,
     check_dataset,
     is_text,
     short_name,
 )
 from aiec_graph.errors import InputError, did_you_mean, look_up
-from aiec_graph.train import MODELS, TrainSettings, TreeSettings, check_settings
+from aiec_graph.train import MODELS, TrainSettings, check_settings
 
-FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
-MOST_SEEDS = 10_000
-TREE = "trees"
-TREE_FEATURES = "raw"  # a forest's splits do not depend on the scale of a column
 S = TypeVar("S", bound=Any)
-ONLY_AIEC = ("lambda_aux", "lambda_gate", "act_options")
-"""Settings that no other activation uses."""
-
-
-def trial_of(seed: int) -> int:
-    """The number of the trial that a seed belongs to, from 0."""
-    return (seed - FIRST_SEED) // SEED_STEP
-
-
-def trial_seeds(count: int) -> list[int]:
-    """The seeds of the first trials.
-
-    Raises:
-        InputError: the count is out of range.
-    """
-    if not 1 <= count <= MOST_SEEDS:
-        raise InputError(f"seeds must be at least 1 and at most {MOST_SEEDS}, not {count}")
-    return [FIRST_SEED + SEED_STEP * trial for trial in range(count)]
 
 
 def distinct(cells: list[S]) -> list[S]:
@@ -53,11 +29,6 @@ def distinct(cells: list[S]) -> list[S]:
     `aiec` and `aiec:lambda_gate=0.1`, its default, do not.
     """
     return list({cell.config_hash: cell for cell in reversed(cells)}.values())[::-1]
-
-
-def hash_of(parts: dict[str, Any]) -> str:
-    """A short name for all that a result depends on."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)
@@ -135,7 +106,7 @@ class BenchConfig:
             look_up(cell.settings.features, FEATURES, "kind of features")
             check_settings(cell.settings)
 
-    def cells(self) -> Iterator["Cell"]:
+    def cells(self) -> Iterator[RunSpec]:
         """Every combination of data set, model and activation, in the order of the table."""
         for dataset in dict.fromkeys(self.dataset):
             for model in dict.fromkeys(self.model):
@@ -144,7 +115,7 @@ class BenchConfig:
                     settings = variant.apply(overridden(self.train, self.overrides, place))
                     text = self.text if is_text(dataset) else None
                     parts = (dataset, self.simulate, self.split, model, variant.act, settings)
-                    yield Cell(*parts, text, variant.changes)
+                    yield RunSpec(*parts, text, variant.changes)
 
     def trial_seeds(self) -> list[int]:
         return trial_seeds(self.seeds)
@@ -155,92 +126,6 @@ class BenchConfig:
         suffix = "" if self.simulate is None else f"-simulated-{self.simulate:g}"
         names = dict.fromkeys(short_name(name) for name in self.dataset)
         return self.out or Path("results") / ("+".join(names) + suffix)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One row group of the results: everything but the seed."""
-
-    dataset: str
-    simulate: float | None
-    split: str
-    model: str
-    act: str
-    settings: TrainSettings
-    text: TextGraph | None = None
-    """How texts become a graph; None for a data set that is a graph already."""
-    changes: dict[str, Any] = field(default_factory=dict)
-    """What --act itself changed in the settings; it names the results."""
-    conditions: Conditions = field(default_factory=Conditions)
-    """What the run changes about its data."""
-
-    @property
-    def name(self) -> str:
-        """The data set's name for tables and files."""
-        return short_name(self.dataset)
-
-    def relevant(self) -> dict[str, Any]:
-        """All that the result depends on; a setting that this cell does not use is left out."""
-        parts = asdict(self)
-        del parts["changes"]
-        settings = parts["settings"]
-        if self.text is None:
-            del parts["text"]
-        if self.conditions == Conditions():
-            del parts["conditions"]
-        if self.model != "sage":
-            del settings["aggr"]
-        if settings["weight_decay"] == 0:
-            del settings["weight_decay"]
-        if self.act != "aiec":
-            for name in ONLY_AIEC:
-                del settings[name]
-        return parts
-
-    @property
-    def config_hash(self) -> str:
-        return hash_of(self.relevant())
-
-    @property
-    def features(self) -> str:
-        return self.settings.features
-
-    @property
-    def act_label(self) -> str:
-        """The activation's name for the results."""
-        return label_of(self.act, self.settings, self.changes)
-
-
-@dataclass(frozen=True)
-class TreeCell:
-    """A forest's row group of the results; what `Cell` is for a network."""
-
-    dataset: str
-    simulate: float | None
-    split: str
-    model: str
-    """A name in `TREES`."""
-    settings: TreeSettings
-    text: TextGraph | None
-    conditions: Conditions
-
-    @property
-    def name(self) -> str:
-        """The data set's name for tables and files."""
-        return short_name(self.dataset)
-
-    @property
-    def config_hash(self) -> str:
-        return hash_of(asdict(self))
-
-    @property
-    def act_label(self) -> str:
-        """What stands in the place of an activation."""
-        return TREE
-
-    @property
-    def features(self) -> str:
-        return TREE_FEATURES
 
 
 def variants_of(acts: list[str], known: Iterable[str]) -> list[Variant]:

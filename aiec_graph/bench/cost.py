@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.progress import track
 from torch import nn
 
+from aiec_graph.artifacts.variants import label_of, title_of
 from aiec_graph.bench import memory
 from aiec_graph.bench.config import variants_of
 from aiec_graph.bench.report.results import versions
 from aiec_graph.bench.report.tables import Entry, ResultTable, write_tables
-from aiec_graph.bench.variants import label_of, title_of
 from aiec_graph.bench.vision import LIBRARIES
 from aiec_graph.core import AIECLoss, strip
 from aiec_graph.errors import InputError, look_up

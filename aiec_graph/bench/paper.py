@@ -1,6 +1,6 @@
 """The paper's Table 5: the target column of a comparison, never a result of this software."""
 
-from aiec_graph.bench.config import Cell
+from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.metrics import Metrics
 from aiec_graph.train import TrainSettings
 
@@ -46,7 +46,7 @@ TABLE_5: dict[str, dict[str, dict[str, Metrics]]] = {
 }
 
 
-def paper_figures(cell: Cell) -> Metrics | None:
+def paper_figures(cell: RunSpec) -> Metrics | None:
     """The paper's figures for a cell, if it ran on the real data set under the protocol."""
     own = cell.settings
     # The paper does not say which λ_gate it took on graphs; everything else is the protocol's.

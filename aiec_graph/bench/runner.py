@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,8 +19,11 @@ from rich.progress import (
 )
 
 from aiec_graph.artifacts.checkpoint import save_checkpoint
+from aiec_graph.artifacts.scores import score_frame
+from aiec_graph.artifacts.specs import RunSpec, TreeSpec, split_of
+from aiec_graph.artifacts.variants import slug_of, title_of
 from aiec_graph.bench import memory
-from aiec_graph.bench.config import BenchConfig, Cell, TreeCell, distinct, trial_of
+from aiec_graph.bench.config import BenchConfig, distinct
 from aiec_graph.bench.parallel import in_parallel
 from aiec_graph.bench.report.results import RunsFile, versions, write_settings
 from aiec_graph.bench.report.tables import (
@@ -33,17 +35,14 @@ from aiec_graph.bench.report.tables import (
 )
 from aiec_graph.bench.report.time_steps import by_time_step, collect, plot
 from aiec_graph.bench.sweep import plot_sweeps
-from aiec_graph.bench.variants import slug_of, title_of
 from aiec_graph.data import (
     Graph,
     Source,
     Split,
     TextGraph,
     find_source,
-    fractions,
     is_own,
     load_dataset,
-    make_split,
 )
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
@@ -51,12 +50,11 @@ from aiec_graph.metrics import Metrics
 from aiec_graph.train import Prepared, TrainResult, count_parameters, prepare_graph, train
 
 CHECKSUM_LENGTH = 12
-SCORE_COLUMNS = ("node", "simulated", "label", "split", "score")
 LARGE = 1000  # numbers of a feature that is not on the others' scale
 KEPT = 2  # data sets that a process of a pool holds
 TIME_STEPS = "time_steps"
 Row = dict[str, object]
-Todo = list[tuple[Cell, list[int]]]
+Todo = list[tuple[RunSpec, list[int]]]
 """Each cell with the seeds that it has no row for."""
 
 
@@ -110,7 +108,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
     return table
 
 
-def _look_first(config: BenchConfig, cells: list[Cell]) -> None:
+def _look_first(config: BenchConfig, cells: list[RunSpec]) -> None:
     """Sees to it that a slip in a path or a table leaves no folder behind."""
     for name in dict.fromkeys(cell.dataset for cell in cells):
         source = find_source(name, config.data_root, config.simulate, config.text)
@@ -151,7 +149,7 @@ def _find_sources(
 
 def _rows(
     config: BenchConfig, todo: Todo, sources: dict[str, Source], progress: Progress, task: TaskID
-) -> Iterator[tuple[Cell, Row]]:
+) -> Iterator[tuple[RunSpec, Row]]:
     """Makes the runs and yields each one's row as it ends."""
     seen, prepared = "", None
     for cell, seeds in todo:
@@ -173,7 +171,7 @@ def _rows(
         yield from in_parallel(partial(_run_apart, config), runs, config.jobs)
 
 
-def _of_scale(graph: Graph, cell: Cell) -> list[str]:
+def _of_scale(graph: Graph, cell: RunSpec) -> list[str]:
     """Warns of a column of the user's own whose numbers would drown the others."""
     if graph.columns is None or cell.features != "raw":
         return []
@@ -190,13 +188,13 @@ def _of_scale(graph: Graph, cell: Cell) -> list[str]:
     ]
 
 
-def _run_apart(config: BenchConfig, run: tuple[Cell, int]) -> tuple[Cell, Row]:
+def _run_apart(config: BenchConfig, run: tuple[RunSpec, int]) -> tuple[RunSpec, Row]:
     cell, seed = run
     prepared = prepared_data(cell.dataset, config.data_root, cell.simulate, cell.text)
     return cell, _run_one(config, cell, seed, prepared)
 
 
-def _run_one(config: BenchConfig, cell: Cell, seed: int, prepared: Prepared) -> Row:
+def _run_one(config: BenchConfig, cell: RunSpec, seed: int, prepared: Prepared) -> Row:
     """Makes a run and writes what it gives but for its row, which is to come last.
 
     Where the row stands, everything else of the run stands too.
@@ -236,17 +234,7 @@ def prepared_data(
     return prepare_graph(load_dataset(dataset, data_root, simulate, text or TextGraph()))
 
 
-def split_of(cell: Cell | TreeCell, seed: int, graph: Graph) -> Split:
-    """The split of one run of a cell.
-
-    Raises:
-        InputError: a part would be without an anomalous or without a normal node.
-    """
-    split = make_split(graph, cell.split, seed, fractions(cell.dataset), trial_of(seed))
-    return cell.conditions.thin_out(split, graph.y, seed)
-
-
-def train_cell(cell: Cell, seed: int, prepared: Prepared) -> tuple[Split, TrainResult]:
+def train_cell(cell: RunSpec, seed: int, prepared: Prepared) -> tuple[Split, TrainResult]:
     """Trains a cell's network once, under its conditions.
 
     Raises:
@@ -259,17 +247,7 @@ def train_cell(cell: Cell, seed: int, prepared: Prepared) -> tuple[Split, TrainR
     return split, train(noisy, split, cell.model, cell.act, cell.settings, seed, corrupt)
 
 
-def score_frame(graph: Graph, split: Split | None, score: NDArray[np.float32]) -> pd.DataFrame:
-    """Each node's id, label, part of the split if there is one, and score, one row a node."""
-    part = np.full(len(score), "", dtype=object)
-    for name, mask in split.masks().items() if split is not None else ():
-        part[mask] = name
-    label = pd.Series(graph.y).map({0: "normal", 1: "anomalous", -1: "unknown"})
-    values = (graph.node_ids, graph.simulated is not None, label, part, score)
-    return pd.DataFrame(dict(zip(SCORE_COLUMNS, values, strict=True)))
-
-
-def _row(cell: Cell, seed: int, result: TrainResult, peak: float, checksum: str) -> Row:
+def _row(cell: RunSpec, seed: int, result: TrainResult, peak: float, checksum: str) -> Row:
     return {
         **key_columns(cell, seed),
         **metric_columns(result.val, result.test),
@@ -284,7 +262,7 @@ def _row(cell: Cell, seed: int, result: TrainResult, peak: float, checksum: str)
     }
 
 
-def key_columns(cell: Cell | TreeCell, seed: int) -> dict[str, object]:
+def key_columns(cell: RunSpec | TreeSpec, seed: int) -> dict[str, object]:
     """What tells a run from others, for people."""
     return {
         "dataset": cell.name,
@@ -313,11 +291,11 @@ def _announce(config: BenchConfig, todo: Todo, console: Console) -> None:
             console.print(f"the finished runs have no {what}: name another --out to make them")
 
 
-def _name(cell: Cell) -> str:
+def _name(cell: RunSpec) -> str:
     return f"{MODEL_NAMES[cell.model]}-{title_of(cell.act_label)}"
 
 
-def _cell_line(runs: RunsFile, cell: Cell) -> str:
+def _cell_line(runs: RunsFile, cell: RunSpec) -> str:
     rows = runs.read()
     own = rows[rows["config_hash"] == cell.config_hash]
     ap, seconds = own["test_ap"], own["seconds_per_epoch"].median()

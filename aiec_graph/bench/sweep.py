@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from aiec_graph.artifacts.variants import SETTING_TITLES, swept, title_of
 from aiec_graph.bench.report.tables import MODEL_NAMES
-from aiec_graph.bench.variants import SETTING_TITLES, swept, title_of
 from aiec_graph.files import write_whole
 
 FEWEST = 2  # points that make a line

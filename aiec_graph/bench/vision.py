@@ -8,21 +8,15 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from aiec_graph.artifacts.image_checkpoint import VisionCell, save_image_checkpoint
+from aiec_graph.artifacts.image_checkpoint import ImageSpec, save_image_checkpoint
+from aiec_graph.artifacts.specs import trial_seeds
+from aiec_graph.artifacts.variants import slug_of, title_of
 from aiec_graph.bench import memory
-from aiec_graph.bench.config import (
-    Override,
-    check_overrides,
-    distinct,
-    overridden,
-    trial_seeds,
-    variants_of,
-)
+from aiec_graph.bench.config import Override, check_overrides, distinct, overridden, variants_of
 from aiec_graph.bench.paper_images import paper_top1
 from aiec_graph.bench.report.results import RunsFile, versions, write_settings
 from aiec_graph.bench.report.tables import Entry, ResultTable, mean_and_std, write_tables
 from aiec_graph.bench.sweep import plot_sweeps
-from aiec_graph.bench.variants import slug_of, title_of
 from aiec_graph.data import default_data_root
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.train import count_parameters
@@ -119,7 +113,7 @@ class VisionConfig:
         names = "-".join(dict.fromkeys(Path(name).name for name in self.dataset))
         return self.out or Path("results") / f"vision-{names}"
 
-    def cells(self) -> Iterator[VisionCell]:
+    def cells(self) -> Iterator[ImageSpec]:
         for dataset in dict.fromkeys(self.dataset):
             for backbone in dict.fromkeys(self.backbone):
                 for variant in variants_of(self.act, IMAGE_ACTIVATIONS):
@@ -127,7 +121,7 @@ class VisionConfig:
                     if any(when.items() <= place.items() for when in self.skip):
                         continue
                     settings = variant.apply(overridden(self.train, self.overrides, place))
-                    yield VisionCell(dataset, backbone, variant.act, settings, variant.changes)
+                    yield ImageSpec(dataset, backbone, variant.act, settings, variant.changes)
 
 
 def run(config: VisionConfig, console: Console) -> ResultTable:
@@ -185,7 +179,7 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
 
 
 def _run_one(
-    config: VisionConfig, cell: VisionCell, seed: int, data: ImageData, runs: RunsFile
+    config: VisionConfig, cell: ImageSpec, seed: int, data: ImageData, runs: RunsFile
 ) -> VisionResult:
     stem = f"{data.name}_{cell.backbone}_{slug_of(cell.act_label)}_{cell.config_hash}_{seed}"
     folder = config.folder / "training" / stem
@@ -231,7 +225,7 @@ def _keep_logs_only(folder: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def summarise(runs: pd.DataFrame, cells: list[VisionCell]) -> pd.DataFrame:
+def summarise(runs: pd.DataFrame, cells: list[ImageSpec]) -> pd.DataFrame:
     """One row per cell: mean and standard deviation over the seeds."""
     rows = []
     for cell in cells:
@@ -251,7 +245,7 @@ def summarise(runs: pd.DataFrame, cells: list[VisionCell]) -> pd.DataFrame:
 
 
 def make_table(
-    summary: pd.DataFrame, cells: list[VisionCell], settings: VisionSettings
+    summary: pd.DataFrame, cells: list[ImageSpec], settings: VisionSettings
 ) -> ResultTable:
     """The shape of the paper's Tables 1 and 2: top-1 by backbone and activation."""
     acts = list(dict.fromkeys(cell.act_label for cell in cells))

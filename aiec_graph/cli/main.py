@@ -15,8 +15,8 @@ from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Na
 from rich.console import Console
 
 from aiec_graph import __version__
+from aiec_graph.artifacts.variants import NAMED
 from aiec_graph.bench.config import BenchConfig
-from aiec_graph.bench.variants import NAMED
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.data import DATASETS, FEATURES, TextGraph
 from aiec_graph.errors import InputError, did_you_mean

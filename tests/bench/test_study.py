@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from aiec_graph.bench.config import FIRST_SEED, SEED_STEP, Cell
+from aiec_graph.artifacts.specs import FIRST_SEED, SEED_STEP, RunSpec
 from aiec_graph.bench.study.plan import StudyConfig
 from aiec_graph.bench.study.run import choose
 from aiec_graph.cli.main import main
@@ -98,7 +98,7 @@ def test_every_activation_has_the_same_candidates():
     config = StudyConfig(dataset=["reddit"], candidates=6)
     found = {}
     for group in config.groups():
-        cells = [cell for cell in group.candidates if isinstance(cell, Cell)]
+        cells = [cell for cell in group.candidates if isinstance(cell, RunSpec)]
         found[group.act, group.model, group.features] = {
             (c.settings.lr, c.settings.dropout, c.settings.hidden) for c in cells
         }

@@ -194,6 +194,6 @@ def test_two_processes_train_one_network(digits, tmp_path):
 
 @pytest.mark.parametrize("changes", [{"lambda_gate": 0}, {"act_options": {"gate": "none"}}])
 def test_without_a_gate_it_is_not_called_aiec(changes):
-    cell = runner.VisionCell("digits", "vit_tiny", "aiec", settings(**changes))
+    cell = runner.ImageSpec("digits", "vit_tiny", "aiec", settings(**changes))
     assert cell.act_label == "aux_only"
-    assert runner.VisionCell("digits", "vit_tiny", "aiec", settings()).act_label == "aiec"
+    assert runner.ImageSpec("digits", "vit_tiny", "aiec", settings()).act_label == "aiec"

@@ -15,8 +15,8 @@ from aiec_graph.artifacts.channels import Channels, collect_features, judge_chan
 from aiec_graph.artifacts.checkpoint import read_content
 from aiec_graph.artifacts.image_checkpoint import is_of_images, load_image_checkpoint
 from aiec_graph.artifacts.predict import reopen
+from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.report.tables import MODEL_NAMES
-from aiec_graph.bench.variants import title_of
 from aiec_graph.data import default_data_root
 from aiec_graph.errors import InputError, did_you_mean, look_up
 from aiec_graph.files import write_whole

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aiec_graph.bench.config import BenchConfig, Cell
+from aiec_graph.artifacts.specs import RunSpec
+from aiec_graph.bench.config import BenchConfig
 from aiec_graph.data import FEATURES, TextGraph, short_name
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.train import TrainSettings
@@ -60,7 +61,7 @@ class MechanismConfig:
         """The seeds of the trials."""
         return self._bench("raw").trial_seeds()
 
-    def cells(self) -> Iterator[Cell]:
+    def cells(self) -> Iterator[RunSpec]:
         """Every combination of data set, features, network and activation."""
         for kind in dict.fromkeys(self.features):
             yield from self._bench(kind).cells()

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from aiec_graph.bench.config import Cell
+from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.bench.probes.config import MechanismConfig
 from aiec_graph.bench.probes.dynamics_figure import draw
 from aiec_graph.bench.probes.dynamics_page import write_page
@@ -70,7 +70,7 @@ def run_dynamics(config: MechanismConfig, console: Console) -> Path:
     return write_page(folder, config, tables, figures)
 
 
-def _work(cell: Cell, seed: int, prepared: Prepared) -> Arrays:
+def _work(cell: RunSpec, seed: int, prepared: Prepared) -> Arrays:
     return follow(cell, seed, prepared).history.arrays()
 
 

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.probes.measures import PLACE, RATIO
 from aiec_graph.bench.report.tables import MODEL_NAMES
-from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
 
 PANELS = {

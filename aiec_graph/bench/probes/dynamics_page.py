@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.probes.config import MechanismConfig
 from aiec_graph.bench.probes.measures import LAST, PLACE, RATIO
 from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
-from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
 
 SHOWN = {

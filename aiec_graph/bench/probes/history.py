@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aiec_graph.artifacts.channels import judge_channels
-from aiec_graph.bench.config import Cell
-from aiec_graph.bench.runner import split_of
+from aiec_graph.artifacts.specs import RunSpec, split_of
 from aiec_graph.core import AIEC
 from aiec_graph.core import functional as F
 from aiec_graph.core.aiec import DecisionUnit
@@ -84,7 +83,7 @@ class Followed(NamedTuple):
     """The network's inputs, of all nodes."""
 
 
-def follow(cell: Cell, seed: int, prepared: Prepared) -> Followed:
+def follow(cell: RunSpec, seed: int, prepared: Prepared) -> Followed:
     """Trains a cell's network through all of its epochs, without early stopping, and watches.
 
     Raises:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from aiec_graph.bench.config import Cell
+from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.bench.probes.attribution import total_effects
 from aiec_graph.bench.probes.config import MechanismConfig
 from aiec_graph.bench.probes.history import follow
@@ -33,7 +33,7 @@ class PlantedWork:
     def __init__(self, planted: dict[str, Planted]) -> None:
         self.planted = planted
 
-    def __call__(self, cell: Cell, seed: int, prepared: Prepared) -> Arrays:
+    def __call__(self, cell: RunSpec, seed: int, prepared: Prepared) -> Arrays:
         """Returns the arrays of `Found`."""
         network, best = (followed := follow(cell, seed, prepared)).network, followed.best
         history, planted = followed.history, self.planted[cell.dataset]

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.probes.config import MechanismConfig
 from aiec_graph.bench.probes.history import CLASSES
 from aiec_graph.bench.probes.measures import PLACE, over_seeds
 from aiec_graph.bench.probes.readings import READINGS
 from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
-from aiec_graph.bench.variants import title_of
 from aiec_graph.data.simulate.marker import Planted
 from aiec_graph.files import write_whole
 

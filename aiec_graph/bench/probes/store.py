@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from aiec_graph.bench.config import Cell
+from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.bench.parallel import in_parallel
 from aiec_graph.bench.probes.config import MechanismConfig
 from aiec_graph.bench.report.results import lock_folder
@@ -22,14 +22,14 @@ from aiec_graph.train import Prepared
 
 RUNS = "runs"
 Arrays = dict[str, NDArray[Any]]
-Work = Callable[[Cell, int, Prepared], Arrays]
+Work = Callable[[RunSpec, int, Prepared], Arrays]
 """What a run gives: of a cell, a seed and its data set."""
 
 
 class Run(NamedTuple):
     """A run, and where its arrays are kept."""
 
-    cell: Cell
+    cell: RunSpec
     seed: int
     path: Path
 

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from aiec_graph.bench.config import Cell
+from aiec_graph.artifacts.specs import RunSpec
+from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.paper import paper_figures
-from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
 from aiec_graph.train import TrainSettings
 
@@ -34,7 +34,7 @@ SETTING_NAMES = {
 }
 
 
-def summarise(runs: pd.DataFrame, cells: list[Cell]) -> pd.DataFrame:
+def summarise(runs: pd.DataFrame, cells: list[RunSpec]) -> pd.DataFrame:
     """One row per cell: number of seeds, mean and standard deviation of each metric, in percent."""
     rows = []
     for cell in cells:
@@ -134,7 +134,7 @@ def write_tables(
     write_whole(folder / "table.tex", text(table.to_latex()))
 
 
-def make_table(summary: pd.DataFrame, cells: list[Cell]) -> ResultTable:
+def make_table(summary: pd.DataFrame, cells: list[RunSpec]) -> ResultTable:
     """Arranges a summary; the best mean of each data set and network is marked.
 
     The paper's figure stands in brackets where the cell ran on the real data set that it belongs
@@ -189,7 +189,7 @@ def make_table(summary: pd.DataFrame, cells: list[Cell]) -> ResultTable:
     )
 
 
-def _settings_note(cells: list[Cell]) -> str:
+def _settings_note(cells: list[RunSpec]) -> str:
     """States the split, the features, and each setting that is not the protocol's or not shared."""
     used = [cell.relevant()["settings"] for cell in cells]
     default = asdict(TrainSettings())

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.report.tables import METRICS, MODEL_NAMES
-from aiec_graph.bench.variants import title_of
 from aiec_graph.data import Graph, Split
 from aiec_graph.files import write_whole
 from aiec_graph.metrics import evaluate

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from aiec_graph.bench.config import Cell, TreeCell
+from aiec_graph.artifacts.specs import RunSpec, TreeSpec
 from aiec_graph.bench.study.plan import Group
 from aiec_graph.bench.study.statistics import compare, holm, over_places, seeds_needed
 
@@ -13,7 +13,7 @@ METRICS = ("test_auc", "test_ap", "test_rec_at_k", "val_ap")
 
 
 def collect(
-    chosen: list[tuple[Group, Cell | TreeCell]], runs: pd.DataFrame, trials: list[int]
+    chosen: list[tuple[Group, RunSpec | TreeSpec]], runs: pd.DataFrame, trials: list[int]
 ) -> pd.DataFrame:
     """The confirmation runs of the chosen candidates, with the columns that name their group."""
     own = runs[runs["seed"].isin(trials)]
@@ -21,7 +21,7 @@ def collect(
     frames = []
     for group, cell in chosen:
         rows = own[own["config_hash"] == cell.config_hash].drop(columns=names)
-        frames.append(rows.assign(**group.key, networks=isinstance(cell, Cell)))
+        frames.append(rows.assign(**group.key, networks=isinstance(cell, RunSpec)))
     return pd.concat(frames, ignore_index=True)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.report.tables import MODEL_NAMES
 from aiec_graph.bench.study.compare import PLACE
 from aiec_graph.bench.study.statistics import LEVEL
-from aiec_graph.bench.variants import title_of
 from aiec_graph.files import write_whole
 
 FEWEST_ACTS = 3

@@ -12,16 +12,15 @@ from typing import Any
 
 from sklearn.model_selection import ParameterSampler
 
-from aiec_graph.bench.config import (
+from aiec_graph.artifacts.specs import (
     FIRST_SEED,
     ONLY_AIEC,
     SEED_STEP,
-    Cell,
-    TreeCell,
-    replaced,
+    RunSpec,
+    TreeSpec,
     trial_seeds,
-    variants_of,
 )
+from aiec_graph.bench.config import replaced, variants_of
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.data import (
     FEATURES,
@@ -157,7 +156,7 @@ class StudyConfig:
             )
         for group in self.groups():
             for cell in group.candidates:
-                if isinstance(cell, Cell):
+                if isinstance(cell, RunSpec):
                     check_settings(cell.settings)
                     cell.conditions.check()
 
@@ -209,10 +208,10 @@ class StudyConfig:
                 for name in dict.fromkeys(self.trees):
                     yield Group(tuple(self._forests(place, name)), level)
 
-    def _place(self, dataset: str, level: Any) -> Cell:
+    def _place(self, dataset: str, level: Any) -> RunSpec:
         """A cell with all but the network; the factor at one of its values."""
         text = self.text if is_text(dataset) else None
-        cell = Cell(dataset, self.simulate, self.split, "", "", self.train, text)
+        cell = RunSpec(dataset, self.simulate, self.split, "", "", self.train, text)
         for name in self.factor:
             if name in {f.name for f in fields(Conditions)}:
                 return replace(cell, conditions=replaced(cell.conditions, {name: level}, "factor"))
@@ -231,12 +230,12 @@ class StudyConfig:
             for i, changes in enumerate(drawn)
         ]
 
-    def _forests(self, place: Cell, name: str) -> list["TreeCell"]:
+    def _forests(self, place: RunSpec, name: str) -> list["TreeSpec"]:
         base = TreeSettings()
         drawn = _draw(self.tree_space, self.candidates - 1)
         found = [base] + [replaced(base, changes, "tree_space") for changes in drawn]
         parts = (place.dataset, place.simulate, place.split, name)
-        return [TreeCell(*parts, s, place.text, place.conditions) for s in dict.fromkeys(found)]
+        return [TreeSpec(*parts, s, place.text, place.conditions) for s in dict.fromkeys(found)]
 
 
 def _draw(space: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
@@ -253,7 +252,7 @@ def _draw(space: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
 class Group:
     """A row of the report: candidates, of which the best by validation AP is confirmed."""
 
-    candidates: tuple[Cell | TreeCell, ...]
+    candidates: tuple[RunSpec | TreeSpec, ...]
     level: Any
     """The factor's value; None without a factor."""
 

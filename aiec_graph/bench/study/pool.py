@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from xxhash import xxh3_64_hexdigest
 
-from aiec_graph.bench.config import Cell, TreeCell
+from aiec_graph.artifacts.specs import RunSpec, TreeSpec, split_of
 from aiec_graph.bench.parallel import in_parallel
 from aiec_graph.bench.report.results import METRIC_COLUMNS, versions
 from aiec_graph.bench.runner import (
@@ -18,7 +18,6 @@ from aiec_graph.bench.runner import (
     key_columns,
     metric_columns,
     prepared_data,
-    split_of,
     train_cell,
 )
 from aiec_graph.data import Split
@@ -31,7 +30,7 @@ COLUMNS = [
     *("split_checksum", "config_hash", "data_checksum"),
     *versions(),
 ]
-Task = tuple[Cell | TreeCell, int]
+Task = tuple[RunSpec | TreeSpec, int]
 """A cell and a seed."""
 
 
@@ -69,8 +68,8 @@ def _run(data_root: Path | None, task: Task) -> tuple[Task, dict[str, Any] | str
     }
 
 
-def _fit(cell: Cell | TreeCell, seed: int, prepared: Prepared) -> dict[str, Any]:
-    if isinstance(cell, Cell):
+def _fit(cell: RunSpec | TreeSpec, seed: int, prepared: Prepared) -> dict[str, Any]:
+    if isinstance(cell, RunSpec):
         _, result = train_cell(cell, seed, prepared)
         epochs = {"best_epoch": result.best_epoch, "epochs": result.epochs}
         return metric_columns(result.val, result.test) | epochs

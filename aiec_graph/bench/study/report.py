@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from aiec_graph.bench.config import TREE, TREE_FEATURES, Cell, TreeCell
+from aiec_graph.artifacts.specs import TREE, TREE_FEATURES, RunSpec, TreeSpec
+from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.paper import look_up_paper
 from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.bench.study.compare import across, collect, comparisons, means, places
 from aiec_graph.bench.study.figures import factor_plot, forest_plot, rank_plot
 from aiec_graph.bench.study.plan import Group, StudyConfig
 from aiec_graph.bench.study.statistics import LEVEL
-from aiec_graph.bench.variants import title_of
 from aiec_graph.files import whole_folder
 
 TREE_NAMES = {"rf": "Random forest", "rf_graph": "RFGraph"}
@@ -24,7 +24,7 @@ SHOWN = {"test_auc": "AUC", "test_ap": "AP", "test_rec_at_k": "Rec@K"}
 
 
 def write_report(
-    config: StudyConfig, chosen: list[tuple[Group, Cell | TreeCell]], runs: pd.DataFrame
+    config: StudyConfig, chosen: list[tuple[Group, RunSpec | TreeSpec]], runs: pd.DataFrame
 ) -> Path:
     """Writes the folder `report/`: index.md, figures, and the tables as CSV.
 
@@ -261,14 +261,14 @@ def _across_table(frame: pd.DataFrame) -> str:
 
 
 def _choice(
-    config: StudyConfig, runs: pd.DataFrame, group: Group, cell: Cell | TreeCell
+    config: StudyConfig, runs: pd.DataFrame, group: Group, cell: RunSpec | TreeSpec
 ) -> dict[str, Any]:
     """What was chosen, of how many, and the validation AP that chose it."""
     tuning = runs[runs["seed"].isin(config.tuning_trials)]
     val = tuning.loc[tuning["config_hash"] == cell.config_hash, "val_ap"].mean()
     settings = asdict(cell.settings)
-    names = config.tree_space if isinstance(cell, TreeCell) else config.space
-    if isinstance(cell, Cell) and cell.act == "aiec":
+    names = config.tree_space if isinstance(cell, TreeSpec) else config.space
+    if isinstance(cell, RunSpec) and cell.act == "aiec":
         names = {**names, **config.aiec_space}
     return {
         **group.key,

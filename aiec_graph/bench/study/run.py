@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from aiec_graph.bench.config import Cell, TreeCell
+from aiec_graph.artifacts.specs import RunSpec, TreeSpec
 from aiec_graph.bench.report.results import RunsFile, write_settings
 from aiec_graph.bench.runner import CHECKSUM_LENGTH, progress_bar
 from aiec_graph.bench.study.plan import Group, StudyConfig
@@ -20,7 +20,7 @@ from aiec_graph.files import write_whole
 
 SELECTION = "selection.csv"
 KEY = ["dataset", "features", "model", "level", "act"]
-Choice = tuple[Group, Cell | TreeCell]
+Choice = tuple[Group, RunSpec | TreeSpec]
 """A group and the candidate that was chosen for it."""
 
 
@@ -157,5 +157,5 @@ def _record(folder: Path, chosen: list[Choice], runs: pd.DataFrame, trials: list
     write_whole(path, lambda draft: frame.to_csv(draft, index=False))
 
 
-def _with_settings(group: Group, cell: Cell | TreeCell) -> dict[str, Any]:
+def _with_settings(group: Group, cell: RunSpec | TreeSpec) -> dict[str, Any]:
     return group.key | {"config_hash": cell.config_hash, "candidates": len(group.candidates)}

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from aiec_graph.bench.config import Cell
+from aiec_graph.artifacts.specs import RunSpec, split_of
 from aiec_graph.bench.probes.attribution import total_effects
 from aiec_graph.bench.probes.history import History, follow
 from aiec_graph.bench.probes.measures import epoch_rows, verdict_rows
@@ -20,7 +20,7 @@ from aiec_graph.bench.probes.readings import (
     marked_rows,
     share_rows,
 )
-from aiec_graph.bench.runner import split_of, train_cell
+from aiec_graph.bench.runner import train_cell
 from aiec_graph.cli.main import main
 from aiec_graph.core import AIEC
 from aiec_graph.data import find_source, load_dataset, read_card
@@ -49,7 +49,7 @@ def prepared(data_root):
 
 def cell(act="aiec", model="gcn", **changes):
     settings = TrainSettings(hidden=8, epochs=12, features="standard", aggr="mean", **changes)
-    return Cell("reddit", SCALE, "supervised", model, act, settings)
+    return RunSpec("reddit", SCALE, "supervised", model, act, settings)
 
 
 @pytest.mark.parametrize("act", ["relu", "aiec"])
@@ -92,7 +92,7 @@ def test_what_is_noted_of_a_class(prepared):
     last = followed.history.epochs - 1
     if followed.best != last:  # the network that is kept is another epoch's
         asked = cell()
-        short = Cell(**{**vars(asked), "settings": TrainSettings(**{
+        short = RunSpec(**{**vars(asked), "settings": TrainSettings(**{
             **vars(asked.settings), "epochs": followed.best + 1})})  # fmt: skip
         followed = follow(short, SEED, prepared)
         history, last = followed.history, followed.best

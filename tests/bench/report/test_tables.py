@@ -5,12 +5,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from aiec_graph.bench.config import Cell
+from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.bench.paper import TABLE_5, paper_figures
 from aiec_graph.bench.report.tables import make_table, summarise
 from aiec_graph.train import TrainSettings
 
-CELL = Cell("weibo", None, "supervised", "gcn", "aiec", TrainSettings())
+CELL = RunSpec("weibo", None, "supervised", "gcn", "aiec", TrainSettings())
 
 
 def runs_of(cells, values):

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from aiec_graph.artifacts.variants import NAMED, label_of, parse_variant, swept, title_of
 from aiec_graph.bench.sweep import plot_sweeps
-from aiec_graph.bench.variants import NAMED, label_of, parse_variant, swept, title_of
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.errors import InputError
 from aiec_graph.train import TrainSettings

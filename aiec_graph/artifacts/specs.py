@@ -1,0 +1,145 @@
+"""Run specifications: everything that a run on a graph depends on but its seed."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from aiec_graph.artifacts.variants import label_of
+from aiec_graph.data import (
+    Conditions,
+    Graph,
+    Split,
+    TextGraph,
+    fractions,
+    make_split,
+    short_name,
+)
+from aiec_graph.errors import InputError
+from aiec_graph.train import TrainSettings, TreeSettings
+
+FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
+MOST_SEEDS = 10_000
+TREE = "trees"
+TREE_FEATURES = "raw"  # a forest's splits do not depend on the scale of a column
+ONLY_AIEC = ("lambda_aux", "lambda_gate", "act_options")
+"""Settings that no other activation uses."""
+
+
+def trial_of(seed: int) -> int:
+    """The number of the trial that a seed belongs to, from 0."""
+    return (seed - FIRST_SEED) // SEED_STEP
+
+
+def trial_seeds(count: int) -> list[int]:
+    """The seeds of the first trials.
+
+    Raises:
+        InputError: the count is out of range.
+    """
+    if not 1 <= count <= MOST_SEEDS:
+        raise InputError(f"seeds must be at least 1 and at most {MOST_SEEDS}, not {count}")
+    return [FIRST_SEED + SEED_STEP * trial for trial in range(count)]
+
+
+def hash_of(parts: dict[str, Any]) -> str:
+    """A short name for all that a result depends on."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
+
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """What a run on a graph depends on, whatever model it trains."""
+
+    dataset: str
+    simulate: float | None
+    """The share of the real size of simulated data; None for real data."""
+    split: str
+    """A name in `aiec_graph.data.SPLITS`."""
+    model: str
+
+    @property
+    def name(self) -> str:
+        """The data set's name for tables and files."""
+        return short_name(self.dataset)
+
+
+@dataclass(frozen=True)
+class RunSpec(GraphSpec):
+    """Everything that the run of a graph network depends on but its seed."""
+
+    act: str
+    settings: TrainSettings
+    text: TextGraph | None = None
+    """How texts become a graph; None for a data set that is a graph already."""
+    changes: dict[str, Any] = field(default_factory=dict)
+    """What --act itself changed in the settings; it names the results."""
+    conditions: Conditions = field(default_factory=Conditions)
+    """What the run changes about its data."""
+
+    def relevant(self) -> dict[str, Any]:
+        """All that the result depends on; a setting that this run does not use is left out."""
+        parts = asdict(self)
+        del parts["changes"]
+        settings = parts["settings"]
+        if self.text is None:
+            del parts["text"]
+        if self.conditions == Conditions():
+            del parts["conditions"]
+        if self.model != "sage":
+            del settings["aggr"]
+        if settings["weight_decay"] == 0:
+            del settings["weight_decay"]
+        if self.act != "aiec":
+            for name in ONLY_AIEC:
+                del settings[name]
+        return parts
+
+    @property
+    def config_hash(self) -> str:
+        """The hash of everything that the result depends on, beyond the seed."""
+        return hash_of(self.relevant())
+
+    @property
+    def features(self) -> str:
+        """The kind of input features."""
+        return self.settings.features
+
+    @property
+    def act_label(self) -> str:
+        """The activation's name for the results."""
+        return label_of(self.act, self.settings, self.changes)
+
+
+@dataclass(frozen=True)
+class TreeSpec(GraphSpec):
+    """Everything that the run of a forest depends on but its seed."""
+
+    settings: TreeSettings
+    text: TextGraph | None
+    conditions: Conditions
+
+    @property
+    def config_hash(self) -> str:
+        """The hash of everything that the result depends on, beyond the seed."""
+        return hash_of(asdict(self))
+
+    @property
+    def act_label(self) -> str:
+        """What stands in the place of an activation."""
+        return TREE
+
+    @property
+    def features(self) -> str:
+        """The kind of input features."""
+        return TREE_FEATURES
+
+
+def split_of(spec: RunSpec | TreeSpec, seed: int, graph: Graph) -> Split:
+    """The split of one run.
+
+    Raises:
+        InputError: a part would be without an anomalous or without a normal node.
+    """
+    split = make_split(graph, spec.split, seed, fractions(spec.dataset), trial_of(seed))
+    return spec.conditions.thin_out(split, graph.y, seed)
