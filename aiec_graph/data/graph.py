@@ -9,14 +9,30 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aiec_graph.data.column import (
+    NO_PART,
+    PARTS,
+    TEST,
+    TRAIN,
+    UNKNOWN,
+    VAL,
+    Column,
+)
 from aiec_graph.data.edges import Edges
 from aiec_graph.errors import InputError
 
-UNKNOWN = -1
-"""Label of a node of unknown class: part of the graph, of no mask, and never a negative."""
-
-NO_PART, TRAIN, VAL, TEST = range(4)
-PARTS = {"train": TRAIN, "val": VAL, "test": TEST}
+__all__ = [
+    "NO_PART",
+    "PARTS",
+    "TEST",
+    "TRAIN",
+    "UNKNOWN",
+    "VAL",
+    "Column",
+    "Graph",
+    "Split",
+    "to_parts",
+]
 
 
 @dataclass(frozen=True)
@@ -54,24 +70,6 @@ def to_parts(*masks: NDArray[Any]) -> NDArray[np.int8]:
 
 
 @dataclass(frozen=True)
-class Column:
-    """One input column of a graph whose columns are not all plain numbers."""
-
-    name: str
-    categories: tuple[str, ...] | None = None
-    """What the codes 0, 1, … of a categorical column mean; None for a number."""
-    missing: str = "median"
-    """What a missing number becomes: the median, mean or most_frequent of the training nodes, or
-    zero. A missing category is a category of its own."""
-
-    @classmethod
-    def of(cls, parts: dict[str, Any]) -> "Column":
-        """From what `asdict` made of one, and a file gave back."""
-        categories = parts["categories"]
-        return cls(**{**parts, "categories": None if categories is None else tuple(categories)})
-
-
-@dataclass(frozen=True)
 class Graph:
     """One attributed graph.
 
@@ -96,6 +94,8 @@ class Graph:
     """The time step of each node [N], where the data set has any."""
     columns: tuple[Column, ...] | None = None
     """What the features are, where they need preprocessing: [F]."""
+    notes: tuple[str, ...] = ()
+    """What reading the files had to decide, one sentence each, for the user to see."""
     checksum: str = ""
     """Of the files and options that it was made from; empty for a graph made in memory."""
     trusted: InitVar[bool] = False

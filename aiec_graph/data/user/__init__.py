@@ -1,10 +1,17 @@
-"""Graphs of the user's own, from files or from Python objects; see docs/own-graphs.md."""
+"""Graphs of the user's own, from files or from Python objects; see docs/own-graphs.md.
 
-from aiec_graph.data.user.declaration import Declaration
-from aiec_graph.data.user.folder import load_own, own_sources
-from aiec_graph.data.user.frames import from_frames
-from aiec_graph.data.user.networks import from_networkx, from_pyg, from_scipy
-from aiec_graph.data.user.transactions import from_transactions
+Names are imported when they are first asked for, so that tables can be checked without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aiec_graph.data.user.declaration import Declaration
+    from aiec_graph.data.user.folder import load_own, own_sources
+    from aiec_graph.data.user.frames import from_frames
+    from aiec_graph.data.user.networks import from_networkx, from_pyg, from_scipy
+    from aiec_graph.data.user.transactions import from_transactions
 
 __all__ = [
     "Declaration",
@@ -16,3 +23,20 @@ __all__ = [
     "load_own",
     "own_sources",
 ]
+
+_MODULES = {
+    "Declaration": "declaration",
+    "from_frames": "frames",
+    "from_networkx": "networks",
+    "from_pyg": "networks",
+    "from_scipy": "networks",
+    "from_transactions": "transactions",
+    "load_own": "folder",
+    "own_sources": "folder",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
