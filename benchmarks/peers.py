@@ -125,7 +125,7 @@ class OwnLoop:
         self.run = FullBatch(case.prepared, case.split, network, x, settings)
 
     def forward(self) -> Tensor:
-        self.run.objective.forget()
+        self.run.objective.clear()
         return self.run.forward()
 
     def step(self) -> None:

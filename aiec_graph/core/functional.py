@@ -1,11 +1,9 @@
-"""The pure maths of AIEC: threshold, evidence, gates and losses. No state, no loop over samples.
+"""The pure maths of AIEC: threshold, statistics, gates and losses. No state, no loop over samples.
 
 Shapes: N labelled samples, C channels, K classes. `a` [N, C] holds the global features after
 activation, `one_hot` [N, K] the labels, `weight` [K, C] the decision weights. Equation numbers
 are those of the AIEC paper.
 """
-
-import functools
 
 import torch
 import torch.nn.functional as F
@@ -53,6 +51,58 @@ def global_feature(
     )
 
 
+Index = Tensor | slice | None
+"""Which samples are labelled: their positions [N], a slice, or all."""
+
+
+def positions(index: Index) -> Index:
+    """Checks which samples are labelled, and turns a boolean mask into positions.
+
+    Args:
+        index: positions [N] as integers, a boolean mask [M], a slice, or None for all.
+
+    Raises:
+        TypeError: it is none of these.
+        ValueError: it is no vector.
+    """
+    if index is None or isinstance(index, slice):
+        return index
+    if not isinstance(index, Tensor):
+        raise TypeError(
+            "index must be a tensor of positions, a boolean mask, a slice or None, not "
+            f"{type(index).__name__}"
+        )
+    if index.dim() != 1:
+        raise ValueError(f"index must be a vector, not of shape {tuple(index.shape)}")
+    if index.dtype == torch.bool:
+        return index.nonzero().squeeze(1)
+    if index.dtype not in (torch.int16, torch.int32, torch.int64):
+        raise TypeError(
+            f"index must hold integers or be a boolean mask, not {index.dtype}; "
+            "index.bool() makes a mask of zeros and ones"
+        )
+    return index.long()
+
+
+def take(features: Tensor, index: Index) -> Tensor:
+    """Returns the labelled rows [N, C] of features [M, C]; a view but for positions.
+
+    Raises:
+        IndexError: a position is outside of the features (on a GPU, torch's own assertion).
+    """
+    if index is None:
+        return features
+    if isinstance(index, slice):
+        return features[index]
+    try:
+        return features.index_select(0, index)
+    except IndexError:
+        raise IndexError(
+            f"index must hold positions from 0 to {len(features) - 1} among the samples that "
+            f"the model saw, not {int(index.min())} to {int(index.max())}"
+        ) from None
+
+
 def channel_dim(activated: Tensor) -> int:
     """The dimension that holds the channels of a tensor that `global_feature` takes."""
     return 2 if activated.dim() == 3 else 1
@@ -83,7 +133,7 @@ def firing_rate(theta: Tensor, phi: Tensor) -> Tensor:
 
 
 # I and E are the boolean gates [K, C] of the two assessments. The second field tells whether the
-# mode consults the counters: then a class without a counted sample has no evidence, and no gate.
+# mode consults the counters: then a class without a counted sample has no gate.
 GATES = {
     "consensus": (lambda i, e: i & e, True),
     "union": (lambda i, e: i | e, True),
@@ -113,30 +163,6 @@ def gate(theta: Tensor, phi: Tensor, weight: Tensor, mode: str = "consensus") ->
     return gates & (phi > 0)[:, None] if consults_counters else gates
 
 
-@functools.cache
-def gate_table(mode: str) -> tuple[int, bool]:
-    """A mode of `gate` for a compiled kernel.
-
-    Returns:
-        A number whose bit 2i + e tells the gate for the assessments i and e, and whether the
-        mode consults the counters.
-    """
-    combine, consults_counters = look_up(mode, GATES, "gate")
-    i, e = torch.tensor([[False, False, True, True], [False, True, False, True]], device="cpu")
-    return sum(int(g) << bit for bit, g in enumerate(combine(i, e).tolist())), consults_counters
-
-
-def gate_cost(gates: Tensor, one_hot: Tensor) -> Tensor:
-    """What a unit of response adds to L_gate (eq. 13): G_kc / Σ_c G_kc / N, [K, C].
-
-    Args:
-        gates: G [K, C].
-        one_hot: labels [N, K].
-    """
-    gated = gates.sum(1, keepdim=True).clamp_(min=1)
-    return gates.to(one_hot.dtype) / (gated * max(len(one_hot), 1))
-
-
 GATE_NORMS = ("abs", "vector", "square", "batch")
 # Keeps the gradient of a root finite where all gated responses are 0.
 VECTOR_EPS = 1e-12
@@ -163,8 +189,8 @@ def gate_loss(a: Tensor, one_hot: Tensor, gates: Tensor, norm: str = "abs") -> T
     per_gated = 1 / g.sum(1).clamp(min=1)
     samples = max(a.shape[0], 1)
     if norm in ("abs", "square"):
-        response = one_hot.T @ (a if norm == "abs" else a.square())
-        return (gate_cost(gates, one_hot) * response).sum()
+        response = (one_hot.T @ (a if norm == "abs" else a.square())) * per_gated[:, None]
+        return (g * response).sum() / samples
     if norm == "vector":
         energy = ((a.square() @ g.T) * one_hot).sum(1)
         size = (energy + VECTOR_EPS).sqrt() - VECTOR_EPS**0.5

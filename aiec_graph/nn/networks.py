@@ -98,7 +98,8 @@ class GNN(nn.Module):
         for i, (neighbourhoods, conv, norm, act) in enumerate(layers):
             if isinstance(norm, nn.Identity) and _is_relu(act):
                 h = conv(x, neighbourhoods, relu=True)
-                h = act.adopt(h) if isinstance(act, AIEC) else h
+                if isinstance(act, AIEC) and act.training:
+                    act.record(h)
             else:
                 h = act(norm(conv(x, neighbourhoods)))
             if self.residual and i > 0:

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from aiec_graph.core import AIEC
 from aiec_graph.core import functional as F
-from aiec_graph.core.aiec import Evidence
-from aiec_graph.core.layer_losses import Rows, take
+from aiec_graph.core.aiec import BatchStatistics
 
 TINY = 1e-12
 """Keeps quotients of responses defined where there is none."""
@@ -28,11 +27,9 @@ class Form(AIEC):
     is_first = is_last = False
     """Whether it is the network's first or last AIEC layer."""
 
-    def losses(
-        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
         self.step += 1
-        return super().losses(seen, rows, one_hot, target)
+        return super().losses(statistics, target)
 
     def assessments(self) -> tuple[Tensor, Tensor]:
         """Relative firing rates (0 where nothing was counted) and decision weights, both [K, C].
@@ -55,120 +52,107 @@ class Form(AIEC):
 # What the gate loss is measured by.
 
 
-class Measured(Form):
-    """A form whose gate loss is no sum of responses with a price for each."""
-
-    def measure(self, seen: Evidence, rows: Rows, one_hot: Tensor) -> Tensor:
-        """L_gate, a scalar; the arguments are those of `losses`."""
-        raise NotImplementedError
-
-    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
-        return one_hot.new_zeros(gates.shape)
-
-    def losses(
-        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        aux, _ = super().losses(seen, rows, one_hot, target)
-        return aux, self.measure(seen, rows, one_hot)
-
-
-class Share(Measured):
+class Share(Form):
     """Gated response over the whole response of a sample: within 0 and 1, free of scale.
 
     Nothing is gained by shrinking the relevant channels along with the irrelevant ones.
     """
 
-    def measure(self, seen: Evidence, rows: Rows, one_hot: Tensor) -> Tensor:
-        a = take(seen.features, rows)
-        gated = ((a @ self.gates().to(a.dtype).T) * one_hot).sum(1)
+    def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
+        a = statistics.a
+        gated = ((a @ gates.to(a.dtype).T) * statistics.one_hot).sum(1)
         return (gated / (a.sum(1) + TINY)).sum() / max(len(a), 1)
 
 
 class Scale(Form):
     """Divided by the mean response of all channels, which takes no gradient."""
 
-    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
-        return F.gate_cost(gates, one_hot) / (seen.a.mean() + TINY)
+    def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
+        return super().gate_loss(statistics, gates) / (statistics.a.detach().mean() + TINY)
 
 
 class Width(Form):
     """λ_gate in proportion to the width, as given at 32 channels."""
 
-    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
-        return F.gate_cost(gates, one_hot) * (gates.shape[1] / 32)
+    def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
+        return super().gate_loss(statistics, gates) * (gates.shape[1] / 32)
 
 
 class Loss(Form):
     """λ_gate in proportion to the layer's present auxiliary loss."""
 
-    def losses(
-        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        aux, gate = super().losses(seen, rows, one_hot, target)
+    def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
+        aux, gate = super().losses(statistics, target)
         return aux, gate * aux.detach()
 
 
 class Gradient(Form):
     """λ_gate 1 gives the gate loss the auxiliary loss's size of gradient by the features."""
 
-    def losses(
-        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        aux, gate = super().losses(seen, rows, one_hot, target)
+    def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
+        aux, gate = super().losses(statistics, target)
         assert self.decision is not None
+        one_hot = statistics.one_hot
         with torch.no_grad():
-            by_logits = seen.log_p.exp() * target.sum(1, keepdim=True) - target
+            probability = statistics.logits.softmax(1)
+            by_logits = probability * target.sum(1, keepdim=True) - target
             of_aux = (by_logits @ self.decision.weight.to(one_hot.dtype)).norm()
-            of_gate = (one_hot @ self.gate_cost(self.gates(), seen, one_hot)).norm()
+            gates = self.gates().to(one_hot.dtype)
+            share = gates / gates.sum(1, keepdim=True).clamp(min=1) / max(len(one_hot), 1)
+            of_gate = (one_hot @ share).norm()
         return aux, gate * (of_aux / (of_gate + TINY))
 
 
-class BeforeActivation(Measured):
+class BeforeActivation(Form):
     """Acts on softplus of what enters the threshold, so that silent channels are pushed as well."""
 
     entered: Tensor | None = None
 
-    def forget(self) -> None:
-        self.__dict__["entered"] = None
-        super().forget()
+    def clear(self) -> None:
+        self.entered = None
+        super().clear()
 
     def __getstate__(self) -> dict[str, object]:
         return {**super().__getstate__(), "entered": None}
 
-    def observe(self, one_hot: Tensor, rows: Rows) -> Evidence:
+    def batch_statistics(self, y: Tensor, index: F.Index = None) -> BatchStatistics:
         entered = self.entered
-        seen = super().observe(one_hot, rows)  # which forgets
-        self.__dict__["entered"] = entered
-        return seen
+        statistics = super().batch_statistics(y, index)  # which clears
+        self.entered = entered
+        return statistics
 
     def forward(self, x: Tensor) -> Tensor:
-        self.__dict__["entered"] = x if self.training else None
+        self.entered = x if self.training else None
         return super().forward(x)
 
-    def measure(self, seen: Evidence, rows: Rows, one_hot: Tensor) -> Tensor:
+    def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
         assert self.entered is not None
-        response = torch_F.softplus(take(self.entered, rows))
-        self.__dict__["entered"] = None
-        return F.gate_loss(response, one_hot, self.gates())
+        response = torch_F.softplus(F.take(self.entered, statistics.labelled))
+        self.entered = None
+        return F.gate_loss(response, statistics.one_hot, gates)
 
 
 class Balanced(Form):
     """Every class's mean has the same weight, however rare the class is."""
 
-    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
+    def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
+        one_hot = statistics.one_hot
         per_class = len(one_hot) / (one_hot.shape[1] * one_hot.sum(0).clamp(min=1))
-        return F.gate_cost(gates, one_hot) * per_class[:, None]
+        per_gated = per_class / gates.sum(1).clamp(min=1)
+        response = one_hot.T @ statistics.a
+        return (gates * response * per_gated[:, None]).sum() / max(len(one_hot), 1)
 
 
-class AllNodes(Measured):
+class AllNodes(Form):
     """Over all nodes: one without a label counts for each class as its decision unit sees it."""
 
-    def measure(self, seen: Evidence, rows: Rows, one_hot: Tensor) -> Tensor:
+    def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
         assert self.decision is not None
+        index = statistics.labelled
         with torch.no_grad():
-            belongs = self.decision(seen.features.detach()).softmax(1)
-            belongs[slice(None) if rows is None else rows] = one_hot
-        return F.gate_loss(seen.features, belongs, self.gates())
+            belongs = self.decision(statistics.features).softmax(1)
+            belongs[slice(None) if index is None else index] = statistics.one_hot
+        return F.gate_loss(statistics.features, belongs, gates)
 
 
 # When and where it acts.
@@ -180,29 +164,29 @@ RAMP = 50
 class WarmUp(Form):
     """λ_gate grows from 0 over the first `RAMP` steps."""
 
-    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
-        return F.gate_cost(gates, one_hot) * min(1.0, (self.step - 1) / RAMP)
+    def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
+        return super().gate_loss(statistics, gates) * min(1.0, (self.step - 1) / RAMP)
 
 
 class Decay(Form):
     """λ_gate falls to 0 over the first `RAMP` steps."""
 
-    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
-        return F.gate_cost(gates, one_hot) * max(0.0, 1.0 - (self.step - 1) / RAMP)
+    def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
+        return super().gate_loss(statistics, gates) * max(0.0, 1.0 - (self.step - 1) / RAMP)
 
 
 class FirstLayer(Form):
     """The first layer alone has a gate loss."""
 
-    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
-        return F.gate_cost(gates, one_hot) * float(self.is_first)
+    def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
+        return super().gate_loss(statistics, gates) * float(self.is_first)
 
 
 class LastLayer(Form):
     """The last layer alone has a gate loss."""
 
-    def gate_cost(self, gates: Tensor, seen: Evidence, one_hot: Tensor) -> Tensor:
-        return F.gate_cost(gates, one_hot) * float(self.is_last)
+    def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
+        return super().gate_loss(statistics, gates) * float(self.is_last)
 
 
 # What is gated.
@@ -251,14 +235,13 @@ class Memory(Form):
     mean_theta: Tensor | None = None
     mean_phi: Tensor | None = None
 
-    def losses(
-        self, seen: Evidence, rows: Rows, one_hot: Tensor, target: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        theta, phi = seen.theta.to(one_hot.dtype), seen.phi.to(one_hot.dtype)
+    def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
+        dtype = statistics.a.dtype
+        theta, phi = statistics.theta.to(dtype), statistics.phi.to(dtype)
         if self.mean_theta is not None and self.mean_phi is not None:
             theta, phi = theta + self.keeps * self.mean_theta, phi + self.keeps * self.mean_phi
         self.mean_theta, self.mean_phi = theta, phi
-        return super().losses(seen, rows, one_hot, target)
+        return super().losses(statistics, target)
 
     def gates(self) -> Tensor:
         if self.mean_theta is None or self.mean_phi is None or self.decision is None:

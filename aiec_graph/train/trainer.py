@@ -93,7 +93,7 @@ def train(
     started = time.perf_counter()
     learned = learn(run, f"{graph.label}, {model}-{act}, seed {seed}", settings)
     seconds = (time.perf_counter() - started) / learned.epochs
-    run.objective.forget()
+    run.objective.clear()
     del run
 
     network.load_state_dict(learned.weights)
@@ -249,7 +249,7 @@ class FullBatch:
         if self._repeated is not None and (not kept or self._repeated.is_outdated()):
             self._repeated = self._logits = None
         if self._logits is None:
-            self.objective.forget()
+            self.objective.clear()
             self._logits = self.forward()
         # Given up first: what follows an epoch that did not end begins with a forward pass.
         logits, self._logits = self._logits, None

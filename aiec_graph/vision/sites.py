@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aiec_graph.core import AIEC, ThresholdActivation
 from aiec_graph.core import convert as core
-from aiec_graph.core.aiec import AIEC, ThresholdActivation
 from aiec_graph.core.convert import REPLACEABLE, run_once
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.vision.activations import IMAGE_ACTIVATIONS

@@ -193,7 +193,7 @@ def train_images(
         if not left:  # it was trained to its end before: only the row of its results was missing
             shown = trainer.validate(module, test, verbose=False)[0]
             metrics |= {name: float(value) for name, value in shown.items()}
-    module.objective.forget()
+    module.objective.clear()
     return VisionResult(
         network.eval().cpu(),
         100 * metrics["top1"],

@@ -42,7 +42,7 @@ def features_of(network, data):
     h = [network.acts[0](network.convs[0](x, edges))]
     h.append(network.acts[1](network.convs[1](h[0], edges)))
     for act in network.acts:
-        act.forget()
+        act.clear()
     return [each.detach() for each in h]
 
 
@@ -144,8 +144,8 @@ def test_all_nodes_reaches_beyond_the_labels(data):
     for form in (None, "all_nodes"):
         network = judged(data, form)[0]
         shown = network(x, edges)
-        network.acts[1]._let_through.features.retain_grad()
-        seen = network.acts[1]._let_through.features
+        network.acts[1]._captured.features.retain_grad()
+        seen = network.acts[1]._captured.features
         AIECLoss(network)(shown[index], y[index], index).gate.backward()
         found.append(seen.grad[unlabelled].abs().sum())
     assert found[0] == 0 and found[1] > 0

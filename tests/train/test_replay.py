@@ -28,7 +28,7 @@ class Anew(FullBatch):
 
     def advance(self):
         self._logits = None
-        self.objective.forget()
+        self.objective.clear()
         return super().advance()
 
 
@@ -179,12 +179,12 @@ def changes(name, run):
     elif name == "gradients":
         run.optimizer.zero_grad()
     elif name == "step":
-        run.objective.forget()
+        run.objective.clear()
         run.step(run.forward())
     elif name == "forward":
         run.forward()
     elif name == "forget":
-        run.objective.forget()
+        run.objective.clear()
     elif name == "layer":
         network.acts[0] = nn.ReLU()
     elif name == "counters":

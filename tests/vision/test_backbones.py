@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from aiec_graph.core import ACTIVATIONS, AIEC, AIECLoss, strip
-from aiec_graph.core.aiec import ThresholdActivation
+from aiec_graph.core import ACTIVATIONS, AIEC, AIECLoss, ThresholdActivation, strip
 from aiec_graph.errors import InputError
 from aiec_graph.vision import BACKBONES, convert, make_backbone
 

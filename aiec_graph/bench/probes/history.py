@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from aiec_graph.artifacts.channels import judge_channels
 from aiec_graph.artifacts.specs import RunSpec, split_of
-from aiec_graph.core import AIEC
+from aiec_graph.core import AIEC, Losses
 from aiec_graph.core import functional as F
-from aiec_graph.core.aiec import DecisionUnit
-from aiec_graph.core.objective import Losses
+from aiec_graph.core.units import DecisionUnit
 from aiec_graph.data import Graph, Split
 from aiec_graph.metrics import average_precision
 from aiec_graph.nn.networks import GNN
@@ -99,7 +98,7 @@ def follow(cell: RunSpec, seed: int, prepared: Prepared) -> Followed:
     name = f"{graph.label}, {cell.model}-{cell.act}, seed {seed}"
     learned = learn(run, name, cell.settings, watch.note)
     history = watch.history()
-    run.objective.forget()
+    run.objective.clear()
     network.load_state_dict(learned.weights)
     best, x = learned.best_epoch - 1, preprocessor.transform(graph)
     return Followed(history, network.eval(), best, graph, split, x)

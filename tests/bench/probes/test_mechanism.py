@@ -122,7 +122,7 @@ def test_agreement_is_the_cosine_of_the_gradients_that_training_takes(prepared):
     run, _ = set_up(prepared, split, asked.model, asked.act, asked.settings, SEED)
     for _ in range(history.epochs):
         run.epoch()
-    run.objective.forget()
+    run.objective.clear()
     network, y = run.network.train(), run.y_train
     entered = []
     handles = [
@@ -132,7 +132,7 @@ def test_agreement_is_the_cosine_of_the_gradients_that_training_takes(prepared):
     handles += [act.register_forward_pre_hook(lambda *_: None) for act in network.acts]
     network(run.x, run.blocks)
     for layer, (act, z) in enumerate(zip(network.acts, entered, strict=True)):
-        a = act.release()[run.train_rows]
+        a = act.pop()[run.train_rows]
         gates = torch.from_numpy(history.gates[last, layer]).float()
         for k in (0, 1):
             own = y == k

@@ -1,0 +1,216 @@
+"""The AIEC penalty: auxiliary and gate loss over a model's AIEC layers, for any task loss."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from aiec_graph.core.aiec import AIEC, BatchStatistics
+from aiec_graph.core.functional import Index, positions
+from aiec_graph.core.processes import num_processes, sum_over_processes
+
+
+class PenaltyTerms(NamedTuple):
+    """The penalty and its parts, scalars. `aux` and `gate` are means over the AIEC layers."""
+
+    total: Tensor
+    """λ_aux · aux + λ_gate · gate: what to add to a task loss."""
+    aux: Tensor
+    gate: Tensor
+
+
+class AIECPenalty(nn.Module):
+    """λ_aux · mean L_aux + λ_gate · mean L_gate over the AIEC layers of a model (eq. 14).
+
+    Call it once after each forward pass in training mode, and add its `total` to any task loss:
+
+        penalty = AIECPenalty(model)
+        for epoch in range(epochs):
+            penalty.start_epoch()
+            for x, y in loader:
+                loss = focal_loss(model(x), y) + penalty(y).total
+                loss.backward()
+
+    In the order of Algorithm 1 it computes the logits of each layer's decision unit, updates the
+    counters, derives the gates and computes the losses. A model without AIEC layers, or in eval
+    mode, has a penalty of 0, so the same loop trains every activation. The terms are ordinary
+    functions of the features and the decision weights, differentiable as often as one likes.
+
+    In a process group the counters are summed over the processes before the gates are derived,
+    and the terms are scaled so that their mean over the processes, which is what
+    DistributedDataParallel makes of the gradients, is the penalty of one process on the joint
+    batch (for every `gate_norm` but "batch", whose norm is over the process's own samples).
+    DistributedDataParallel must be used with `find_unused_parameters=False`, its default: the
+    decision weights take part in the penalty and not in the forward pass, so it would otherwise
+    take them for unused.
+
+    Args:
+        model: any module that holds AIEC layers.
+        lambda_aux: λ_aux.
+        lambda_gate: λ_gate; 0.1 is the default for graphs, 200 the paper's for images.
+        class_weight: weights [K] of the classes in the auxiliary loss. Give those of the task
+            loss: without them, under class imbalance, the decision units call every sample
+            normal and the rare class is never counted.
+
+    Raises:
+        ValueError: λ_aux or λ_gate is negative, a class weight is negative or not finite, or the
+            model is wrapped with `find_unused_parameters=True`.
+    """
+
+    class_weight: Tensor | None
+
+    def __init__(
+        self,
+        model: nn.Module,
+        lambda_aux: float = 1.0,
+        lambda_gate: float = 0.1,
+        class_weight: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        if not (lambda_aux >= 0 and lambda_gate >= 0):
+            raise ValueError(
+                f"lambda_aux and lambda_gate must be at least 0, not {lambda_aux}, {lambda_gate}"
+            )
+        if isinstance(model, DistributedDataParallel) and model.find_unused_parameters:
+            raise ValueError(
+                "DistributedDataParallel with find_unused_parameters=True takes AIEC's decision "
+                "weights for unused: wrap the model with find_unused_parameters=False"
+            )
+        check_class_weight(class_weight)
+        self.__dict__["model"] = model  # not a submodule: the penalty owns no parameters
+        self.lambda_aux = lambda_aux
+        self.lambda_gate = lambda_gate
+        self.register_buffer("class_weight", class_weight, persistent=False)
+
+    def layers(self) -> list[AIEC]:
+        """Returns the AIEC layers of the model, in the order of its modules."""
+        return [module for module in self.__dict__["model"].modules() if isinstance(module, AIEC)]
+
+    def start_epoch(self) -> None:
+        """Clears the counters. Call it when an epoch begins; in full batch, before each step."""
+        for layer in self.layers():
+            if layer.counter is not None:
+                layer.counter.reset()
+
+    def clear(self) -> None:
+        """Drops captured activations of passes without a step, such as one that failed."""
+        for layer in self.layers():
+            layer.clear()
+
+    def forward(self, y: Tensor, index: Index = None) -> PenaltyTerms:
+        """Computes the penalty of the last forward pass and updates the counters.
+
+        Args:
+            y: labels of the labelled samples [N], int64 in [0, K). Where the task has soft labels
+                or numbers for targets, the class that each sample is counted for.
+            index: which of the M samples of the pass are labelled, for a full-batch graph where
+                only the training nodes are: their positions [N], integers; a boolean mask [M]
+                with N true elements; or a slice, which is the cheapest. None when all are. A mask
+                on a GPU makes the host wait for it.
+
+        Raises:
+            RuntimeError: a layer is unbuilt or did not run exactly one forward pass.
+            TypeError: `y` or `index` has another type.
+            ValueError: `y` or `index` has another shape, or a label is no class.
+        """
+        layers = [layer for layer in self.layers() if layer.training]
+        zero = torch.zeros((), device=y.device)
+        if not layers:
+            return PenaltyTerms(zero, zero, zero)
+        _check_labels(y, min(layer.num_classes for layer in layers))
+        index = positions(index)
+        # Autocast would run the counting in half precision.
+        with torch.autocast(y.device.type, enabled=False):
+            statistics = [layer.batch_statistics(y, index) for layer in layers]
+            statistics, mass, share = _join(statistics, y, self.class_weight)
+            aux, gate = zero, zero
+            for layer, of_batch in zip(layers, statistics, strict=True):
+                target = _target(of_batch.one_hot, self.class_weight, mass)
+                layer_aux, layer_gate = layer.losses(of_batch, target)
+                aux, gate = aux + layer_aux, gate + layer_gate * share
+            aux, gate = aux / len(layers), gate / len(layers)
+            total = self.lambda_aux * aux + self.lambda_gate * gate
+        return PenaltyTerms(total, aux, gate)
+
+
+def check_class_weight(class_weight: Tensor | None) -> None:
+    """Checks weights of classes [K].
+
+    Raises:
+        ValueError: they are no vector, or one is negative or not finite.
+    """
+    if class_weight is None:
+        return
+    usable = class_weight.dim() == 1 and bool((class_weight >= 0).all())
+    if not (usable and bool(class_weight.isfinite().all())):
+        raise ValueError(
+            "class_weight must hold one finite number of at least 0 for each class, "
+            f"not {class_weight.tolist()}"
+        )
+
+
+def _check_labels(y: Tensor, num_classes: int) -> None:
+    if y.dtype != torch.int64:
+        raise TypeError(
+            f"y must hold the number of each sample's class as int64, not {y.dtype}; for soft "
+            "labels or other targets give the class that each sample is counted for"
+        )
+    if y.dim() != 1:
+        raise ValueError(f"y must have one label for each sample [N], not {tuple(y.shape)}")
+    if y.is_cpu and len(y):  # elsewhere the check would make the host wait
+        low, high = y.aminmax()
+        if low < 0 or high >= num_classes:
+            raise ValueError(
+                f"y holds labels from {int(low)} to {int(high)}, but AIEC has {num_classes} "
+                f"classes: 0 to {num_classes - 1}"
+            )
+
+
+def weight_of(y: Tensor, class_weight: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """Returns the sum of the samples' weights, a scalar: that of their class, or 1 each."""
+    if class_weight is None:
+        return torch.full((), len(y), dtype=dtype, device=y.device)
+    return class_weight.to(dtype)[y].sum()
+
+
+def per_weight(total: Tensor) -> Tensor:
+    """Returns the factor for a sum of weighted losses: 1 over the total weight, or 0 without any.
+
+    Args:
+        total: the total weight over all processes, a scalar. The factor is times their number,
+            since DistributedDataParallel takes the mean over them.
+    """
+    return torch.where(total > 0, num_processes() / total, 0.0)
+
+
+def _join(
+    statistics: list[BatchStatistics], y: Tensor, class_weight: Tensor | None
+) -> tuple[list[BatchStatistics], Tensor, Tensor]:
+    """Sums counts and weights over the processes.
+
+    Returns:
+        The statistics with the joint counts, what a unit of a sample's weight counts in L_aux,
+        and what turns this process's mean over samples into its part of the joint mean.
+    """
+    dtype = statistics[0].a.dtype
+    number = weight_of(y, None, dtype)
+    weights = weight_of(y, class_weight, dtype), number
+    counts = [count for each in statistics for count in (each.theta, each.phi)]
+    *counts, weight, joint_number = sum_over_processes(*counts, *weights)
+    joined = [
+        each._replace(theta=theta, phi=phi)
+        for each, theta, phi in zip(statistics, counts[::2], counts[1::2], strict=True)
+    ]
+    return joined, per_weight(weight), number * per_weight(joint_number)
+
+
+def _target(one_hot: Tensor, class_weight: Tensor | None, factor: Tensor) -> Tensor:
+    """Returns one-hot labels [N, K], each row times its sample's share of the total weight."""
+    if class_weight is None:
+        return one_hot * factor
+    if len(class_weight) != one_hot.shape[1]:
+        raise ValueError(
+            f"class_weight has {len(class_weight)} numbers, but AIEC has {one_hot.shape[1]} classes"
+        )
+    return one_hot * (class_weight.to(one_hot.dtype) * factor)
