@@ -3,12 +3,14 @@
 from aiec_graph.nn.adjacency import Adjacency, Block, Neighbourhoods
 from aiec_graph.nn.convert import convert
 from aiec_graph.nn.gcn_conv import GCNConv
+from aiec_graph.nn.mlp import MLP
 from aiec_graph.nn.networks import GCN, NORMS, GraphSAGE
 from aiec_graph.nn.sage_conv import AGGREGATORS, SAGEConv
 
 __all__ = [
     "AGGREGATORS",
     "GCN",
+    "MLP",
     "NORMS",
     "Adjacency",
     "Block",

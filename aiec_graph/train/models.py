@@ -8,12 +8,12 @@ from torch import nn
 from aiec_graph.core import AIEC
 from aiec_graph.core.activations import check_options
 from aiec_graph.errors import InputError, look_up
-from aiec_graph.nn import AGGREGATORS, GCN, NORMS, GraphSAGE
+from aiec_graph.nn import AGGREGATORS, GCN, MLP, NORMS, GraphSAGE
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.forms import FORMS, Form
 from aiec_graph.train.settings import TrainSettings
 
-MODELS: dict[str, Callable[..., GNN]] = {"gcn": GCN, "sage": GraphSAGE}
+MODELS: dict[str, Callable[..., GNN]] = {"mlp": MLP, "gcn": GCN, "sage": GraphSAGE}
 
 
 def build_model(name: str, act: str, in_channels: int, settings: TrainSettings) -> GNN:

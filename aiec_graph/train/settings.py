@@ -32,8 +32,9 @@ class TrainSettings:
     patience: int = 50
     """Epochs without a better validation AP after which training stops."""
     features: str = "raw"
-    """Input features: raw (as given), standard (mean 0, variance 1 over the training nodes) or
-    row (each row divided by its sum of magnitudes)."""
+    """Input features: raw (as given), standard (mean 0, variance 1 over the training nodes),
+    robust (ranks among the training nodes, standardised) or row (each row divided by its sum of
+    magnitudes)."""
     lambda_aux: float = 1.0
     """AIEC: weight of the auxiliary loss."""
     lambda_gate: float = 0.1

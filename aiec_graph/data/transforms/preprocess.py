@@ -1,26 +1,39 @@
 """Input features made ready for a network, by what was seen on the training nodes alone."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, cast
-from zipfile import ZIP_DEFLATED
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, Normalizer, OneHotEncoder, StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    Normalizer,
+    OneHotEncoder,
+    QuantileTransformer,
+    StandardScaler,
+)
 from torch import Tensor
 
 from aiec_graph.data.graph import Column, Graph
+from aiec_graph.data.storage.estimators import pack_estimator, unpack_estimator
 from aiec_graph.errors import InputError, did_you_mean, look_up
 
-FEATURES = {
-    "raw": FunctionTransformer,
-    "standard": StandardScaler,
-    "row": lambda: Normalizer(norm="l1"),
+FEATURES: dict[str, Callable[[int], Any]] = {
+    "raw": lambda nodes: FunctionTransformer(),
+    "standard": lambda nodes: StandardScaler(),
+    "row": lambda nodes: Normalizer(norm="l1"),
+    "robust": lambda nodes: make_pipeline(
+        QuantileTransformer(n_quantiles=min(nodes, MOST_QUANTILES), subsample=cast(Any, None)),
+        StandardScaler(),
+    ),
 }
+"""Kinds of features, each with what makes its scikit-learn transformer for a number of nodes."""
+MOST_QUANTILES = 1000
 MOST_CATEGORIES = 50
 """Categories of one column that get an input of their own; the rarest beyond share one."""
 FILLS = {"zero": {"strategy": "constant", "fill_value": 0.0}}
@@ -46,7 +59,9 @@ class Preprocessor:
     """None where the features are used as they are given."""
 
     @classmethod
-    def fit(cls, graph: Graph, train_mask: NDArray[np.bool_], kind: str) -> "Preprocessor":
+    def fit(
+        cls, graph: Graph, train_mask: NDArray[np.bool_], kind: str, fill: bool = True
+    ) -> "Preprocessor":
         """Fits on the training nodes of a graph.
 
         Args:
@@ -54,7 +69,10 @@ class Preprocessor:
             train_mask: [N].
             kind: "raw" leaves the features as they are, the protocol's default; "standard" gives
                 each mean 0 and variance 1 over the training nodes; "row" divides each node's
-                features by the sum of their magnitudes.
+                features by the sum of their magnitudes; "robust" gives each the rank, between 0 and
+                1, that it has among the training nodes, and then mean 0 and variance 1.
+            fill: whether missing numbers are filled; otherwise they stay missing (NaN), for models
+                that know what to do with them.
 
         Raises:
             InputError: the kind is unknown.
@@ -62,9 +80,9 @@ class Preprocessor:
         make = look_up(kind, FEATURES, "kind of features")
         steps: list[tuple[str, Any]] = []
         if graph.columns is not None:
-            steps.append(("columns", _fill_and_encode(graph.columns)))
+            steps.append(("columns", _encode(graph.columns, fill)))
         if kind != "raw":
-            steps.append(("scale", make()))
+            steps.append(("scale", make(int(train_mask.sum()))))
         pipeline = Pipeline(steps).fit(graph.x.numpy()[train_mask]) if steps else None
         return cls(kind, graph.x.shape[1], graph.columns, pipeline)
 
@@ -125,16 +143,15 @@ class Preprocessor:
                     code = full.removeprefix(f"{own[0]}_")
                     known = {"nan": "missing", "infrequent_sklearn": "another"}.get(code)
                     names.append(f"{own[0]} is {known or categories[int(float(code))]}")
+            else:
+                names += own
         return names
 
     def state(self) -> dict[str, Any]:
         """Everything in it as tensors and plain values, to be saved with a network."""
-        import skops.io
-
         packed = None
         if self.pipeline is not None:
-            content = bytearray(skops.io.dumps(self.pipeline, compression=ZIP_DEFLATED))
-            packed = torch.frombuffer(content, dtype=torch.uint8)
+            packed = torch.from_numpy(pack_estimator(self.pipeline))
         columns = None if self.columns is None else [asdict(c) for c in self.columns]
         return {"kind": self.kind, "width": self.width, "columns": columns, "pipeline": packed}
 
@@ -153,13 +170,17 @@ class Preprocessor:
         return cls(state["kind"], int(state["width"]), columns, pipeline)
 
 
-def _fill_and_encode(columns: tuple[Column, ...]) -> ColumnTransformer:
+def _encode(columns: tuple[Column, ...], fill: bool) -> ColumnTransformer:
+    """Makes categories one column each and, where asked for, fills missing numbers."""
     parts: list[tuple[str, Any, list[int]]] = []
-    for way in dict.fromkeys(c.missing for c in columns if c.categories is None):
+    if not fill:
+        numbers = [i for i, c in enumerate(columns) if c.categories is None]
+        parts.append(("keep", "passthrough", numbers))
+    for way in dict.fromkeys(c.missing for c in columns if fill and c.categories is None):
         own = [i for i, c in enumerate(columns) if c.categories is None and c.missing == way]
         options = FILLS.get(way, {"strategy": way})
-        fill = SimpleImputer(add_indicator=True, keep_empty_features=True, **options)
-        parts.append((f"fill {way}", fill, own))
+        imputer = SimpleImputer(add_indicator=True, keep_empty_features=True, **options)
+        parts.append((f"fill {way}", imputer, own))
     for i, column in enumerate(columns):
         if column.categories is not None:
             encoder = OneHotEncoder(
@@ -187,18 +208,7 @@ def _with_codes_of(
 
 
 def _unpack(packed: Tensor) -> Pipeline:
-    import skops.io
-
-    content = packed.numpy().tobytes()
-    try:
-        unknown = set(skops.io.get_untrusted_types(data=content)) - TRUSTED
-        if unknown:
-            raise InputError(f"it asks for {', '.join(sorted(unknown))}; nothing of it was run")
-        pipeline = skops.io.loads(content, trusted=sorted(TRUSTED))
-    except InputError:
-        raise
-    except Exception as error:  # noqa: BLE001 (a damaged archive can raise anything)
-        raise InputError(f"damaged preprocessing ({type(error).__name__})") from None
+    pipeline = unpack_estimator(packed.numpy(), TRUSTED)
     if not isinstance(pipeline, Pipeline):
         raise InputError(f"its preprocessing is a {type(pipeline).__name__}, not a pipeline")
     return pipeline

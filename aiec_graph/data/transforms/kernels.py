@@ -1,0 +1,133 @@
+"""Loops over compressed rows that SciPy has no product for, compiled by Numba.
+
+Imported where they are first needed, since Numba takes a second to import. Each passes over the
+entries of a matrix once, by rows; none scatters over an edge list.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+ROWS_AT_ONCE = 512
+"""Rows that share their buffers."""
+
+
+@njit(parallel=True, cache=True)
+def statistics(indptr: Any, indices: Any, weight: Any, x: Any, out: Any) -> None:
+    """Mean, standard deviation, maximum and minimum of each column over the entries of each row.
+
+    Args:
+        indptr: where the entries of each row begin and end [M + 1].
+        indices: rows of `x` [E].
+        weight: of each entry in the mean and the standard deviation [E], or [0] for 1.
+        x: [N, F], float32; NaN where a value is missing, which counts nowhere.
+        out: [4, M, F], float32, which is filled; NaN where no entry has a value.
+    """
+    rows, columns = out.shape[1], out.shape[2]
+    weighted = len(weight) > 0
+    for block in prange((rows + ROWS_AT_ONCE - 1) // ROWS_AT_ONCE):
+        # In double precision: a square holds all of a float32, so the difference below is exact
+        # to the precision of the values themselves.
+        total, square, count = np.empty(columns), np.empty(columns), np.empty(columns)
+        for i in range(block * ROWS_AT_ONCE, min(rows, (block + 1) * ROWS_AT_ONCE)):
+            total[:] = 0
+            square[:] = 0
+            count[:] = 0
+            high, low = out[2, i], out[3, i]
+            high[:] = -np.inf
+            low[:] = np.inf
+            for k in range(indptr[i], indptr[i + 1]):
+                row = x[indices[k]]
+                w = np.float64(weight[k]) if weighted else 1.0
+                for c in range(columns):
+                    # Selections, not branches: so the loop runs on vectors.
+                    value = row[c]
+                    known = value == value
+                    v = np.float64(value) if known else 0.0
+                    u = w if known else 0.0
+                    total[c] += u * v
+                    square[c] += u * v * v
+                    count[c] += u
+                    high[c] = value if value > high[c] else high[c]
+                    low[c] = value if value < low[c] else low[c]
+            for c in range(columns):
+                if high[c] < low[c]:
+                    out[0, i, c] = out[1, i, c] = high[c] = low[c] = np.nan
+                    continue
+                if count[c] == 0:  # all that have a value weigh nothing
+                    out[0, i, c] = out[1, i, c] = np.nan
+                    continue
+                mean = total[c] / count[c]
+                variance = square[c] / count[c] - mean * mean
+                constant = high[c] == low[c] or variance < 0
+                out[0, i, c] = mean
+                out[1, i, c] = 0.0 if constant else np.sqrt(variance)
+
+
+@njit(cache=True)
+def core_numbers(indptr: Any, indices: Any) -> Any:
+    """The largest k of whose k-core a node is part, by Batagelj and Zaveršnik (2003).
+
+    Args:
+        indptr: of a symmetric pattern without self-loops [N + 1].
+        indices: its columns [E].
+
+    Returns:
+        [N], int64.
+    """
+    nodes = len(indptr) - 1
+    degree = np.empty(nodes, np.int64)
+    for i in range(nodes):
+        degree[i] = indptr[i + 1] - indptr[i]
+    # Nodes sorted by degree, with the place where each degree begins.
+    begin = np.zeros((degree.max() if nodes else 0) + 2, np.int64)
+    for i in range(nodes):
+        begin[degree[i] + 1] += 1
+    for d in range(1, len(begin)):
+        begin[d] += begin[d - 1]
+    order, place, fill = np.empty(nodes, np.int64), np.empty(nodes, np.int64), begin.copy()
+    for i in range(nodes):
+        place[i] = fill[degree[i]]
+        order[place[i]] = i
+        fill[degree[i]] += 1
+    for at in range(nodes):
+        i = order[at]
+        for k in range(indptr[i], indptr[i + 1]):
+            j = indices[k]
+            if degree[j] > degree[i]:
+                # j changes places with the first node of its degree, and its degree falls by one.
+                first = begin[degree[j]]
+                other = order[first]
+                order[place[j]], order[first] = other, j
+                place[other], place[j] = place[j], first
+                begin[degree[j]] += 1
+                degree[j] -= 1
+    return degree
+
+
+@njit(cache=True)
+def triangles(indptr: Any, indices: Any) -> Any:
+    """The number of triangles that each node is part of.
+
+    Args:
+        indptr: of a pattern that holds each edge once, from the end of lower to that of higher
+            degree, so that no row is longer than √(2E) [N + 1].
+        indices: its columns [E].
+
+    Returns:
+        [N], int64.
+    """
+    nodes = len(indptr) - 1
+    found, neighbour_of = np.zeros(nodes, np.int64), np.full(nodes, -1, np.int64)
+    for i in range(nodes):
+        for k in range(indptr[i], indptr[i + 1]):
+            neighbour_of[indices[k]] = i
+        for k in range(indptr[i], indptr[i + 1]):
+            j = indices[k]
+            for m in range(indptr[j], indptr[j + 1]):
+                if neighbour_of[indices[m]] == i:
+                    found[i] += 1
+                    found[j] += 1
+                    found[indices[m]] += 1
+    return found

@@ -1,0 +1,43 @@
+"""Every classifier by name."""
+
+from collections.abc import Callable
+
+from aiec_graph.errors import look_up
+from aiec_graph.train.baselines import TABULAR, TableClassifier
+from aiec_graph.train.classifier import NodeClassifier
+from aiec_graph.train.models import MODELS
+from aiec_graph.train.network_classifier import STANDARD, NetworkClassifier
+from aiec_graph.train.settings import TrainSettings
+
+CLASSIFIERS: dict[str, Callable[..., NodeClassifier]] = {
+    **dict.fromkeys(TABULAR, TableClassifier),
+    **dict.fromkeys(MODELS, NetworkClassifier),
+}
+"""By name, the class of a classifier, which reads what it saved (`from_state`)."""
+
+
+def make_classifier(
+    model: str,
+    act: str = "relu",
+    settings: TrainSettings | None = None,
+    *,
+    seed: int = 0,
+    n_jobs: int | None = None,
+) -> NodeClassifier:
+    """Makes a classifier that is to be fitted.
+
+    Args:
+        model: a name in `CLASSIFIERS`.
+        act: the activation of a network; others have none.
+        settings: of a network's training; by default those of the protocol on standardised
+            features. Others have none.
+        seed: of everything drawn.
+        n_jobs: threads of a forest or of boosting; None for all cores.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    look_up(model, CLASSIFIERS, "model")
+    if model in TABULAR:
+        return TableClassifier(TABULAR[model], seed=seed, n_jobs=n_jobs)
+    return NetworkClassifier(model, act, settings or STANDARD, seed)
