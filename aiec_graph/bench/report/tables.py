@@ -16,7 +16,27 @@ from aiec_graph.files import write_whole
 from aiec_graph.train import TrainSettings
 
 METRICS = {"auc": "AUC", "ap": "AP", "rec_at_k": "Rec@K"}
-MODEL_NAMES = {"gcn": "GCN", "sage": "GraphSAGE"}
+MODEL_NAMES = {
+    "mlp": "MLP",
+    "gcn": "GCN",
+    "sage": "GraphSAGE",
+    "gin": "GIN",
+    "gat": "GAT",
+    "bwgnn": "BWGNN",
+    "logistic": "Logistic",
+    "logistic_graph": "LogisticGraph",
+    "logistic_rich": "LogisticRich",
+    "rf": "RF",
+    "rf_graph": "RFGraph",
+    "rf_rich": "RFRich",
+    "xgb": "XGB",
+    "xgb_graph": "XGBGraph",
+    "xgb_rich": "XGBRich",
+    "hgb": "HGB",
+    "hgb_graph": "HGBGraph",
+    "hgb_rich": "HGBRich",
+    "auto": "Auto",
+}
 LATEX = {
     "%": r"\%",
     "±": r"$\pm$",
