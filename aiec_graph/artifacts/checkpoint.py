@@ -1,26 +1,28 @@
-"""Trained networks on disk: tensors and plain values only, so that loading one runs no code."""
+"""Trained graph networks on disk: tensors and plain values only, so that loading runs no code."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
+from torch import Tensor, nn
 
 from aiec_graph.artifacts.specs import RunSpec
-from aiec_graph.data import Conditions, Preprocessor, TextGraph, check_dataset
-from aiec_graph.data.storage.safe_load import load_weights_only
+from aiec_graph.artifacts.tensor_file import load_tensors, save_tensors
+from aiec_graph.data import Conditions, Preprocessor, TextGraph
 from aiec_graph.errors import InputError, named
-from aiec_graph.files import write_whole
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train import TrainSettings, build_model, check_settings
 
-FORMAT = 2
+FORMAT = "graph-3"
+M = TypeVar("M", bound=nn.Module)
+NETWORK, PREPROCESSOR = "network.", "preprocessor."
 
 
 def save_checkpoint(
-    path: Path, network: GNN, preprocessor: Preprocessor, cell: RunSpec, seed: int, checksum: str
+    path: Path, network: GNN, preprocessor: Preprocessor, spec: RunSpec, seed: int, checksum: str
 ) -> None:
     """Writes a network with all that it takes to build and to feed it again.
 
@@ -28,23 +30,25 @@ def save_checkpoint(
         path: the file.
         network: the network.
         preprocessor: makes its inputs.
-        cell: what it was trained as.
+        spec: what it was trained as; of a folder of the user's only the name is kept.
         seed: of its run.
         checksum: of the data that it was trained on.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the file cannot be written.
     """
+    state = preprocessor.state()
+    tensors = {f"{PREPROCESSOR}{k}": v for k, v in state.items() if isinstance(v, Tensor)}
     content = {
         "format": FORMAT,
-        "cell": asdict(cell),
+        "spec": asdict(replace(spec, dataset=spec.public_dataset)),
         "seed": seed,
         "data_checksum": checksum,
         "in_channels": network.convs[0].in_channels,
-        "preprocessor": preprocessor.state(),
-        "state_dict": network.state_dict(),
+        "preprocessor": {k: v for k, v in state.items() if not isinstance(v, Tensor)},
     }
-    write_whole(path, lambda draft: torch.save(content, draft))
+    tensors |= {f"{NETWORK}{name}": value for name, value in network.state_dict().items()}
+    save_tensors(path, content, tensors)
 
 
 class Checkpoint(NamedTuple):
@@ -54,11 +58,11 @@ class Checkpoint(NamedTuple):
     """In eval mode."""
     preprocessor: Preprocessor
     """Makes its inputs."""
-    cell: RunSpec
+    spec: RunSpec
     """What it was trained as."""
     seed: int
-    checksum: str | None
-    """Of the data that it was trained on; None where an earlier version did not note it."""
+    checksum: str
+    """Of the data that it was trained on."""
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -67,24 +71,59 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         InputError: the file is missing, damaged or not a checkpoint of this project.
     """
-    content = read_content(path, FORMAT)
+    content, tensors = read_content(path, FORMAT)
     with refused(path):
-        parts = dict(content["cell"])
+        parts = dict(content["spec"])
         text = parts.get("text")
         parts["text"] = None if text is None else TextGraph(**text)
-        parts["conditions"] = Conditions(**parts.get("conditions", {}))
-        cell = RunSpec(**{**parts, "settings": TrainSettings(**parts["settings"])})
-        check_settings(cell.settings)
-        check_dataset(str(cell.dataset), cell.simulate is not None)
-        seed = int(content["seed"])
-        network = build_model(cell.model, cell.act, content["in_channels"], cell.settings)
-        network.load_state_dict(content["state_dict"])
-        preprocessor = Preprocessor.from_state(content["preprocessor"])
-        checksum = content.get("data_checksum")
-    return Checkpoint(network.eval(), preprocessor, cell, seed, checksum)
+        parts["conditions"] = Conditions(**parts["conditions"])
+        spec = RunSpec(**{**parts, "settings": TrainSettings(**parts["settings"])})
+        check_settings(spec.settings)
+        in_channels, state = int(content["in_channels"]), _below(NETWORK, tensors)
+        if not 1 <= spec.settings.layers <= len(state):
+            raise InputError(f"{spec.settings.layers} layers, but {len(state)} tensors")
+        network = build_and_load(
+            lambda: build_model(spec.model, spec.act, in_channels, spec.settings), state
+        )
+        preprocessor = Preprocessor.from_state(
+            content["preprocessor"] | _below(PREPROCESSOR, tensors)
+        )
+        seed, checksum = int(content["seed"]), str(content["data_checksum"])
+    return Checkpoint(network, preprocessor, spec, seed, checksum)
 
 
-def read_content(path: Path, expected: object = None) -> dict[str, Any]:
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    own = {name: value for name, value in tensors.items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): value for name, value in own.items()}
+
+
+def build_and_load(build: Callable[[], M], state: Mapping[str, Tensor]) -> M:
+    """Builds a network for the tensors of a checkpoint, in eval mode.
+
+    It is built without memory first and compared with the tensors, so that a file cannot ask for
+    more memory than its own size.
+
+    Raises:
+        InputError: the tensors are not those of such a network.
+    """
+    with torch.device("meta"):
+        expected = {name: value.shape for name, value in build().state_dict().items()}
+    for name in sorted(expected.keys() | state.keys()):
+        wanted, found = expected.get(name), state[name].shape if name in state else None
+        if wanted != found:
+            asked, given = ("none" if s is None else f"shape {list(s)}" for s in (wanted, found))
+            raise InputError(
+                f"an incomplete or altered checkpoint: for {name} its settings ask for {asked}, "
+                f"and it holds {given}"
+            )
+    network = build()
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def read_content(
+    path: Path, expected: str | None = None
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """What a checkpoint holds, of graphs or of images.
 
     Args:
@@ -95,22 +134,16 @@ def read_content(path: Path, expected: object = None) -> dict[str, Any]:
         InputError: the file is missing, damaged, no checkpoint of this project or of another
             format.
     """
-    try:
-        with path.open("rb") as stream:
-            content: dict[str, Any] = load_weights_only(stream, path)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    if not isinstance(content, dict) or "format" not in content:
-        raise InputError(f"{path}: not a checkpoint that --checkpoint wrote")
-    found = str(content["format"])
-    if expected is not None and found != str(expected):
-        if found.startswith("image-") != str(expected).startswith("image-"):
-            kind = "images" if found.startswith("image-") else "graphs"
+    content, tensors = load_tensors(path)
+    found = str(content.get("format"))
+    if expected is not None and found != expected:
+        kind = found.partition("-")[0]
+        if kind in ("image", "graph") and kind != expected.partition("-")[0]:
             raise InputError(
-                f"{path}: a checkpoint of a network for {kind}, which is of no use here"
+                f"{path}: a checkpoint of a network for {kind}s, which is of no use here"
             )
         raise InputError(f"{path}: a checkpoint of another version of aiec_graph; train it anew")
-    return content
+    return content, tensors
 
 
 @contextmanager

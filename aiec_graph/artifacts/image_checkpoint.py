@@ -1,20 +1,19 @@
 """A trained image network on disk: tensors and plain values only."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from aiec_graph.artifacts.checkpoint import read_content, refused
-from aiec_graph.artifacts.specs import ONLY_AIEC, hash_of
+from aiec_graph.artifacts.checkpoint import build_and_load, read_content, refused
+from aiec_graph.artifacts.specs import ONLY_AIEC, hash_of, without_folders
+from aiec_graph.artifacts.tensor_file import save_tensors
 from aiec_graph.artifacts.variants import label_of
-from aiec_graph.files import write_whole
-from aiec_graph.vision import ImageData, VisionSettings
+from aiec_graph.vision import ImageData, VisionSettings, check_image_size
 from aiec_graph.vision.training import build_network
 
-FORMAT = "image-1"
+FORMAT = "image-2"
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,11 @@ class ImageSpec:
     """What --act itself changed in the settings; it names the results."""
 
     @property
+    def public_dataset(self) -> str:
+        """The data set as results and checkpoints name it."""
+        return without_folders(self.dataset)
+
+    @property
     def act_label(self) -> str:
         """The activation's name for the results."""
         return label_of(self.act, self.settings, self.changes)
@@ -37,6 +41,7 @@ class ImageSpec:
     def config_hash(self) -> str:
         """Of everything that the result depends on, beyond the seed."""
         parts = asdict(self)
+        parts["dataset"] = self.public_dataset
         del parts["changes"], parts["settings"]["workers"]
         if self.act not in ("relu_l0", "gelu_l0"):
             del parts["settings"]["lambda_l0"]
@@ -52,21 +57,21 @@ class ImageCheckpoint:
 
     network: nn.Module
     """In eval mode."""
-    cell: ImageSpec
+    spec: ImageSpec
     seed: int
     class_names: list[str]
     image_size: int
-    classes: Path | None
-    """The file of classes that the data set was read with."""
+    class_file: bool
+    """Whether the data set was read with a file that names its classes."""
 
 
 def save_image_checkpoint(
     path: Path,
     network: nn.Module,
-    cell: ImageSpec,
+    spec: ImageSpec,
     seed: int,
     data: ImageData,
-    classes: Path | None,
+    class_file: bool,
 ) -> None:
     """Writes a network.
 
@@ -75,14 +80,13 @@ def save_image_checkpoint(
     """
     content = {
         "format": FORMAT,
-        "cell": asdict(cell),
+        "spec": asdict(replace(spec, dataset=spec.public_dataset)),
         "seed": seed,
         "class_names": list(data.class_names),
         "image_size": data.image_size,
-        "classes": None if classes is None else str(classes),
-        "state_dict": network.state_dict(),
+        "classes": class_file,
     }
-    write_whole(path, lambda draft: torch.save(content, draft))
+    save_tensors(path, content, network.state_dict())
 
 
 def is_of_images(content: dict[str, Any]) -> bool:
@@ -95,21 +99,15 @@ def load_image_checkpoint(path: Path) -> ImageCheckpoint:
     Raises:
         InputError: the file is missing, damaged, or something else.
     """
-    content = read_content(path, FORMAT)
+    content, tensors = read_content(path, FORMAT)
     with refused(path):
-        parts = dict(content["cell"])
-        cell = ImageSpec(**{**parts, "settings": VisionSettings(**parts["settings"])})
-        cell.settings.check()
+        parts = dict(content["spec"])
+        spec = ImageSpec(**{**parts, "settings": VisionSettings(**parts["settings"])})
+        spec.settings.check()
         names = [str(name) for name in content["class_names"]]
-        size = int(content["image_size"])
-        network = build_network(cell.backbone, cell.act, len(names), size, cell.settings)
-        network.load_state_dict(content["state_dict"])
-        classes = content["classes"]
-        return ImageCheckpoint(
-            network.eval(),
-            cell,
-            int(content["seed"]),
-            names,
-            size,
-            None if classes is None else Path(classes),
+        size, seed = int(content["image_size"]), int(content["seed"])
+        check_image_size(spec.backbone, size)
+        network = build_and_load(
+            lambda: build_network(spec.backbone, spec.act, len(names), size, spec.settings), tensors
         )
+    return ImageCheckpoint(network, spec, seed, names, size, bool(content["classes"]))

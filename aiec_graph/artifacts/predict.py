@@ -9,13 +9,13 @@ from torch import Tensor
 
 from aiec_graph.artifacts.checkpoint import load_checkpoint
 from aiec_graph.artifacts.scores import SCORE_COLUMNS, score_frame
-from aiec_graph.artifacts.specs import RunSpec, split_of
-from aiec_graph.data import Graph, Split, TextGraph, load_dataset
+from aiec_graph.artifacts.specs import RunSpec, find_again, split_of
+from aiec_graph.data import Graph, Split, TextGraph, default_data_root, is_own, load_dataset
 from aiec_graph.errors import InputError, named
-from aiec_graph.files import write_whole
 from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.nn.adjacency import Adjacency
 from aiec_graph.nn.networks import GNN
+from aiec_graph.tables import write_csv
 from aiec_graph.train import prepare_graph
 
 
@@ -24,7 +24,7 @@ class Reopened(NamedTuple):
 
     network: GNN
     """In eval mode."""
-    cell: RunSpec
+    spec: RunSpec
     graph: Graph
     adjacency: Adjacency
     split: Split | None
@@ -48,17 +48,22 @@ def reopen(checkpoint: Path, data_root: Path | None, dataset: str | None = None)
     Raises:
         InputError: the checkpoint or the data cannot be used.
     """
-    network, preprocessor, cell, seed, checksum = load_checkpoint(checkpoint)
-    text = cell.text or TextGraph()
-    simulate = cell.simulate if dataset is None else None
-    graph = load_dataset(dataset or cell.dataset, data_root, simulate, text)
+    network, preprocessor, spec, seed, checksum = load_checkpoint(checkpoint)
+    simulate = spec.simulate if dataset is None else None
+    place = dataset or find_again(spec.dataset, data_root or default_data_root())
+    if dataset is None and is_own(place) and not Path(place).exists():
+        raise InputError(
+            f"{checkpoint}: trained on {place}, which is not here; name the data by --dataset, or "
+            "the folder above it by --data-root"
+        )
+    graph = load_dataset(place, data_root, simulate, spec.text or TextGraph())
     graph, adjacency = prepare_graph(graph)
     split = None
-    if (dataset is None and checksum is None) or checksum == graph.checksum:
-        split = split_of(cell, seed, graph)
+    if checksum == graph.checksum:
+        split = split_of(spec, seed, graph)
     with named(checkpoint):
         x = preprocessor.transform(graph)
-    return Reopened(network, cell, graph, adjacency, split, x)
+    return Reopened(network, spec, graph, adjacency, split, x)
 
 
 def score(
@@ -82,7 +87,7 @@ def score(
     if not np.isfinite(scores).all():
         raise InputError(f"{checkpoint}: the network in it gives no finite scores")
     frame = score_frame(graph, split, scores)
-    write_whole(out, lambda path: frame.to_csv(path, index=False))
+    write_csv(frame, out)
     if split is None:
         return Scored(graph.label, None)
     return Scored(graph.label, evaluate(graph.y[split.test_mask], scores[split.test_mask]))

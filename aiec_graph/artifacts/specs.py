@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiec_graph.artifacts.variants import label_of
@@ -47,6 +48,19 @@ def hash_of(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 
+def without_folders(dataset: str) -> str:
+    """A data set as what leaves this machine names it: of an absolute path the last part alone."""
+    path = Path(dataset)
+    return f"./{path.name}" if path.is_absolute() else dataset
+
+
+def find_again(dataset: str, data_root: Path) -> str:
+    """A data set of a checkpoint: a path that is not there is looked for below the data's root."""
+    path = Path(dataset)
+    moved = data_root / path.name
+    return str(moved) if "/" in dataset and not path.exists() and moved.exists() else dataset
+
+
 @dataclass(frozen=True)
 class GraphSpec:
     """What a run on a graph depends on, whatever model it trains."""
@@ -62,6 +76,11 @@ class GraphSpec:
     def name(self) -> str:
         """The data set's name for tables and files."""
         return short_name(self.dataset)
+
+    @property
+    def public_dataset(self) -> str:
+        """The data set as results and checkpoints name it."""
+        return without_folders(self.dataset)
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,7 @@ class RunSpec(GraphSpec):
     def relevant(self) -> dict[str, Any]:
         """All that the result depends on; a setting that this run does not use is left out."""
         parts = asdict(self)
+        parts["dataset"] = self.public_dataset
         del parts["changes"]
         settings = parts["settings"]
         if self.text is None:
@@ -122,7 +142,7 @@ class TreeSpec(GraphSpec):
     @property
     def config_hash(self) -> str:
         """The hash of everything that the result depends on, beyond the seed."""
-        return hash_of(asdict(self))
+        return hash_of(asdict(self) | {"dataset": self.public_dataset})
 
     @property
     def act_label(self) -> str:

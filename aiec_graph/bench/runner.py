@@ -21,6 +21,7 @@ from rich.progress import (
 from aiec_graph.artifacts.checkpoint import save_checkpoint
 from aiec_graph.artifacts.scores import score_frame
 from aiec_graph.artifacts.specs import RunSpec, TreeSpec, split_of
+from aiec_graph.artifacts.tensor_file import SUFFIX
 from aiec_graph.artifacts.variants import slug_of, title_of
 from aiec_graph.bench import memory
 from aiec_graph.bench.config import BenchConfig, distinct
@@ -210,7 +211,7 @@ def _run_one(config: BenchConfig, cell: RunSpec, seed: int, prepared: Prepared) 
             config.folder / "scores" / f"{stem}.csv", lambda path: frame.to_csv(path, index=False)
         )
     if config.checkpoint:
-        path = config.folder / "checkpoints" / f"{stem}.pt"
+        path = config.folder / "checkpoints" / f"{stem}{SUFFIX}"
         save_checkpoint(path, result.model, result.preprocessor, cell, seed, graph.checksum)
     if graph.time_step is not None:
         steps = by_time_step(graph, split, result.score)

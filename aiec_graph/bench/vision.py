@@ -10,6 +10,7 @@ from rich.console import Console
 
 from aiec_graph.artifacts.image_checkpoint import ImageSpec, save_image_checkpoint
 from aiec_graph.artifacts.specs import trial_seeds
+from aiec_graph.artifacts.tensor_file import SUFFIX
 from aiec_graph.artifacts.variants import slug_of, title_of
 from aiec_graph.bench import memory
 from aiec_graph.bench.config import Override, check_overrides, distinct, overridden, variants_of
@@ -190,8 +191,8 @@ def _run_one(
     peak = memory.peak_mb()
     write_settings(config.folder, cell.config_hash, asdict(cell))
     if config.checkpoint:
-        place = config.folder / "checkpoints" / f"{stem}.pt"
-        save_image_checkpoint(place, result.network, cell, seed, data, config.classes)
+        place = config.folder / "checkpoints" / f"{stem}{SUFFIX}"
+        save_image_checkpoint(place, result.network, cell, seed, data, config.classes is not None)
     runs.append(
         {
             "dataset": data.name,

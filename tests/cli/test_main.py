@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
+from aiec_graph.artifacts.tensor_file import load_tensors, save_tensors
 from aiec_graph.bench.config import BenchConfig
 from aiec_graph.bench.report.results import COLUMNS
 from aiec_graph.cli.main import main, parse_config
@@ -84,7 +86,7 @@ def test_a_checkpoint_scores_as_its_run_did(command, data_root, tmp_path, capsys
     extra = ["--model", "sage", "--act", "aiec", "--seeds", "1", "--features", "standard"]
     assert main(command(*extra, "--save-scores", "--checkpoint")) == 0
     (checkpoint,) = (tmp_path / "run" / "checkpoints").iterdir()
-    torch.load(checkpoint, weights_only=True)
+    load_file(checkpoint)
     out = tmp_path / "again.csv"
     assert main(["score", str(checkpoint), "--data-root", str(data_root), "--out", str(out)]) == 0
     (expected,) = (tmp_path / "run" / "scores").iterdir()
@@ -118,6 +120,9 @@ def test_scores_of_other_data_come_without_a_split(tmp_path, monkeypatch, capsys
     checkpoint = str(next((tmp_path / "run" / "checkpoints").iterdir()))
     out = tmp_path / "scores.csv"
     score = ["score", checkpoint, "--out", str(out)]
+    assert "name the data by --dataset" in fails(score, capsys)
+    assert str(tmp_path) not in Path(checkpoint).read_bytes().decode("latin-1")
+    score += ["--data-root", str(tmp_path)]
     assert main(score) == 0
     assert "test AUC" in capsys.readouterr().out
     assert set(pd.read_csv(out).split) == {"train", "val", "test"}
@@ -132,7 +137,7 @@ def test_scores_of_other_data_come_without_a_split(tmp_path, monkeypatch, capsys
     (folders[0] / "nodes.csv").write_text(f"{changed}999,0.5,True\n")
     assert main(score) == 0
     assert "without a split and test metrics" in capsys.readouterr().out
-    assert "has changed since" in fails(["channels", checkpoint], capsys)
+    assert "has changed since" in fails(["channels", checkpoint, *score[-2:]], capsys)
     # Nothing but scores is written over.
     own = folders[0] / "edges.csv"
     before = own.read_bytes()
@@ -377,24 +382,39 @@ def test_a_forbidden_constructor(tmp_path, capsys):
 def test_corrupt_checkpoints(tmp_path, capsys, command):
     assert main(command("--model", "gcn", "--act", "aiec", "--seeds", "1", "--checkpoint")) == 0
     (good,) = (tmp_path / "run" / "checkpoints").iterdir()
-    content = torch.load(good, weights_only=True)
-    bad = tmp_path / "bad.pt"
+    content, tensors = load_tensors(good)
+    bad = tmp_path / "bad.safetensors"
     capsys.readouterr()
-    for data in (b"", b"garbage", good.read_bytes()[:-500]):
+
+    def refused():
+        return fails(["score", str(bad)], capsys)
+
+    for data in (b"", b"garbage", good.read_bytes()[:-500], b"\xff" * 64):
         bad.write_bytes(data)
-        assert "bad.pt: damaged" in fails(["score", str(bad)], capsys)
-    for altered in ({"a": 1}, [1]):
-        torch.save(altered, bad)
-        assert "not a checkpoint" in fails(["score", str(bad)], capsys)
-    torch.save({**content, "format": 9}, bad)
-    assert "another version" in fails(["score", str(bad)], capsys)
-    for key, value in (("seed", None), ("in_channels", "x"), ("cell", {}), ("preprocessor", {})):
-        torch.save({**content, key: value}, bad)
-        assert "incomplete or altered" in fails(["score", str(bad)], capsys)
-    del content["state_dict"]["lin.weight"]
-    torch.save(content, bad)
-    assert "incomplete or altered" in fails(["score", str(bad)], capsys)
+        assert "bad.safetensors: damaged" in refused()
+    save_file(tensors, bad)
+    assert "not a checkpoint" in refused()
+    torch.save({"format": 2}, bad)
+    assert "train it anew" in refused()
+    for altered in ({**content, "format": "graph-9"}, {}):
+        save_tensors(bad, altered, tensors)
+        assert "another version" in refused()
+    for key, value in (("seed", None), ("in_channels", "x"), ("spec", {}), ("preprocessor", {})):
+        save_tensors(bad, {**content, key: value}, tensors)
+        assert "incomplete or altered" in refused()
+    save_tensors(bad, content, {k: v for k, v in tensors.items() if k != "network.lin.weight"})
+    assert "for lin.weight its settings ask for shape [2, 32]" in refused().replace("4]", "32]")
     assert "No such file" in fails(["score", str(tmp_path / "none.pt")], capsys)
+
+
+@pytest.mark.parametrize("sizes", [{"hidden": 10**9}, {"layers": 10**12}, {"hidden": 10**15}])
+def test_a_checkpoint_cannot_ask_for_more_than_it_holds(tmp_path, capsys, command, sizes):
+    assert main(command("--model", "gcn", "--act", "relu", "--seeds", "1", "--checkpoint")) == 0
+    (good,) = (tmp_path / "run" / "checkpoints").iterdir()
+    content, tensors = load_tensors(good)
+    content["spec"]["settings"] |= sizes
+    save_tensors(tmp_path / "bad.safetensors", content, tensors)
+    assert "bad.safetensors: " in fails(["score", str(tmp_path / "bad.safetensors")], capsys)
 
 
 def test_folders_that_cannot_be_written(command, tmp_path, capsys):

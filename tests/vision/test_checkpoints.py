@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from aiec_graph.artifacts.export import export_onnx, export_torch
 from aiec_graph.artifacts.image_checkpoint import load_image_checkpoint
@@ -27,9 +28,9 @@ def checkpoints(tmp_path_factory):
 
 def test_a_checkpoint_comes_back_whole(checkpoints):
     loaded = load_image_checkpoint(checkpoints[0])
-    assert loaded.cell.act_label == "aiec"
+    assert loaded.spec.act_label == "aiec"
     assert loaded.class_names == [str(i) for i in range(10)]
-    state = torch.load(checkpoints[0], weights_only=True)["state_dict"]
+    state = load_file(checkpoints[0])
     for name, value in loaded.network.state_dict().items():
         assert torch.equal(value, state[name])
     assert not loaded.network.training

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from aiec_graph.artifacts.channels import Channels, collect_features, judge_chan
 from aiec_graph.artifacts.checkpoint import read_content
 from aiec_graph.artifacts.image_checkpoint import is_of_images, load_image_checkpoint
 from aiec_graph.artifacts.predict import reopen
+from aiec_graph.artifacts.specs import find_again
 from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.report.tables import MODEL_NAMES
 from aiec_graph.data import default_data_root
@@ -108,7 +110,7 @@ def observe(path: Path, data_root: Path | None) -> Observed:
     Raises:
         InputError: the checkpoint or the data cannot be used.
     """
-    if is_of_images(read_content(path)):
+    if is_of_images(read_content(path)[0]):
         return _observe_images(path, data_root)
     network, cell, graph, adjacency, split, x = reopen(path, data_root)
     if split is None:
@@ -136,10 +138,14 @@ def _observe_images(path: Path, data_root: Path | None) -> Observed:
     from aiec_graph.vision.sites import UNJUDGED, find_sites
 
     loaded = load_image_checkpoint(path)
-    cell, network = loaded.cell, loaded.network
-    data = load_images(
-        cell.dataset, cell.settings, data_root or default_data_root(), classes=loaded.classes
-    )
+    cell, network = loaded.spec, loaded.network
+    root = data_root or default_data_root()
+    dataset = find_again(cell.dataset, root)
+    with TemporaryDirectory() as folder:
+        classes = Path(folder) / "classes.txt" if loaded.class_file else None
+        if classes is not None:
+            classes.write_text("\n".join(loaded.class_names), encoding="utf-8")
+        data = load_images(dataset, cell.settings, root, classes=classes)
     if list(data.class_names) != loaded.class_names:
         raise InputError(f"{path}: {cell.dataset} has other classes now than when it was trained")
     sites = find_sites(network, loaded.image_size, BACKBONES[cell.backbone].blocks)

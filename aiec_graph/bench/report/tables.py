@@ -13,6 +13,7 @@ from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.paper import paper_figures
 from aiec_graph.files import write_whole
+from aiec_graph.tables import escape_latex, escape_markdown, write_csv
 from aiec_graph.train import TrainSettings
 
 METRICS = {"auc": "AUC", "ap": "AP", "rec_at_k": "Rec@K"}
@@ -37,15 +38,6 @@ MODEL_NAMES = {
     "hgb_rich": "HGBRich",
     "auto": "Auto",
 }
-LATEX = {
-    "%": r"\%",
-    "±": r"$\pm$",
-    "∪": r"$\cup$",
-    "τ": r"$\tau$",
-    "λ_aux": r"$\lambda_{\mathrm{aux}}$",
-    "λ_gate": r"$\lambda_{\mathrm{gate}}$",
-}
-
 SETTING_NAMES = {
     "aggr": "GraphSAGE aggregator",
     "lambda_aux": "λ_aux",
@@ -118,23 +110,23 @@ class ResultTable:
         return table
 
     def to_markdown(self) -> str:
-        rows = [[n, *(f"**{e.text}**" if e.best else e.text for e in es)] for n, es in self.rows]
-        frame = pd.DataFrame(rows, columns=["", *self.columns])
+        rows = [
+            [escape_markdown(name), *(f"**{e.text}**" if e.best else e.text for e in entries)]
+            for name, entries in self.rows
+        ]
+        frame = pd.DataFrame(rows, columns=["", *map(escape_markdown, self.columns)])
         table = frame.to_markdown(index=False, disable_numparse=True)
-        return "\n\n".join([f"**{self.title}**", table, *self.notes]) + "\n"
+        parts = [f"**{escape_markdown(self.title)}**", table, *map(escape_markdown, self.notes)]
+        return "\n\n".join(parts) + "\n"
 
     def to_latex(self) -> str:
-        def tex(text: str) -> str:
-            for plain, command in LATEX.items():
-                text = text.replace(plain, command)
-            return text
+        def entry(e: Entry) -> str:
+            return rf"\textbf{{{escape_latex(e.text)}}}" if e.best else escape_latex(e.text)
 
-        def cell(entry: Entry) -> str:
-            return rf"\textbf{{{tex(entry.text)}}}" if entry.best else tex(entry.text)
-
-        rows = [[tex(name), *(cell(e) for e in entries)] for name, entries in self.rows]
-        frame = pd.DataFrame(rows, columns=["", *map(tex, self.columns)])
-        return frame.to_latex(index=False, caption=tex(" ".join([self.title + ".", *self.notes])))
+        rows = [[escape_latex(name), *map(entry, entries)] for name, entries in self.rows]
+        frame = pd.DataFrame(rows, columns=["", *map(escape_latex, self.columns)])
+        caption = escape_latex(" ".join([self.title + ".", *self.notes]))
+        return frame.to_latex(index=False, caption=caption)
 
 
 def write_tables(
@@ -149,7 +141,7 @@ def write_tables(
     def text(content: str) -> Callable[[Path], object]:
         return lambda path: path.write_text(content, encoding="utf-8")
 
-    write_whole(folder / f"{name}.csv", lambda path: summary.to_csv(path, index=False))
+    write_csv(summary, folder / f"{name}.csv")
     write_whole(folder / "table.md", text(table.to_markdown()))
     write_whole(folder / "table.tex", text(table.to_latex()))
 

@@ -86,7 +86,7 @@ def test_an_own_graph_from_tables_to_scores(mine, tmp_path, features):
     assert "paper" not in (out / "table.md").read_text()
     (checkpoint,) = (out / "checkpoints").iterdir()
     again = tmp_path / "again.csv"
-    assert main(["score", str(checkpoint), "--out", str(again)]) == 0
+    assert main(["score", str(checkpoint), "--data-root", str(tmp_path), "--out", str(again)]) == 0
     (scores,) = (out / "scores").iterdir()
     found = pd.read_csv(again)
     pd.testing.assert_frame_equal(found, pd.read_csv(scores), rtol=1e-6)
