@@ -1,4 +1,4 @@
-"""Runs the benchmark from a checkout; the console script `aiec-bench` is the same."""
+"""Runs the command line from a checkout; the console script `aiec` is the same."""
 
 import sys
 

@@ -1,53 +1,37 @@
-"""The command `data`: which data sets there are, and getting, making and checking their files."""
+"""The commands `data …`: which data sets there are, and getting, making and checking their files."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from jsonargparse import Namespace
-from rich.console import Console
-from rich.table import Table
-
-from aiec_graph.data import DATASETS, default_data_root, find_source, read_card
-from aiec_graph.data.datasets.cards import Card, find_files
-from aiec_graph.data.graph import UNKNOWN
-from aiec_graph.data.simulate import simulate_dataset
+from aiec_graph.data.datasets.cards import (
+    DATASETS,
+    Card,
+    default_data_root,
+    find_files,
+    read_card,
+)
 from aiec_graph.errors import InputError, look_up
 
-DESCRIPTION = """Data sets: what there is, and their files.
+if TYPE_CHECKING:
+    from rich.console import Console
 
-  aiec-bench data list
-  aiec-bench data info elliptic
-  aiec-bench data download elliptic
-  aiec-bench data download weibo21 --accept-licence
-  aiec-bench data simulate tfinance --scale 0.1
-  aiec-bench data verify reddit weibo21 --data-root DIR
+    from aiec_graph.data import Loaded, Source
 
-Every action takes --help."""
-
-ROOT_HELP = "Folder with a folder for each data set (default: $AIEC_DATA_ROOT, else datasets/)."
+KNOWN = {"name": DATASETS, "names": DATASETS}
 
 
-def data_command(arguments: list[str]) -> int:
-    """Runs `data` with the arguments after it.
+def list_(data_root: Path | None = None) -> int:
+    """Lists the data sets, and whether their files are there.
 
-    Returns:
-        The exit code 0.
-
-    Raises:
-        InputError: an action, name or option is unknown, or the action failed.
+    Args:
+        data_root: Folder with a folder for each data set (default: $AIEC_DATA_ROOT, else
+            datasets/).
     """
-    console = Console(soft_wrap=True, highlight=False)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        console.print(DESCRIPTION, markup=False)
-        return 0
-    look_up(arguments[0], _ACTIONS, "action")(arguments[1:], console)
-    return 0
+    from rich.console import Console
+    from rich.table import Table
 
-
-def _list(arguments: list[str], console: Console) -> None:
-    root = _parse("list", "Lists the data sets, and whether their files are there.", arguments)
-    table = Table(caption=f"files are looked for under {root.data_root}", caption_justify="left")
+    root = data_root or default_data_root()
+    table = Table(caption=f"files are looked for under {root}", caption_justify="left")
     for name in ("name", "what", "nodes", "edges", "anomalies", "files"):
         justify = "right" if name in ("nodes", "edges", "anomalies") else "left"
         table.add_column(name, justify=justify, no_wrap=name != "what")
@@ -55,16 +39,26 @@ def _list(arguments: list[str], console: Console) -> None:
         card = read_card(name)
         edges = "made here" if card.edges is None else f"{card.edges:,}"
         what = card.title.partition(", ")[2].partition(" (")[0]
-        there = "there" if _are_there(card, root.data_root / name) else "–"
-        row = (name, what, f"{card.nodes:,}", edges, _anomalies(card), there)
-        table.add_row(*row)
+        there = "there" if _are_there(card, root / name) else "–"
+        table.add_row(name, what, f"{card.nodes:,}", edges, _anomalies(card), there)
     Console().print(table)
+    return 0
 
 
-def _info(arguments: list[str], console: Console) -> None:
-    parsed = _parse("info", "Shows the card of a data set.", arguments, names="one")
-    card = read_card(parsed.name)
-    folder = parsed.data_root / card.name
+def info(name: str, data_root: Path | None = None) -> int:
+    """Shows the card of a data set: sizes, source, licence, files.
+
+    Args:
+        name: A data set.
+        data_root: Folder with a folder for each data set (default: $AIEC_DATA_ROOT, else
+            datasets/).
+
+    Raises:
+        InputError: there is no such data set.
+    """
+    console = _console()
+    card = _card(name)
+    folder = (data_root or default_data_root()) / card.name
     console.print(f"[bold]{card.name}[/bold]: {card.title}")
     lines = {
         "source": card.source,
@@ -90,110 +84,125 @@ def _info(arguments: list[str], console: Console) -> None:
     for name in card.also:
         console.print(f"  also taken {name}", markup=False)
     accept = " --accept-licence" if card.terms else ""
-    how = f"aiec-bench data download {card.name}{accept}" if card.downloads else "by hand"
+    how = f"aiec data download {card.name}{accept}" if card.downloads else "by hand"
     console.print(f"  get it     {how}", markup=False)
+    return 0
 
 
-def _download(arguments: list[str], console: Console) -> None:
-    from aiec_graph.data.storage.download import download
+def download(
+    names: list[str], accept_licence: bool = False, data_root: Path | None = None
+) -> int:
+    """Fetches the published files.
 
-    parsed = _parse(
-        "download",
-        "Fetches the published files. What is there is left as it is; what was interrupted goes "
-        "on where it stopped.",
-        arguments,
-        ("--accept-licence", {"action": "store_true", "help": "Accept the terms that are shown."}),
-        names="many",
-    )
-    for name in parsed.names:
-        folder = parsed.data_root / name
-        download(read_card(name), folder, console, accept_licence=parsed.accept_licence)
+    What is there is left as it is; what was interrupted goes on where it stopped.
 
+    Args:
+        names: Data sets.
+        accept_licence: Accept the terms that are shown.
+        data_root: Folder with a folder for each data set (default: $AIEC_DATA_ROOT, else
+            datasets/).
 
-def _simulate(arguments: list[str], console: Console) -> None:
-    parsed = _parse(
-        "simulate",
-        "Writes simulated files in the raw form of a data set; simulated.json beside them says "
-        "which features carry a signal.",
-        arguments,
-        ("--scale", {"type": float, "default": 0.1, "help": "Share of the real size, up to 1."}),
-        ("--seed", {"type": int, "default": 0, "help": "Of everything that is drawn."}),
-        names="one",
-    )
-    with Console(stderr=True).status(f"simulating {parsed.name}"):
-        folder = simulate_dataset(
-            read_card(parsed.name), parsed.data_root / parsed.name, parsed.scale, parsed.seed
-        )
-    console.print(f"simulated {parsed.name} at scale {parsed.scale:g}: {folder}", markup=False)
+    Raises:
+        InputError: a name is unknown, or a file cannot be fetched.
+    """
+    from aiec_graph.data.storage.download import download as fetch
+
+    root = data_root or default_data_root()
+    for card in [_card(name) for name in names]:
+        fetch(card, root / card.name, _console(), accept_licence=accept_licence)
+    return 0
 
 
-def _verify(arguments: list[str], console: Console) -> None:
-    parsed = _parse(
-        "verify",
-        "Loads data sets and compares them with what was published. A difference is a warning; "
-        "files that cannot be used are an error, exit code 2.",
-        arguments,
-        names="many",
-    )
-    for name in parsed.names:
-        with Console(stderr=True).status(f"loading {name}"):
-            source = find_source(name, parsed.data_root)
+def simulate(
+    name: str, scale: float = 0.1, seed: int = 0, data_root: Path | None = None
+) -> int:
+    """Writes simulated files in the raw format of a data set.
+
+    The file simulated.json beside them says which features carry a signal.
+
+    Args:
+        name: A data set.
+        scale: Share of the real size, up to 1.
+        seed: Of everything that is drawn.
+        data_root: Folder with a folder for each data set (default: $AIEC_DATA_ROOT, else
+            datasets/).
+
+    Raises:
+        InputError: the name or the scale cannot be used.
+    """
+    from rich.console import Console
+
+    from aiec_graph.data.simulate import simulate_dataset
+
+    card = _card(name)
+    root = data_root or default_data_root()
+    with Console(stderr=True).status(f"simulating {name}"):
+        folder = simulate_dataset(card, root / name, scale, seed)
+    _console().print(f"simulated {name} at scale {scale:g}: {folder}", markup=False)
+    return 0
+
+
+def verify(names: list[str], data_root: Path | None = None) -> int:
+    """Loads data sets and compares them with what was published.
+
+    A difference is a warning; files that cannot be used are an error, exit code 2.
+
+    Args:
+        names: Data sets.
+        data_root: Folder with a folder for each data set (default: $AIEC_DATA_ROOT, else
+            datasets/).
+
+    Raises:
+        InputError: a name is unknown, or its files cannot be used.
+    """
+    from rich.console import Console
+
+    from aiec_graph.data import find_source
+
+    console = _console()
+    for card in [_card(name) for name in names]:
+        with Console(stderr=True).status(f"loading {card.name}"):
+            source = find_source(card.name, data_root or default_data_root())
             loaded = source.load()
-        graph, warnings = loaded.graph, loaded.warnings
-        console.print(f"[bold]{graph.label}[/bold]")
-        counts = {word: int((graph.y == value).sum()) for value, word in _WORDS.items()}
-        console.print(
-            f"  {len(graph.y):,} nodes, {graph.edges.num_edges:,} directed edges "
-            f"({graph.edges.num_self_loops:,} self-loops), {graph.x.shape[1]} features"
-        )
-        console.print("  " + ", ".join(f"{count:,} {word}" for word, count in counts.items()))
-        for kind, parts in graph.given.items():
-            console.print(f"  comes with {len(parts)} {kind} split(s)")
-        for file, found in zip(source.files, source.fingerprints, strict=True):
-            published = None if source.card is None else source.card.files.get(file.name)
-            verdict = "no published checksum to compare with"
-            if published:
-                verdict = "as published" if found.sha256 == published else "DIFFERS"
-            console.print(f"  {file.name}: {verdict}", markup=False)
-        for warning in warnings:
-            console.print(f"  warning: {warning}", markup=False)
-        if not warnings and graph.simulated is None:
-            console.print("  every count agrees with the card")
+        _report(source, loaded, console)
+    return 0
 
 
-_WORDS = {1: "anomalous", 0: "normal", UNKNOWN: "unknown"}
+def _report(source: "Source", loaded: "Loaded", console: "Console") -> None:
+    from aiec_graph.data import UNKNOWN
 
-_ACTIONS: dict[str, Callable[[list[str], Console], None]] = {
-    "list": _list,
-    "info": _info,
-    "download": _download,
-    "simulate": _simulate,
-    "verify": _verify,
-}
+    graph = loaded.graph
+    words = {1: "anomalous", 0: "normal", UNKNOWN: "unknown"}
+    counts = {word: int((graph.y == value).sum()) for value, word in words.items()}
+    console.print(f"[bold]{graph.label}[/bold]")
+    console.print(
+        f"  {len(graph.y):,} nodes, {graph.edges.num_edges:,} directed edges "
+        f"({graph.edges.num_self_loops:,} self-loops), {graph.x.shape[1]} features"
+    )
+    console.print("  " + ", ".join(f"{count:,} {word}" for word, count in counts.items()))
+    for kind, parts in graph.given.items():
+        console.print(f"  comes with {len(parts)} {kind} split(s)")
+    for file, found in zip(source.files, source.fingerprints, strict=True):
+        published = None if source.card is None else source.card.files.get(file.name)
+        verdict = "no published checksum to compare with"
+        if published:
+            verdict = "as published" if found.sha256 == published else "DIFFERS"
+        console.print(f"  {file.name}: {verdict}", markup=False)
+    for warning in loaded.warnings:
+        console.print(f"  warning: {warning}", markup=False)
+    if not loaded.warnings and graph.simulated is None:
+        console.print("  every count agrees with the card")
 
 
-def _parse(
-    action: str,
-    description: str,
-    arguments: list[str],
-    *options: tuple[str, dict[str, Any]],
-    names: str = "",
-) -> Namespace:
-    from aiec_graph.cli.main import make_parser, parse
+def _card(name: str) -> Card:
+    look_up(name, dict.fromkeys(DATASETS), "data set")
+    return read_card(name)
 
-    parser = make_parser(f"data {action}", description)
-    known = f"Known: {', '.join(DATASETS)}."
-    if names == "one":
-        parser.add_argument("name", type=str, help=f"A data set. {known}")
-    elif names == "many":
-        parser.add_argument("names", type=str, nargs="+", help=f"Data sets. {known}")
-    for option, extra in options:
-        parser.add_argument(option, **extra)
-    parser.add_argument("--data-root", type=Path, default=default_data_root(), help=ROOT_HELP)
-    parsed = parse(parser, arguments)
-    for name in [parsed.name] if names == "one" else parsed.names if names == "many" else []:
-        look_up(name, dict.fromkeys(DATASETS), "data set")
-    return parsed
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(soft_wrap=True, highlight=False)
 
 
 def _are_there(card: Card, folder: Path) -> bool:

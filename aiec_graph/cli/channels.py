@@ -1,0 +1,64 @@
+"""The command `channels`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+FOLDER = Path("results/channels")
+
+
+def channels(
+    checkpoint: list[Path],
+    out: Path = FOLDER,
+    layer: str = "last",
+    classes: list[str] = [],  # noqa: B006 (never changed)
+    fit: bool = False,
+    data_root: Path | None = None,
+) -> int:
+    """Shows how active each channel is for a class, and how a classifier weighs it.
+
+      run_bench.py channels results/reddit/checkpoints/NAME.pt
+      run_bench.py channels RELU.pt AIEC.pt --classes truck --data-root DIR
+
+    Takes checkpoints of graph and of image networks that --checkpoint kept. One alone is drawn in
+    the order of its channels and sorted; several are drawn sorted, side by side. Results: a PNG for
+    each layer and four classes, channels.csv and channels_summary.csv in --out.
+
+    Args:
+        checkpoint: Files that --checkpoint wrote.
+        out: Folder for the results.
+        layer: last, all, or the name of a layer.
+        classes: Names of classes; all by default.
+        fit: Fit a linear classifier to AIEC's features too, as is done for other activations,
+            instead of showing the weights of its own decision unit.
+        data_root: Folder that holds a folder for each data set.
+
+    Raises:
+        InputError: a checkpoint, option or data set cannot be used.
+    """
+    from rich.console import Console
+
+    from aiec_graph.bench.probes.channels import draw_channels
+
+    summary = draw_channels(
+        checkpoint, out, layer, classes, data_root, fit, Console(stderr=True)
+    )
+    title = f"Channels on test samples of {summary['data'].iloc[0]}; figures in {out}/"
+    Console().print(_to_rich(summary.drop(columns="data"), title))
+    return 0
+
+
+def _to_rich(frame: "pd.DataFrame", title: str) -> "Table":
+    from pandas.api.types import is_numeric_dtype
+    from rich.table import Table
+
+    table = Table(title=title)
+    for column in frame.columns:
+        number = is_numeric_dtype(frame[column])
+        table.add_column(column, justify="right" if number else "left", overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row))
+    return table

@@ -1,0 +1,314 @@
+"""A command's options, read from the signature of its function and from docstrings.
+
+A parameter without a default is a positional argument, one with a default an option. A parameter
+that is a dataclass stands for an option for each of its fields, dataclasses within it included, and
+the command then takes a YAML file with these fields too. Help comes from the function's docstring
+and from the text below each field.
+"""
+
+import inspect
+import json
+import types
+import warnings
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from docstring_parser import parse as parse_docstring
+from docstring_parser import parse_from_object
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
+
+from aiec_graph import __version__
+from aiec_graph.errors import InputError, did_you_mean, look_up, named
+from aiec_graph.yaml_file import read_yaml
+
+UNPREFIXED = ("train",)
+"""Dataclasses within a configuration whose fields are options by their own name; those of another
+one, such as `text`, carry its name: `--text-ngram`."""
+VALUE_WHERE_NONE_IS_GIVEN = {"simulate": 0.1}
+"""Options that may stand without a value, and what they mean then."""
+LONGEST_VALUE = 200
+"""Characters of a message of the parser that are shown; it repeats what was given."""
+Known = Mapping[str, Sequence[str]]
+
+
+class HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Leaves the examples of the description on lines of their own."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option or positional argument."""
+
+    name: str
+    """As in the configuration file and in the namespace."""
+    kind: Any
+    """Its type."""
+    default: Any
+    """`inspect.Parameter.empty` for a positional argument."""
+    text: str
+
+    @property
+    def flag(self) -> str:
+        """As on the command line."""
+        if self.default is inspect.Parameter.empty:
+            return self.name
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def element(self) -> Any:
+        """The type of the elements where several plain values may follow; None elsewhere."""
+        elements = get_args(self.kind) if get_origin(self.kind) is list else ()
+        return elements[0] if elements and elements[0] in (str, int, float, Path) else None
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """The values of a `Literal`, or of a list of them; none elsewhere."""
+        kinds = (self.kind, *get_args(self.kind))
+        return next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
+
+
+@dataclass
+class Signature:
+    """The options of a command, and how its function is called with them."""
+
+    function: Callable[..., int]
+    known: Known = field(default_factory=dict)
+    """By option, the names that the help lists."""
+    options: dict[str, Option] = field(default_factory=dict)
+    takes_file: bool = False
+    """Whether a YAML file may hold the options."""
+
+    def __post_init__(self) -> None:
+        docstring = parse_docstring(inspect.getdoc(self.function) or "")
+        texts = {entry.arg_name: entry.description or "" for entry in docstring.params}
+        for name, parameter in self._parameters():
+            if is_dataclass(parameter.annotation):
+                self.takes_file = True
+                self._add_fields(_default_of(parameter), "")
+            else:
+                self._add(name, parameter.annotation, parameter.default, texts.get(name, ""))
+
+    @property
+    def description(self) -> str:
+        """The docstring without its sections of arguments, results and errors."""
+        return parse_docstring(inspect.getdoc(self.function) or "").description or ""
+
+    def call(self, values: dict[str, Any]) -> int:
+        """Calls the function with the options' values."""
+        arguments = {}
+        for name, parameter in self._parameters():
+            if is_dataclass(parameter.annotation):
+                arguments[name] = _build(_default_of(parameter), values, "")
+            else:
+                arguments[name] = values[name]
+        return self.function(**arguments)
+
+    def _parameters(self) -> list[tuple[str, inspect.Parameter]]:
+        return list(inspect.signature(self.function, eval_str=True).parameters.items())
+
+    def _add_fields(self, defaults: Any, prefix: str) -> None:
+        texts = {p.arg_name: p.description or "" for p in parse_from_object(type(defaults)).params}
+        kinds = get_type_hints(type(defaults))
+        nested = []
+        for entry in fields(defaults):
+            value = getattr(defaults, entry.name)
+            if is_dataclass(value):
+                nested.append((value, prefix + _prefix_of(entry.name)))
+            else:
+                self._add(prefix + entry.name, kinds[entry.name], value, texts.get(entry.name, ""))
+        for value, inner in nested:  # after the outer fields, which keep a name that both have
+            self._add_fields(value, inner)
+
+    def _add(self, name: str, kind: Any, default: Any, text: str) -> None:
+        text = " ".join(text.split())
+        if name in self.known:
+            text += f" Known: {', '.join(self.known[name])}."
+        self.options.setdefault(name, Option(name, kind, default, text))
+
+
+def run(program: str, signature: Signature, arguments: list[str]) -> int:
+    """Reads a command's arguments and runs it.
+
+    Args:
+        program: how the command was called, for its help.
+        signature: its options.
+        arguments: those after the command's name.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: an option or value is unknown or cannot be used.
+    """
+    return signature.call(parse(program, signature, arguments))
+
+
+def parse(program: str, signature: Signature, arguments: list[str]) -> dict[str, Any]:
+    """Reads a command's arguments.
+
+    Returns:
+        The value of each option by name.
+
+    Raises:
+        InputError: an option or value is unknown or cannot be used.
+    """
+    parser = _make_parser(program, signature)
+    flags = [o.flag for o in signature.options.values() if o.flag.startswith("-")]
+    _refuse_unknown(arguments, [*flags, "--config", "--help", "-h", "--version"])
+    if signature.takes_file:
+        arguments = _with_file(parser, signature, arguments)
+    values = vars(_parse(parser, arguments))
+    for option in signature.options.values():
+        if not option.choices:
+            continue
+        value = values[option.name]
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                look_up(one, dict.fromkeys(option.choices), option.flag)
+    return values
+
+
+def _make_parser(program: str, signature: Signature) -> ArgumentParser:
+    parser = ArgumentParser(
+        prog=program,
+        description=signature.description,
+        formatter_class=HelpFormatter,
+        exit_on_error=False,
+        allow_abbrev=False,
+        version=__version__,
+    )
+    if signature.takes_file:
+        parser.add_argument(
+            "--config",
+            action="config",
+            metavar="FILE",
+            help="Read options from a YAML file; those on the command line go before. The file may "
+            "also stand first, without --config.",
+        )
+    for option in signature.options.values():
+        how: dict[str, Any] = {"help": option.text}
+        if option.default is not inspect.Parameter.empty:
+            how["default"] = option.default
+        if option.kind is bool:
+            how["action"] = "store_true"
+        elif option.element is not None:
+            how |= {"nargs": "+", "type": option.element}
+        elif option.choices:
+            several = get_origin(option.kind) is list
+            how |= {"type": type(option.choices[0])} | ({"nargs": "+"} if several else {})
+            how["metavar"] = "{" + ",".join(map(str, option.choices)) + "}"
+        elif option.name in VALUE_WHERE_NONE_IS_GIVEN:
+            constant = VALUE_WHERE_NONE_IS_GIVEN[option.name]
+            how |= {"nargs": "?", "const": constant, "type": float}
+        else:
+            how["type"] = option.kind
+        parser.add_argument(option.flag, **how)
+    return parser
+
+
+def _refuse_unknown(arguments: list[str], flags: list[str]) -> None:
+    for argument in arguments:
+        if argument == "--":
+            return
+        name = argument.partition("=")[0]
+        is_option = argument.startswith("-") and len(argument) > 1 and not _is_number(argument)
+        if is_option and name not in flags:
+            raise InputError(
+                f"unknown option {_short(name)!r}.{did_you_mean(name, flags)} See --help"
+            )
+
+
+def _with_file(parser: ArgumentParser, signature: Signature, arguments: list[str]) -> list[str]:
+    """The arguments, in which each file's content stands where its path was."""
+    if arguments and not arguments[0].startswith("-"):
+        arguments = ["--config", *arguments]
+    found: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, path = argument.partition("=")
+        if name != "--config":
+            found.append(argument)
+            continue
+        path = path if equals else next(rest, "")
+        if not path:
+            raise InputError("--config needs the path of a YAML file")
+        with named(_short(path)):
+            content = json.dumps(_from_file(signature, Path(path)), default=str)
+            _parse(parser, [f"--config={content}"])
+        found.append(f"--config={content}")
+    return found
+
+
+def _from_file(signature: Signature, path: Path) -> dict[str, Any]:
+    """The options of a YAML file; one value where several may stand is a list of one."""
+    content = read_yaml(path)
+    flags = {o.name: o for o in signature.options.values()}
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        option = flags.get(str(key).replace("-", "_"))
+        if option is None:
+            raise InputError(f"unknown option {_short(key)!r}.{did_you_mean(key, flags)}")
+        if value is None and not _takes_none(option.kind):
+            raise InputError(f"{key} has no value: give one, or leave the line out")
+        if option.kind is bool and not isinstance(value, bool):
+            raise InputError(f"{key} must be true or false, not {_short(value)!r}")
+        if get_origin(option.kind) is list and not isinstance(value, list):
+            value = [value]
+        if value is not None:  # null stands for the default of an option that may have no value
+            values[option.name] = value
+    return values
+
+
+def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return parser.instantiate_classes(parser.parse_args(arguments))
+    except ArgumentError as error:
+        message = " ".join(str(error).split()).replace("Parser key ", "option ")
+        raise InputError(_short(message)) from None
+
+
+def _build(defaults: Any, values: dict[str, Any], prefix: str) -> Any:
+    """An instance of the dataclass of `defaults` from the options' values."""
+    found: dict[str, Any] = {}
+    for entry in fields(defaults):
+        value = getattr(defaults, entry.name)
+        if is_dataclass(value):
+            inner = prefix + _prefix_of(entry.name)
+            own = {f.name for f in fields(defaults)}
+            # A field of the outer dataclass decides about the name; the inner keeps its default.
+            inner_values = {k: v for k, v in values.items() if inner or k not in own}
+            found[entry.name] = _build(value, inner_values, inner)
+        else:
+            found[entry.name] = values.get(prefix + entry.name, value)
+    return type(defaults)(**found)
+
+
+def _default_of(parameter: inspect.Parameter) -> Any:
+    empty = parameter.default is inspect.Parameter.empty
+    return parameter.annotation() if empty else parameter.default
+
+
+def _prefix_of(name: str) -> str:
+    return "" if name in UNPREFIXED else f"{name}_"
+
+
+def _takes_none(kind: Any) -> bool:
+    return get_origin(kind) in (Union, types.UnionType) and type(None) in get_args(kind)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

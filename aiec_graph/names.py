@@ -1,0 +1,28 @@
+"""The names that commands and settings take, for help and for slips, without importing PyTorch.
+
+The registries that give each name its meaning stand beside what they register; a test keeps the two
+equal.
+"""
+
+ACTIVATIONS = ("softplus", "elu", "selu", "silu", "relu", "gelu", "gdn", "aiec")
+"""`aiec_graph.core.activations.ACTIVATIONS`."""
+IMAGE_ACTIVATIONS = (
+    *ACTIVATIONS,
+    *("relu_by_hand", "gelu_by_hand", "relu_l0", "gelu_l0", "senet", "cbam"),
+)
+"""`aiec_graph.vision.activations.IMAGE_ACTIVATIONS`."""
+MODELS = ("gcn", "sage")
+"""`aiec_graph.train.models.MODELS`."""
+TREES = ("rf", "rf_graph")
+"""`aiec_graph.train.forests.TREES`."""
+FEATURES = ("raw", "standard", "row")
+"""`aiec_graph.data.transforms.preprocess.FEATURES`."""
+SPLITS = ("supervised", "semi")
+"""`aiec_graph.data.transforms.splits.SPLITS`."""
+IMAGES = ("digits", "cifar10", "cifar100", "imagenet100", "imagenet1k")
+"""`aiec_graph.vision.images.IMAGES`."""
+BACKBONES = (
+    *("vit_tiny", "deit_tiny", "cait_xxs", "pvt_tiny", "tnt_small"),
+    *("alexnet", "vgg11", "mobilenet", "shufflenet", "resnet18"),
+)
+"""`aiec_graph.vision.backbones.BACKBONES`."""
