@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
+from yaml.constructor import ConstructorError
 
 from aiec_graph.errors import InputError
 
@@ -17,9 +19,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
-            raise yaml.composer.ComposerError(
-                None, None, "aliases (*name) are not taken here", event.start_mark
-            )
+            raise ComposerError(None, None, "aliases (*name) are not taken here", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -27,7 +27,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             if isinstance(key_node, yaml.ScalarNode):
                 if key_node.value in keys:
-                    raise yaml.constructor.ConstructorError(
+                    raise ConstructorError(
                         None, None, f"{key_node.value!r} stands here twice", key_node.start_mark
                     )
                 keys.add(key_node.value)
@@ -51,7 +51,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if path.is_file() and path.stat().st_size > LARGEST:
             raise InputError(f"larger than {LARGEST:,} bytes, so no YAML file of options")
         text = path.read_text(encoding="utf-8-sig")
-        content = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        content = yaml.load(text, _Loader)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:

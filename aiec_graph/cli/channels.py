@@ -43,9 +43,7 @@ def channels(
 
     from aiec_graph.bench.probes.channels import draw_channels
 
-    summary = draw_channels(
-        checkpoint, out, layer, classes, data_root, fit, Console(stderr=True)
-    )
+    summary = draw_channels(checkpoint, out, layer, classes, data_root, fit, Console(stderr=True))
     title = f"Channels on test samples of {summary['data'].iloc[0]}; figures in {out}/"
     Console().print(_to_rich(summary.drop(columns="data"), title))
     return 0

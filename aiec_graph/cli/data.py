@@ -1,4 +1,4 @@
-"""The commands `data …`: which data sets there are, and getting, making and checking their files."""
+"""The commands `data …`: the known data sets, and getting, simulating and verifying their files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,9 +89,7 @@ def info(name: str, data_root: Path | None = None) -> int:
     return 0
 
 
-def download(
-    names: list[str], accept_licence: bool = False, data_root: Path | None = None
-) -> int:
+def download(names: list[str], accept_licence: bool = False, data_root: Path | None = None) -> int:
     """Fetches the published files.
 
     What is there is left as it is; what was interrupted goes on where it stopped.
@@ -113,9 +111,7 @@ def download(
     return 0
 
 
-def simulate(
-    name: str, scale: float = 0.1, seed: int = 0, data_root: Path | None = None
-) -> int:
+def simulate(name: str, scale: float = 0.1, seed: int = 0, data_root: Path | None = None) -> int:
     """Writes simulated files in the raw format of a data set.
 
     The file simulated.json beside them says which features carry a signal.

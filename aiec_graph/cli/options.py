@@ -18,7 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from docstring_parser import parse as parse_docstring
 from docstring_parser import parse_from_object
-from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from aiec_graph import __version__
 from aiec_graph.errors import InputError, did_you_mean, look_up, named
@@ -31,11 +31,9 @@ VALUE_WHERE_NONE_IS_GIVEN = {"simulate": 0.1}
 """Options that may stand without a value, and what they mean then."""
 LONGEST_VALUE = 200
 """Characters of a message of the parser that are shown; it repeats what was given."""
+SECTIONS = ("Args", "Returns", "Raises")
+"""Of a docstring; the help shows what stands before them."""
 Known = Mapping[str, Sequence[str]]
-
-
-class HelpFormatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
-    """Leaves the examples of the description on lines of their own."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +92,20 @@ class Signature:
     @property
     def description(self) -> str:
         """The docstring without its sections of arguments, results and errors."""
-        return parse_docstring(inspect.getdoc(self.function) or "").description or ""
+        text = inspect.getdoc(self.function) or ""
+        for section in SECTIONS:
+            text = text.partition(f"\n\n{section}:\n")[0]
+        return text
 
-    def call(self, values: dict[str, Any]) -> int:
-        """Calls the function with the options' values."""
+    def arguments(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The function's arguments from the options' values."""
         arguments = {}
         for name, parameter in self._parameters():
             if is_dataclass(parameter.annotation):
                 arguments[name] = _build(_default_of(parameter), values, "")
             else:
                 arguments[name] = values[name]
-        return self.function(**arguments)
+        return arguments
 
     def _parameters(self) -> list[tuple[str, inspect.Parameter]]:
         return list(inspect.signature(self.function, eval_str=True).parameters.items())
@@ -126,6 +127,7 @@ class Signature:
         text = " ".join(text.split())
         if name in self.known:
             text += f" Known: {', '.join(self.known[name])}."
+        text += _said(default)
         self.options.setdefault(name, Option(name, kind, default, text))
 
 
@@ -143,7 +145,8 @@ def run(program: str, signature: Signature, arguments: list[str]) -> int:
     Raises:
         InputError: an option or value is unknown or cannot be used.
     """
-    return signature.call(parse(program, signature, arguments))
+    values = parse(program, signature, arguments)
+    return signature.function(**signature.arguments(values))
 
 
 def parse(program: str, signature: Signature, arguments: list[str]) -> dict[str, Any]:
@@ -157,7 +160,7 @@ def parse(program: str, signature: Signature, arguments: list[str]) -> dict[str,
     """
     parser = _make_parser(program, signature)
     flags = [o.flag for o in signature.options.values() if o.flag.startswith("-")]
-    _refuse_unknown(arguments, [*flags, "--config", "--help", "-h", "--version"])
+    _refuse_unknown(arguments, [*flags, "--config", "--print_config", "--help", "-h", "--version"])
     if signature.takes_file:
         arguments = _with_file(parser, signature, arguments)
     values = vars(_parse(parser, arguments))
@@ -175,7 +178,7 @@ def _make_parser(program: str, signature: Signature) -> ArgumentParser:
     parser = ArgumentParser(
         prog=program,
         description=signature.description,
-        formatter_class=HelpFormatter,
+        formatter_class=RawDescriptionHelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
         version=__version__,
@@ -266,7 +269,9 @@ def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return parser.instantiate_classes(parser.parse_args(arguments))
+            found = parser.instantiate_classes(parser.parse_args(arguments))
+            assert isinstance(found, Namespace)
+            return found
     except ArgumentError as error:
         message = " ".join(str(error).split()).replace("Parser key ", "option ")
         raise InputError(_short(message)) from None
@@ -286,6 +291,16 @@ def _build(defaults: Any, values: dict[str, Any], prefix: str) -> Any:
         else:
             found[entry.name] = values.get(prefix + entry.name, value)
     return type(defaults)(**found)
+
+
+def _said(default: Any) -> str:
+    """The default as the help names it; nothing where there is none worth a word."""
+    if default is inspect.Parameter.empty or default in (None, False) or is_dataclass(default):
+        return ""
+    if isinstance(default, dict):
+        default = json.dumps(default) if default else ""
+    text = " ".join(map(str, default)) if isinstance(default, list) else str(default)
+    return f" (default: {text})" if text else ""
 
 
 def _default_of(parameter: inspect.Parameter) -> Any:

@@ -7,13 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aiec_graph.data.datasets.cards import read_card
+    from aiec_graph.data.datasets.cards import DATASETS, default_data_root, read_card
     from aiec_graph.data.datasets.registry import (
-        DATASETS,
         Loaded,
         Source,
         check_dataset,
-        default_data_root,
         find_source,
         fractions,
         is_own,
@@ -58,11 +56,11 @@ __all__ = [
 
 _MODULES = {
     "read_card": "aiec_graph.data.datasets.cards",
-    "DATASETS": "aiec_graph.data.datasets.registry",
+    "DATASETS": "aiec_graph.data.datasets.cards",
     "Loaded": "aiec_graph.data.datasets.registry",
     "Source": "aiec_graph.data.datasets.registry",
     "check_dataset": "aiec_graph.data.datasets.registry",
-    "default_data_root": "aiec_graph.data.datasets.registry",
+    "default_data_root": "aiec_graph.data.datasets.cards",
     "find_source": "aiec_graph.data.datasets.registry",
     "fractions": "aiec_graph.data.datasets.registry",
     "is_own": "aiec_graph.data.datasets.registry",

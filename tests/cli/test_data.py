@@ -53,7 +53,7 @@ def test_verify_tells_what_differs(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["verifyy"], "Did you mean 'verify'"),
+        (["verifyy"], "Did you mean 'data verify'"),
         (["info", "eliptic"], "Did you mean 'elliptic'"),
         (["simulate", "reddit", "--scael", "1"], "Did you mean '--scale'"),
         (["simulate", "reddit", "--scale", "2"], "scale from"),

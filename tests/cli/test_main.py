@@ -16,9 +16,10 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from aiec_graph.artifacts.tensor_file import load_tensors, save_tensors
-from aiec_graph.bench.config import BenchConfig
 from aiec_graph.bench.report.results import COLUMNS
-from aiec_graph.cli.main import main, parse_config
+from aiec_graph.cli.bench import bench
+from aiec_graph.cli.main import main
+from aiec_graph.cli.options import Signature, parse
 from aiec_graph.data import read_card
 from aiec_graph.data.simulate import simulate_dataset
 
@@ -246,13 +247,19 @@ def test_a_killed_run_goes_on(command, tmp_path):
     assert not rows.duplicated(["config_hash", "seed"]).any()
 
 
+def configuration(path):
+    """What `bench` is called with for a YAML file."""
+    signature = Signature(bench)
+    return signature.arguments(parse("bench", signature, [str(path)]))["config"]
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_configuration_runs_on_a_small_simulated_graph(path, data_root, tmp_path):
     text = yaml.safe_load(path.read_text())
     text["dataset"], text["simulate"] = ["elliptic"], 0.02
     small = tmp_path / "small.yaml"
     small.write_text(yaml.safe_dump(text))
-    parse_config("", "", BenchConfig([]), ["--config", str(path)]).check()
+    configuration(path).check()
     extra = ["--seeds", "1", "--data-root", str(data_root), "--out", str(tmp_path / "run"), *TINY]
     assert main(["--config", str(small), *extra]) == 0
 
@@ -263,7 +270,7 @@ def test_overrides_reach_their_cells(data_root, tmp_path):
     config.write_text(
         yaml.safe_dump({"dataset": ["elliptic"], "simulate": 0.02, "overrides": [rule]})
     )
-    parsed = parse_config("", "", BenchConfig([]), ["--config", str(config)])
+    parsed = configuration(config)
     found = {(c.model, c.act): c.settings.lambda_gate for c in parsed.cells()}
     assert found["gcn", "aiec"] == 0
     assert found["sage", "aiec"] == found["gcn", "relu"] == 0.1
@@ -276,7 +283,7 @@ def fails(arguments, capsys):
     assert main(arguments) == 2
     captured = capsys.readouterr()
     lines = captured.err.strip().splitlines()
-    assert lines[-1].startswith("aiec-bench: error: ")
+    assert lines[-1].startswith("aiec: error: ")
     assert "Traceback" not in captured.err
     return lines[-1]
 
@@ -309,19 +316,18 @@ def test_unknown_commands_and_keys(capsys, tmp_path):
     assert "Did you mean 'score'" in fails(["scor", "x"], capsys)
     assert "name a data set" in fails(["--seeds", "3"], capsys)
     for content, message in (
-        ("datasets: [reddit]", "Did you mean '--dataset'"),
+        ("datasets: [reddit]", "Did you mean 'dataset'"),
         ("dataset: [reddit]\noverrides: [{when: {model: gcm}, set: {}}]", "Did you mean 'gcn'"),
         ("dataset: [reddit]\noverrides: [{when: {mode: gcn}, set: {}}]", "Did you mean 'model'"),
         ("dataset: [reddit]\noverrides: [{when: {}, set: {lamda_gate: 1}}]", "'lambda_gate'"),
         ("dataset: [reddit]\noverrides: [{when: {}, set: {lr: fast}}]", "must be a float"),
-        ("dataset: [reddit", "config"),
-        ("dataset: reddit", "take lists"),
+        ("dataset: [reddit", "line 1, column 17: not YAML"),
         ("dataset: [reddit]\nact: []", "at least one act"),
         (
             "dataset: [reddit]\nact: [aiec]\nact_options: {detach_aux: maybe}",
             "detach_aux cannot be",
         ),
-        ("dataset: [reddit]\nact: [aiec]\nact_options: {1: 2}", "unknown AIEC option 1"),
+        ("dataset: [reddit]\nact: [aiec]\nact_options: {1: 2}", "unknown AIEC option '1'"),
     ):
         path = tmp_path / "c.yaml"
         path.write_text(content)
@@ -441,7 +447,7 @@ def test_two_runs_do_not_share_a_folder(command, tmp_path, capsys):
 
 def test_help_teaches(capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["--help"])
+        main(["bench", "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
     for word in (

@@ -1,5 +1,6 @@
 """The card of each data set: what it is, whose, under which licence, in which files."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,7 @@ _CHECKOUT = Path(__file__).parents[3] / "datasets"
 CARDS = _PACKAGE if _PACKAGE.is_dir() else _CHECKOUT
 DATA_ROOT = Path("datasets") if _PACKAGE.is_dir() else _CHECKOUT
 """Where data files are by default: in a checkout, beside the cards."""
+DATA_ROOT_VARIABLE = "AIEC_DATA_ROOT"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,15 @@ def card_names() -> list[str]:
     return sorted(path.parent.name for path in CARDS.glob("*/card.yaml"))
 
 
+DATASETS = tuple(card_names())
+"""The data sets that are known by name."""
+
+
+def default_data_root() -> Path:
+    """The folder with a folder for each data set: the environment variable, else `datasets/`."""
+    return Path(os.environ.get(DATA_ROOT_VARIABLE) or DATA_ROOT)
+
+
 @cache
 def read_card(name: str) -> Card:
     """Reads a card.
@@ -114,7 +125,7 @@ def _find(card: Card, folder: Path, names: Iterable[str]) -> Path:
     packed = [n + end for n in names for end in (".zip", ".gz") if (folder / (n + end)).is_file()]
     if packed:
         raise InputError(f"{folder / packed[0]} is there, packed: unpack it to {names[0]}")
-    how = f"aiec-bench data download {card.name}" if card.downloads else "see its page"
+    how = f"aiec data download {card.name}" if card.downloads else "see its page"
     raise InputError(
         f"{folder / names[0]} is missing. {card.title} comes from {card.source} "
         f"({card.licence}; {how}): put {', '.join(card.files)} into {folder}, or name another "

@@ -9,7 +9,13 @@ from pathlib import Path
 
 from aiec_graph.data.check import compare_checksums, compare_with_card
 from aiec_graph.data.datasets import elliptic, weibo21
-from aiec_graph.data.datasets.cards import DATA_ROOT, Card, card_names, find_files, read_card
+from aiec_graph.data.datasets.cards import (
+    DATASETS,
+    Card,
+    default_data_root,
+    find_files,
+    read_card,
+)
 from aiec_graph.data.datasets.text_graph import TextGraph
 from aiec_graph.data.formats import graph_file
 from aiec_graph.data.graph import Graph
@@ -18,8 +24,6 @@ from aiec_graph.data.storage.cache import cache_folder, cached
 from aiec_graph.data.storage.fingerprint import Fingerprint, Fingerprints
 from aiec_graph.errors import InputError, did_you_mean
 
-DATASETS = tuple(card_names())
-DATA_ROOT_VARIABLE = "AIEC_DATA_ROOT"
 LOADER_VERSION = 1
 """Part of every cache's key: raised when a loader makes something else of the same files."""
 DEFAULT_FRACTIONS = 0.4, 0.2
@@ -70,11 +74,6 @@ class Source:
         if self.card is not None and graph.simulated is None:
             warnings += compare_checksums(self.card, self.files, self.fingerprints)
         return Loaded(graph, warnings)
-
-
-def default_data_root() -> Path:
-    """The folder with a folder for each data set: the environment variable, else `datasets/`."""
-    return Path(os.environ.get(DATA_ROOT_VARIABLE) or DATA_ROOT)
 
 
 def is_own(name: str) -> bool:
