@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aiec_graph.artifacts.variants import label_of
+from aiec_graph.core.activations import changed_options
 from aiec_graph.data import (
     Conditions,
     Graph,
@@ -110,7 +111,9 @@ class RunSpec(GraphSpec):
             del settings["aggr"]
         if settings["weight_decay"] == 0:
             del settings["weight_decay"]
-        if self.act != "aiec":
+        if self.act == "aiec":
+            settings["act_options"] = changed_options(settings["act_options"])
+        else:
             for name in ONLY_AIEC:
                 del settings[name]
         return parts

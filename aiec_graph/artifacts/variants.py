@@ -1,7 +1,7 @@
 """What --act takes: an activation, an ablation of AIEC, or AIEC with settings of its own.
 
 `aiec:tau=0.1,gate=union` is AIEC with two settings that differ from the rest of the command. The
-ablations of the paper's Table 3 have names, and so has a form of our own.
+ablations of the paper's Table 3 have names.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,10 +14,10 @@ from aiec_graph.core.activations import AIEC_OPTIONS
 from aiec_graph.errors import InputError, did_you_mean
 
 LAMBDAS = ("lambda_aux", "lambda_gate")
-SETTINGS = (*LAMBDAS, *AIEC_OPTIONS, "form")
-"""What may stand behind `aiec:`; `form` is for graphs alone (`aiec_graph.train.forms`)."""
+SETTINGS = (*LAMBDAS, *AIEC_OPTIONS)
+"""What may stand behind `aiec:`."""
 AUX_ONLY = "aux_only"
-ABLATIONS: dict[str, dict[str, Any]] = {
+NAMED: dict[str, dict[str, Any]] = {
     AUX_ONLY: {"lambda_gate": 0.0},
     "stats_all": {"count": "all"},
     "gate_all": {"gate": "all"},
@@ -26,8 +26,6 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "union": {"gate": "union"},
 }
 """The paper's Table 3, beside `aiec` itself, which is the consensus."""
-NAMED = ABLATIONS | {"aiec_share": {"form": "share"}}
-"""What has a name of its own, the one form that stands in the main table included."""
 
 TITLES = {
     "softplus": "Softplus",
@@ -50,7 +48,6 @@ TITLES = {
     "intrinsic": "AIEC I",
     "extrinsic": "AIEC E",
     "union": "AIEC I ∪ E",
-    "aiec_share": "AIEC-share",
 }
 SETTING_TITLES = {"tau": "τ", "lambda_gate": "λ_gate", "lambda_aux": "λ_aux"}
 
@@ -138,7 +135,7 @@ def label_of(act: str, settings: AIECSettings, changes: Mapping[str, Any]) -> st
     if act != "aiec":
         return act
     gated = settings.lambda_gate > 0 and settings.act_options.get("gate") != "none"
-    idle = () if gated else ("lambda_gate", "gate", "gate_norm", "form")
+    idle = () if gated else ("lambda_gate", "gate", "gate_norm", "variant")
     own = {k: v for k, v in changes.items() if k not in idle}
     if gated and own in NAMED.values():
         return next(name for name, same in NAMED.items() if same == own)
@@ -150,9 +147,9 @@ def title_of(label: str) -> str:
     """A label as tables and figures show it."""
     act, _, rest = label.partition(":")
     parts = [part.partition("=") for part in rest.split(",") if part]
-    # A form is called by its name alone.
+    # A variant is called by its name alone.
     named = (
-        v.replace("_", " ") if k == "form" else f"{SETTING_TITLES.get(k, k)} {v}"
+        v.replace("_", " ") if k == "variant" else f"{SETTING_TITLES.get(k, k)} {v}"
         for k, _, v in parts
     )
     return " ".join([TITLES[act], *named])

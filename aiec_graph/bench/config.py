@@ -18,6 +18,7 @@ from aiec_graph.data import (
     short_name,
 )
 from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.plugins import load_plugins
 from aiec_graph.train import MODELS, TrainSettings, check_settings
 
 S = TypeVar("S", bound=Any)
@@ -69,6 +70,8 @@ class BenchConfig:
     """Also write each run's node scores, as CSV."""
     checkpoint: bool = False
     """Also write each run's trained network; `score` reads it."""
+    plugins: list[str] = field(default_factory=list)
+    """Modules that add to what can be named here; research.variants has variants of AIEC."""
     jobs: int = 1
     """Runs at a time, each on its share of the cores; 0: one for each core. Metrics do not depend
     on it; the seconds and the memory of a run are its own where it has the machine to itself."""
@@ -84,6 +87,7 @@ class BenchConfig:
         Raises:
             InputError: one is unknown or out of range.
         """
+        load_plugins(self.plugins)
         for option in ("dataset", "model", "act"):
             if not getattr(self, option):
                 raise InputError(f"name at least one {option} with --{option}")

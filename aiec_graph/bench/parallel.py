@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import joblib
 
+from aiec_graph.plugins import load_plugins, loaded_plugins
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -26,4 +28,10 @@ def in_parallel(function: Callable[[T], R], tasks: Iterable[T], jobs: int) -> It
     # loky replaces a process whose heap has grown, between two tasks: none is lost.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     pool = joblib.Parallel(n_jobs=jobs or -1, return_as="generator_unordered", batch_size=1)  # pyright: ignore
-    return pool(joblib.delayed(function)(task) for task in tasks)  # pyright: ignore
+    plugins = loaded_plugins()
+    return pool(joblib.delayed(_call)(function, task, plugins) for task in tasks)  # pyright: ignore
+
+
+def _call(function: Callable[[T], R], task: T, plugins: tuple[str, ...]) -> R:
+    load_plugins(plugins)
+    return function(task)

@@ -1,6 +1,7 @@
-"""The eight compared activations by name, and how an instance is made for a site."""
+"""The eight compared activations and AIEC's variants by name; how one is made for a site."""
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from torch import nn
@@ -21,8 +22,21 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "aiec": AIEC,
 }
 
-AIEC_OPTIONS = ("tau", "gate", "count", "gate_norm", "detach_aux")
+AIEC_OPTIONS = ("tau", "gate", "count", "gate_norm", "detach_aux", "variant")
 """What a benchmark may change about AIEC; width, classes and pooling follow from the site."""
+
+VARIANTS: dict[str, type[AIEC]] = {}
+"""Variants of AIEC that are not the paper's, by name; empty until a plugin registers some."""
+
+
+def register_variant(name: str, cls: type[AIEC]) -> None:
+    """Makes a subclass of AIEC known by a name, which the option `variant` takes.
+
+    Raises:
+        ValueError: another class has the name.
+    """
+    if VARIANTS.setdefault(name, cls) is not cls:
+        raise ValueError(f"there is a variant of AIEC called {name!r} already")
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -37,16 +51,24 @@ def check_options(options: Mapping[str, Any]) -> None:
                 f"unknown AIEC option {option!r}.{did_you_mean(option, AIEC_OPTIONS)} Known: "
                 f"{', '.join(AIEC_OPTIONS)}"
             )
-    kinds = {"tau": (int, float), "detach_aux": bool}
+    types = {"tau": (int, float), "detach_aux": bool}
     for option, value in options.items():
-        kind = kinds.get(option, str)
-        wrong_bool = isinstance(value, bool) and kind is not bool
-        if not isinstance(value, kind) or wrong_bool or value == float("inf"):
+        expected = types.get(option, str)
+        wrong_bool = isinstance(value, bool) and expected is not bool
+        if not isinstance(value, expected) or wrong_bool or value == float("inf"):
             raise InputError(f"act_options: {option} cannot be {value!r}")
     try:
-        AIEC(1, **options)
+        make_activation("aiec", 1, options=options)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"act_options: {error}") from None
+
+
+def changed_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns those of AIEC's options that differ from their defaults."""
+    defaults = {name: p.default for name, p in signature(AIEC).parameters.items()}
+    return {k: v for k, v in options.items() if k not in defaults or defaults[k] != v}
 
 
 def make_activation(
@@ -61,10 +83,11 @@ def make_activation(
         act: a name in `ACTIVATIONS` or an activation class.
         num_channels: width of the site; None leaves AIEC and GDN to be built later.
         num_classes: K, which only AIEC needs.
-        options: further arguments of the class, such as `{"gate": "union"}`.
+        options: further arguments of the class, such as `{"gate": "union"}`; of AIEC also
+            `variant`, the name of a variant that a plugin has registered.
 
     Raises:
-        InputError: the name is unknown.
+        InputError: a name is unknown.
         TypeError: `act` is an instance, which several sites would share, or an option is unknown.
     """
     if isinstance(act, nn.Module):
@@ -74,8 +97,19 @@ def make_activation(
         )
     cls = look_up(act, ACTIVATIONS, "activation") if isinstance(act, str) else act
     arguments: dict[str, Any] = dict(options or {})
+    if cls is AIEC and "variant" in arguments:
+        cls = _variant(arguments.pop("variant"))
     if issubclass(cls, ChannelwiseActivation):
         arguments["num_channels"] = num_channels
     if issubclass(cls, AIEC):
         arguments["num_classes"] = num_classes
     return cls(**arguments)
+
+
+def _variant(name: str) -> type[AIEC]:
+    if not VARIANTS:
+        raise InputError(
+            f"AIEC has no variant {name!r}: a plugin registers variants (plugins: "
+            "[research.variants] has the repository's own)"
+        )
+    return look_up(name, VARIANTS, "variant of AIEC")

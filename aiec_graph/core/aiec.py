@@ -46,6 +46,10 @@ class BatchStatistics(NamedTuple):
     """Activations of the batch [K, C], int64."""
     phi: Tensor
     """Counted samples of the batch [K], int64."""
+    layer: int = 0
+    """The layer's position among the model's AIEC layers, in the order of its modules."""
+    num_layers: int = 1
+    """The number of these layers."""
 
 
 COUNTS = ("correct", "all")

@@ -199,8 +199,10 @@ def _join(
     counts = [count for each in statistics for count in (each.theta, each.phi)]
     *counts, weight, joint_number = sum_over_processes(*counts, *weights)
     joined = [
-        each._replace(theta=theta, phi=phi)
-        for each, theta, phi in zip(statistics, counts[::2], counts[1::2], strict=True)
+        each._replace(theta=theta, phi=phi, layer=i, num_layers=len(statistics))
+        for i, (each, theta, phi) in enumerate(
+            zip(statistics, counts[::2], counts[1::2], strict=True)
+        )
     ]
     return joined, per_weight(weight), number * per_weight(joint_number)
 

@@ -1,7 +1,6 @@
 """The networks by name, built from settings."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from torch import nn
 
@@ -10,7 +9,6 @@ from aiec_graph.core.activations import check_options
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.nn import AGGREGATORS, GCN, MLP, NORMS, GraphSAGE
 from aiec_graph.nn.networks import GNN
-from aiec_graph.train.forms import FORMS, Form
 from aiec_graph.train.settings import TrainSettings
 
 MODELS: dict[str, Callable[..., GNN]] = {"mlp": MLP, "gcn": GCN, "sage": GraphSAGE}
@@ -24,29 +22,17 @@ def build_model(name: str, act: str, in_channels: int, settings: TrainSettings) 
     """
     make = look_up(name, MODELS, "model")
     options = {"aggr": settings.aggr} if name == "sage" else {}
-    form, act_options = _form_of(settings.act_options)
-    network = make(
+    return make(
         in_channels,
         hidden_channels=settings.hidden,
         num_layers=settings.layers,
-        act=form if form and act == "aiec" else act,
-        act_options=act_options if act == "aiec" else None,
+        act=act,
+        act_options=settings.act_options if act == "aiec" else None,
         dropout=settings.dropout,
         norm=settings.norm,
         residual=settings.residual,
         **options,
     )
-    sites = [site for site in network.acts if isinstance(site, Form)]
-    for site in sites:
-        site.is_first, site.is_last = site is sites[0], site is sites[-1]
-    return network
-
-
-def _form_of(options: Mapping[str, Any]) -> tuple[type[Form] | None, dict[str, Any]]:
-    """The form of AIEC that options name, and the rest, which are AIEC's own."""
-    rest = dict(options)
-    form = rest.pop("form", None)
-    return None if form is None else look_up(str(form), FORMS, "form of AIEC"), rest
 
 
 def check_settings(settings: TrainSettings) -> None:
@@ -67,11 +53,7 @@ def check_settings(settings: TrainSettings) -> None:
     for name in ("lambda_aux", "lambda_gate", "weight_decay"):
         if not getattr(settings, name) >= 0:
             raise InputError(f"{name} must be at least 0, not {getattr(settings, name)}")
-    form, own = _form_of(settings.act_options)
-    check_options(own)
-    clash = [name for name in ("gate", "gate_norm") if name in own]
-    if form is not None and clash:
-        raise InputError(f"a form of AIEC decides itself about {clash[0]}: give one of them")
+    check_options(settings.act_options)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -41,4 +41,4 @@ class TrainSettings:
     """AIEC: weight of the gate loss; 0 leaves the auxiliary loss alone, which is not AIEC."""
     act_options: dict[str, Any] = field(default_factory=dict)
     """AIEC: its further options, such as {gate: union, count: all, gate_norm: square, tau: 0.1};
-    {form: share} and its like train with a form that is not the paper's (docs/better-form.md)."""
+    variant names one that a plugin has registered."""

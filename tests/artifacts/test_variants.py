@@ -28,9 +28,9 @@ def label(text, **changes):
         ("aiec:lambda_gate=0,tau=0.1", "aux_only:tau=0.1", "aux-only τ 0.1"),
         ("aiec:tau=0.10", "aiec:tau=0.1", "AIEC τ 0.1"),
         ("aiec:lambda_gate=200", "aiec:lambda_gate=200", "AIEC λ_gate 200"),
-        ("aiec:form=share", "aiec_share", "AIEC-share"),
-        ("aiec:form=warm_up", "aiec:form=warm_up", "AIEC warm up"),
-        ("aiec:form=warm_up,lambda_gate=0", "aux_only", "aux-only"),
+        ("aiec:variant=share", "aiec:variant=share", "AIEC share"),
+        ("aiec:variant=warm_up", "aiec:variant=warm_up", "AIEC warm up"),
+        ("aiec:variant=warm_up,lambda_gate=0", "aux_only", "aux-only"),
     ],
 )
 def test_labels_and_titles(text, expected, title):

@@ -32,6 +32,7 @@ from aiec_graph.data import (
     short_name,
 )
 from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.plugins import load_plugins
 from aiec_graph.train import MODELS, TREES, TrainSettings, TreeSettings, check_settings
 
 CONFIRM_FROM = 100
@@ -93,6 +94,8 @@ class StudyConfig:
     out: Path | None = None
     """Folder for the results (default: results/study-<data sets>). The same command given again
     continues there where it stopped."""
+    plugins: list[str] = field(default_factory=list)
+    """Modules that add to what can be named here; research.variants has variants of AIEC."""
     jobs: int = 0
     """Runs at a time, each on one thread; 0: one for each core."""
     text: TextGraph = field(default_factory=TextGraph)
@@ -121,6 +124,7 @@ class StudyConfig:
         Raises:
             InputError: one is unknown or out of range.
         """
+        load_plugins(self.plugins)
         for option in ("dataset", "model", "act", "features"):
             if not getattr(self, option):
                 raise InputError(f"name at least one {option}")

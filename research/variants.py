@@ -1,8 +1,9 @@
-"""Forms of AIEC that are not the paper's: what was tried to make suppression pay on graphs.
+"""Variants of AIEC that are not the paper's: what was tried to make suppression pay on graphs.
 
-None is ahead of the published form (docs/better-form.md has every comparison), so none is in the
-core. Each changes one thing about `AIEC` and keeps the rest: `--act aiec:form=share` trains with
-one. They count on full batches: an epoch is one step, and `losses` is called once in it.
+None is ahead of the published method (research/better-variant.md has every comparison), so none is
+in the package. Each changes one thing about `AIEC` and keeps the rest. Importing this module makes
+them known: `--plugins research.variants --act aiec:variant=share` trains with one. They count on
+full batches: an epoch is one step, and `losses` is called once in it.
 
 Shapes are those of the core: N labelled samples, M nodes, C channels, K classes.
 """
@@ -13,19 +14,59 @@ from torch import Tensor
 
 from aiec_graph.core import AIEC
 from aiec_graph.core import functional as F
+from aiec_graph.core.activations import register_variant
 from aiec_graph.core.aiec import BatchStatistics
 
 TINY = 1e-12
 """Keeps quotients of responses defined where there is none."""
 
 
-class Form(AIEC):
-    """AIEC that knows the number of the step and its place in the network."""
+class Variant(AIEC):
+    """AIEC that knows the number of the step, and decides itself what is gated and how it counts.
+
+    Args:
+        num_channels: as for `AIEC`, and so the other arguments.
+        num_classes: K.
+        tau: threshold.
+        count: "correct" or "all".
+        detach_aux: keep the auxiliary loss from flowing into the features.
+        pooling: global feature of a token sequence.
+        gate: the default and nothing else.
+        gate_norm: the default and nothing else.
+
+    Raises:
+        ValueError: `gate` or `gate_norm` is given.
+    """
 
     step = 0
     """Number of the training step, from 1."""
-    is_first = is_last = False
-    """Whether it is the network's first or last AIEC layer."""
+
+    def __init__(
+        self,
+        num_channels: int | None = None,
+        num_classes: int = 2,
+        *,
+        tau: float = 0.0,
+        count: str = "correct",
+        detach_aux: bool = False,
+        pooling: str = "mean",
+        gate: str = "consensus",
+        gate_norm: str = "abs",
+    ) -> None:
+        for option, value, default in (
+            ("gate", gate, "consensus"),
+            ("gate_norm", gate_norm, "abs"),
+        ):
+            if value != default:
+                raise ValueError(f"a variant decides itself about {option}: give one of them")
+        super().__init__(
+            num_channels,
+            num_classes,
+            tau=tau,
+            count=count,
+            detach_aux=detach_aux,
+            pooling=pooling,
+        )
 
     def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
         self.step += 1
@@ -52,7 +93,7 @@ class Form(AIEC):
 # What the gate loss is measured by.
 
 
-class Share(Form):
+class Share(Variant):
     """Gated response over the whole response of a sample: within 0 and 1, free of scale.
 
     Nothing is gained by shrinking the relevant channels along with the irrelevant ones.
@@ -64,21 +105,21 @@ class Share(Form):
         return (gated / (a.sum(1) + TINY)).sum() / max(len(a), 1)
 
 
-class Scale(Form):
+class Scale(Variant):
     """Divided by the mean response of all channels, which takes no gradient."""
 
     def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
         return super().gate_loss(statistics, gates) / (statistics.a.detach().mean() + TINY)
 
 
-class Width(Form):
+class Width(Variant):
     """λ_gate in proportion to the width, as given at 32 channels."""
 
     def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
         return super().gate_loss(statistics, gates) * (gates.shape[1] / 32)
 
 
-class Loss(Form):
+class Loss(Variant):
     """λ_gate in proportion to the layer's present auxiliary loss."""
 
     def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,7 +127,7 @@ class Loss(Form):
         return aux, gate * aux.detach()
 
 
-class Gradient(Form):
+class Gradient(Variant):
     """λ_gate 1 gives the gate loss the auxiliary loss's size of gradient by the features."""
 
     def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,7 +144,7 @@ class Gradient(Form):
         return aux, gate * (of_aux / (of_gate + TINY))
 
 
-class BeforeActivation(Form):
+class BeforeActivation(Variant):
     """Acts on softplus of what enters the threshold, so that silent channels are pushed as well."""
 
     entered: Tensor | None = None
@@ -132,7 +173,7 @@ class BeforeActivation(Form):
         return F.gate_loss(response, statistics.one_hot, gates)
 
 
-class Balanced(Form):
+class Balanced(Variant):
     """Every class's mean has the same weight, however rare the class is."""
 
     def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
@@ -143,7 +184,7 @@ class Balanced(Form):
         return (gates * response * per_gated[:, None]).sum() / max(len(one_hot), 1)
 
 
-class AllNodes(Form):
+class AllNodes(Variant):
     """Over all nodes: one without a label counts for each class as its decision unit sees it."""
 
     def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
@@ -161,32 +202,34 @@ RAMP = 50
 """Steps; gates settle within them (docs/mechanism.md)."""
 
 
-class WarmUp(Form):
+class WarmUp(Variant):
     """λ_gate grows from 0 over the first `RAMP` steps."""
 
     def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
         return super().gate_loss(statistics, gates) * min(1.0, (self.step - 1) / RAMP)
 
 
-class Decay(Form):
+class Decay(Variant):
     """λ_gate falls to 0 over the first `RAMP` steps."""
 
     def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
         return super().gate_loss(statistics, gates) * max(0.0, 1.0 - (self.step - 1) / RAMP)
 
 
-class FirstLayer(Form):
+class FirstLayer(Variant):
     """The first layer alone has a gate loss."""
 
     def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
-        return super().gate_loss(statistics, gates) * float(self.is_first)
+        return super().gate_loss(statistics, gates) * float(statistics.layer == 0)
 
 
-class LastLayer(Form):
+class LastLayer(Variant):
     """The last layer alone has a gate loss."""
 
     def gate_loss(self, statistics: BatchStatistics, gates: Tensor) -> Tensor:
-        return super().gate_loss(statistics, gates) * float(self.is_last)
+        return super().gate_loss(statistics, gates) * float(
+            statistics.layer == statistics.num_layers - 1
+        )
 
 
 # What is gated.
@@ -195,7 +238,7 @@ MARGIN = 0.25
 """Of the relative firing rate, and of the decision weights in standard deviations."""
 
 
-class Margin(Form):
+class Margin(Variant):
     """Both assessments must call a channel irrelevant by a margin."""
 
     def gates(self) -> Tensor:
@@ -203,7 +246,7 @@ class Margin(Form):
         return (rate <= -MARGIN) & (weight <= -MARGIN) & self.counted()
 
 
-class Hysteresis(Form):
+class Hysteresis(Variant):
     """An assessment changes its mind only where it is off 0 by a margin."""
 
     verdicts: tuple[Tensor, Tensor] | None = None
@@ -219,7 +262,7 @@ class Hysteresis(Form):
         return now[0] & now[1] & self.counted()
 
 
-class Confidence(Form):
+class Confidence(Variant):
     """Gates between 0 and 1: how sure the two assessments are, multiplied."""
 
     def gates(self) -> Tensor:
@@ -228,7 +271,7 @@ class Confidence(Form):
         return sure * self.counted()
 
 
-class Memory(Form):
+class Memory(Variant):
     """Counters with an exponential average over the steps."""
 
     keeps = 0.9
@@ -249,7 +292,7 @@ class Memory(Form):
         return self.gate(self.mean_theta, self.mean_phi, self.decision.weight)
 
 
-class Protect(Form):
+class Protect(Variant):
     """A channel that both assessments call relevant to another class is gated for none."""
 
     def gates(self) -> Tensor:
@@ -259,7 +302,7 @@ class Protect(Form):
         return irrelevant & ~needed & self.counted()
 
 
-FORMS: dict[str, type[Form]] = {
+TRIED: dict[str, type[Variant]] = {
     "share": Share,
     "scale": Scale,
     "width": Width,
@@ -278,3 +321,6 @@ FORMS: dict[str, type[Form]] = {
     "memory": Memory,
     "protect": Protect,
 }
+
+for _name, _cls in TRIED.items():
+    register_variant(_name, _cls)

@@ -1,4 +1,4 @@
-"""Forms of AIEC that are not the paper's: what each changes, and that it changes no more."""
+"""Variants of AIEC that are not the paper's: what each changes, and that it changes no more."""
 
 import copy
 
@@ -9,7 +9,7 @@ from aiec_graph.core import AIECLoss
 from aiec_graph.data import load_dataset, make_split
 from aiec_graph.errors import InputError
 from aiec_graph.train import TrainSettings, build_model, check_settings, prepare_graph, train
-from aiec_graph.train.forms import FORMS, MARGIN, RAMP
+from research.variants import MARGIN, RAMP, TRIED
 
 N, FEATURES, C = 60, 5, 16
 
@@ -23,11 +23,11 @@ def data():
     return x, edges, y
 
 
-def judged(data, form, steps=1):
+def trained(data, variant, steps=1):
     """The network after some steps' judgements (its weights stay), and the last one's losses."""
     x, edges, y = data
     torch.manual_seed(1)
-    options = {} if form is None else {"act_options": {"form": form}}
+    options = {} if variant is None else {"act_options": {"variant": variant}}
     network = build_model("gcn", "aiec", FEATURES, TrainSettings(hidden=C, **options))
     network = network.double()
     objective = AIECLoss(network, 1.0, 1.0)
@@ -46,31 +46,34 @@ def features_of(network, data):
     return [each.detach() for each in h]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_every_form_trains_and_leaves_the_auxiliary_loss_as_it_is(data, form):
-    _, plain = judged(data, None)
-    _, losses = judged(data, form)
+@pytest.mark.parametrize("variant", TRIED)
+def test_every_variant_trains_and_leaves_the_auxiliary_loss_as_it_is(data, variant):
+    _, plain = trained(data, None)
+    _, losses = trained(data, variant)
     assert torch.equal(losses.aux, plain.aux) and torch.equal(losses.task, plain.task)
     assert losses.gate.isfinite() and losses.gate >= 0
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_every_form_runs_in_the_training_loop(tmp_path, form):
+@pytest.mark.parametrize("variant", TRIED)
+def test_every_variant_runs_in_the_training_loop(tmp_path, variant):
     prepared = prepare_graph(load_dataset("elliptic", tmp_path, 0.02))
     split = make_split(prepared.graph, "supervised", 0, (0.4, 0.2))
     settings = TrainSettings(hidden=8, epochs=4, lambda_gate=0.5)
     results = [
         train(prepared, split, "gcn", "aiec", each, 0)
-        for each in (settings, TrainSettings(**{**vars(settings), "act_options": {"form": form}}))
+        for each in (
+            settings,
+            TrainSettings(**{**vars(settings), "act_options": {"variant": variant}}),
+        )
     ]
     assert results[1].epochs == 4
     assert not torch.equal(*(torch.from_numpy(result.score) for result in results))
 
 
-@pytest.mark.parametrize("form", ["scale", "width", "balanced", "first_layer", "last_layer"])
-def test_linear_forms_weigh_the_published_loss(data, form):
-    network, plain = judged(data, None)
-    _, losses = judged(data, form)
+@pytest.mark.parametrize("variant", ["scale", "width", "balanced", "first_layer", "last_layer"])
+def test_linear_variants_weigh_the_published_loss(data, variant):
+    network, plain = trained(data, None)
+    _, losses = trained(data, variant)
     y, expected = data[2], 0.0
     for i, (act, a) in enumerate(zip(network.acts, features_of(network, data), strict=True)):
         gates = act.gates().double()
@@ -82,13 +85,13 @@ def test_linear_forms_weigh_the_published_loss(data, form):
             "balanced": per_class.mean(),
             "first_layer": per_sample.mean() * (i == 0),
             "last_layer": per_sample.mean() * (i == 1),
-        }[form] / 2
+        }[variant] / 2
     assert losses.gate.item() == pytest.approx(expected.item(), rel=1e-9)
     assert losses.gate != plain.gate
 
 
 def test_share_is_the_gated_part_of_each_samples_response(data):
-    network, losses = judged(data, "share")
+    network, losses = trained(data, "share")
     y, shares = data[2], []
     for act, a in zip(network.acts, features_of(network, data), strict=True):
         gated = (a * act.gates().double()[y]).sum(1)
@@ -96,8 +99,8 @@ def test_share_is_the_gated_part_of_each_samples_response(data):
     assert losses.gate.item() == pytest.approx(torch.stack(shares).mean().item(), rel=1e-9)
 
 
-def test_relative_forms_follow_the_auxiliary_loss(data):
-    network, _ = judged(data, None)
+def test_relative_variants_follow_the_auxiliary_loss(data):
+    network, _ = trained(data, None)
     y = data[2]
     ratios, weighed = [], []
     for act, a in zip(network.acts, features_of(network, data), strict=True):
@@ -109,31 +112,31 @@ def test_relative_forms_follow_the_auxiliary_loss(data):
         (of_gate,) = torch.autograd.grad(gate, a)
         ratios.append(gate.item() * (of_aux.norm() / of_gate.norm()).item())
         weighed.append(gate.item() * aux.item())
-    assert judged(data, "gradient")[1].gate.item() == pytest.approx(sum(ratios) / 2, rel=1e-9)
-    assert judged(data, "loss")[1].gate.item() == pytest.approx(sum(weighed) / 2, rel=1e-9)
+    assert trained(data, "gradient")[1].gate.item() == pytest.approx(sum(ratios) / 2, rel=1e-9)
+    assert trained(data, "loss")[1].gate.item() == pytest.approx(sum(weighed) / 2, rel=1e-9)
 
 
 def test_ramps_begin_and_end_where_they_should(data):
-    plain = judged(data, None)[1].gate
-    for form, first in (("warm_up", 0.0), ("decay", 1.0)):
+    plain = trained(data, None)[1].gate
+    for variant, first in (("warm_up", 0.0), ("decay", 1.0)):
         halfway, end = 1 + RAMP // 2, 1 + RAMP
         for steps, share in ((1, first), (halfway, 0.5), (end, 1 - first), (end + 9, 1 - first)):
-            gate = judged(data, form, steps=steps)[1].gate
+            gate = trained(data, variant, steps=steps)[1].gate
             assert gate.item() == pytest.approx(share * plain.item(), rel=1e-9)
 
 
 def test_before_activation_pushes_silent_channels_too(data):
     x, edges, y = data
-    silent = [judged(data, form)[0] for form in (None, "before_activation")]
+    silent = [trained(data, variant)[0] for variant in (None, "before_activation")]
     for network in silent:
         with torch.no_grad():
             network.convs[1].lin.weight.zero_()
             network.convs[1].bias.fill_(-1.0)  # nothing passes the last threshold
         AIECLoss(network)(network(x, edges), y).gate.backward()
-    published, form = (network.convs[1].bias.grad for network in silent)
+    published, variant = (network.convs[1].bias.grad for network in silent)
     assert published.abs().max() == 0
     gated = silent[1].acts[1].gates()
-    assert gated.any() and (form[gated.any(0)] > 0).all()
+    assert gated.any() and (variant[gated.any(0)] > 0).all()
 
 
 def test_all_nodes_reaches_beyond_the_labels(data):
@@ -141,8 +144,8 @@ def test_all_nodes_reaches_beyond_the_labels(data):
     unlabelled = torch.arange(5, N)
     x, edges, y = data
     found = []
-    for form in (None, "all_nodes"):
-        network = judged(data, form)[0]
+    for variant in (None, "all_nodes"):
+        network = trained(data, variant)[0]
         shown = network(x, edges)
         network.acts[1]._captured.features.retain_grad()
         seen = network.acts[1]._captured.features
@@ -151,9 +154,9 @@ def test_all_nodes_reaches_beyond_the_labels(data):
     assert found[0] == 0 and found[1] > 0
 
 
-def layer(form, theta, phi, weight):
+def layer(variant, theta, phi, weight):
     """A layer with counters and decision weights as given, [K, C]."""
-    made = FORMS[form](len(weight[0]))
+    made = TRIED[variant](len(weight[0]))
     set_to(made, theta, phi, weight)
     return made
 
@@ -201,7 +204,7 @@ def test_protect_spares_what_another_class_needs():
 
 def test_memory_outlives_the_epoch(data):
     x, edges, y = data
-    network, _ = judged(data, "memory")
+    network, _ = trained(data, "memory")
     act = network.acts[0]
     before = act.gates()
     assert torch.equal(act.mean_theta, act.counter.theta.double())
@@ -212,7 +215,7 @@ def test_memory_outlives_the_epoch(data):
     objective.start_epoch()
     objective(network(x, edges), y)
     assert torch.equal(act.counter.theta, act.counter.phi[:, None].expand(2, C))
-    expected = 0.9 * judged(data, "memory")[0].acts[0].mean_theta + act.counter.theta
+    expected = 0.9 * trained(data, "memory")[0].acts[0].mean_theta + act.counter.theta
     assert torch.allclose(act.mean_theta, expected)
     assert torch.equal(
         act.gates(), (2 * act.mean_theta <= act.mean_phi[:, None]) & (act.decision.weight <= 0)
@@ -220,18 +223,18 @@ def test_memory_outlives_the_epoch(data):
 
 
 def test_a_network_can_be_copied_between_steps(data):
-    for form in FORMS:
-        network, _ = judged(data, form)
+    for variant in TRIED:
+        network, _ = trained(data, variant)
         x, edges, _ = data
         network(x, edges)
         copy.deepcopy(network)
 
 
-def test_a_form_decides_about_the_gate_alone():
+def test_a_variant_decides_about_the_gate_alone():
     with pytest.raises(InputError, match="decides itself about gate_norm"):
-        check_settings(TrainSettings(act_options={"form": "margin", "gate_norm": "square"}))
+        check_settings(TrainSettings(act_options={"variant": "margin", "gate_norm": "square"}))
 
 
-def test_an_unknown_form_is_refused():
+def test_an_unknown_variant_is_refused():
     with pytest.raises(InputError, match="Did you mean 'margin'"):
-        check_settings(TrainSettings(act_options={"form": "marign"}))
+        check_settings(TrainSettings(act_options={"variant": "marign"}))
