@@ -61,15 +61,33 @@ TABULAR = {
 """Table classifiers by name."""
 
 
-def column_table(preprocessor: Preprocessor, graph: Graph, columns: str) -> Table:
-    """The columns of a graph that a recipe asks for.
+class Columns:
+    """The columns of one graph that recipes ask for, each table made once.
+
+    Args:
+        graph: the graph.
+        preprocessor: fitted on it, or on one with the same columns.
 
     Raises:
         InputError: the graph has other columns than the preprocessor was fitted on.
     """
-    x, names = preprocessor.transform(graph).numpy(), preprocessor.feature_names
-    neighbourhood = look_up(columns, COLUMNS, "kind of columns")
-    return Table(x, names) if neighbourhood is None else neighbourhood.table(graph.edges, x, names)
+
+    def __init__(self, graph: Graph, preprocessor: Preprocessor) -> None:
+        self.graph, self.preprocessor = graph, preprocessor
+        own = Table(preprocessor.transform(graph).numpy(), preprocessor.feature_names)
+        self._tables = {"own": own}
+
+    def table(self, columns: str) -> Table:
+        """The table of a name in `COLUMNS`.
+
+        Raises:
+            InputError: the name is unknown, or an edge has a negative weight.
+        """
+        neighbourhood = look_up(columns, COLUMNS, "kind of columns")
+        if columns not in self._tables and neighbourhood is not None:
+            own = self._tables["own"]
+            self._tables[columns] = neighbourhood.table(self.graph.edges, *own)
+        return self._tables[columns]
 
 
 @dataclass
@@ -92,23 +110,22 @@ class TableClassifier:
         Raises:
             InputError: the training nodes lack a class.
         """
-        self.preprocessor_ = Preprocessor.fit(graph, split.train_mask, "raw", fill=False)
-        table = column_table(self.preprocessor_, graph, self.recipe.columns)
-        return self.fit_table(table, graph.y, split.train_mask)
+        preprocessor = Preprocessor.fit(graph, split.train_mask, "raw", fill=False)
+        return self.fit_columns(Columns(graph, preprocessor), split.train_mask)
 
-    def fit_table(self, table: Table, y: Labels, train_mask: NDArray[np.bool_]) -> Self:
-        """Fits on some rows of a table that holds the recipe's columns.
+    def fit_columns(self, columns: Columns, train_mask: NDArray[np.bool_]) -> Self:
+        """Fits on some nodes of a graph whose columns others share.
 
         Raises:
-            InputError: these rows lack a class.
+            InputError: these nodes lack a class.
         """
-        labels = y[train_mask]
+        table, labels = columns.table(self.recipe.columns), columns.graph.y[train_mask]
         if not {0, 1} <= set(labels.tolist()):
             raise InputError("the training nodes must hold anomalous and normal ones")
         make = look_up(self.recipe.estimator, ESTIMATORS, "estimator")
         estimator = make(self.seed, self.n_jobs, **self.options)
         self.estimator_ = estimator.fit(table.values[train_mask], labels)
-        self.names_ = table.names
+        self.names_, self.preprocessor_ = table.names, columns.preprocessor
         return self
 
     def decision_function(self, graph: Graph) -> NDArray[np.float64]:
@@ -117,7 +134,23 @@ class TableClassifier:
         Raises:
             InputError: the graph has other columns.
         """
-        table = column_table(self.preprocessor_, graph, self.recipe.columns)
+        return self.score_columns(Columns(graph, self.preprocessor_))
+
+    def score_columns(self, columns: Columns) -> NDArray[np.float64]:
+        """`decision_function` on a graph whose columns others share.
+
+        Raises:
+            InputError: the graph's columns are other ones, such as of edges with directions where
+                those of the fitted graph had none.
+        """
+        table = columns.table(self.recipe.columns)
+        if table.names != self.names_:
+            here, there = set(table.names), set(self.names_)
+            example = next(iter(sorted(here ^ there)), "another order")
+            raise InputError(
+                f"{columns.graph.label}: its edges give other columns than those of the fitted "
+                f"graph (such as {example!r}): both need directions, or weights, or neither"
+            )
         return self.score_table(table.values)
 
     def score_table(self, values: Rows) -> NDArray[np.float64]:

@@ -5,13 +5,16 @@ from collections.abc import Callable
 from aiec_graph.errors import look_up
 from aiec_graph.train.baselines import TABULAR, TableClassifier
 from aiec_graph.train.classifier import NodeClassifier
+from aiec_graph.train.ensemble import AutoClassifier
 from aiec_graph.train.models import MODELS
 from aiec_graph.train.network_classifier import STANDARD, NetworkClassifier
+from aiec_graph.train.portfolio import ABLATIONS
 from aiec_graph.train.settings import TrainSettings
 
 CLASSIFIERS: dict[str, Callable[..., NodeClassifier]] = {
     **dict.fromkeys(TABULAR, TableClassifier),
     **dict.fromkeys(MODELS, NetworkClassifier),
+    **dict.fromkeys(ABLATIONS, AutoClassifier),
 }
 """By name, the class of a classifier, which reads what it saved (`from_state`)."""
 
@@ -40,4 +43,6 @@ def make_classifier(
     look_up(model, CLASSIFIERS, "model")
     if model in TABULAR:
         return TableClassifier(TABULAR[model], seed=seed, n_jobs=n_jobs)
+    if model in ABLATIONS:
+        return AutoClassifier(portfolio=model, seed=seed, n_jobs=n_jobs)
     return NetworkClassifier(model, act, settings or STANDARD, seed)

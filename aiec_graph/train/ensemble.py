@@ -1,0 +1,286 @@
+"""`auto`: a portfolio of models within a time budget, weighed by what they do on validation."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
+
+from aiec_graph.data import Graph, Preprocessor, Split
+from aiec_graph.errors import InputError
+from aiec_graph.metrics import average_precision
+from aiec_graph.train.baselines import Columns, TableClassifier, logit
+from aiec_graph.train.classifier import Arrays, State, nest, unnest
+from aiec_graph.train.network_classifier import NetworkClassifier
+from aiec_graph.train.portfolio import Candidate, portfolio
+from aiec_graph.train.selection import Ranker, Selection, select
+from aiec_graph.train.trainer import DivergedError, Prepared, prepare_graph
+
+FEW_ANOMALIES = 100
+"""Validation anomalies below which candidates are cross-validated instead."""
+FOLDS = 4
+LEAST_WEIGHT = 0.02
+"""A model with less is left out: it would cost its time and change nothing."""
+Member = TableClassifier | NetworkClassifier
+MEMBERS: dict[str, type[Member]] = {"table": TableClassifier, "network": NetworkClassifier}
+
+
+@dataclass
+class Trial:
+    """What became of one candidate."""
+
+    name: str
+    status: str
+    """taken, lost, failed or no time."""
+    val_ap: float | None = None
+    """Average precision on validation (out of fold, where cross-validated), in percent."""
+    weight: float = 0.0
+    seconds: float = 0.0
+    note: str = ""
+    """Why it failed."""
+
+
+class Step(NamedTuple):
+    """Where a fit has got to, for a progress bar."""
+
+    name: str
+    """The candidate that begins."""
+    done: int
+    total: int
+    seconds_left: float
+    """Of the budget."""
+
+
+class _Fitted(NamedTuple):
+    """A candidate's models, one a fold, each with what turns its scores into ranks."""
+
+    candidate: Candidate
+    models: list[tuple[Member, Ranker]]
+    out_of_fold: NDArray[np.float64]
+    """Ranks of the nodes that the choice is made on [M]."""
+
+
+class _Shared:
+    """What all candidates need of a graph, made once."""
+
+    def __init__(self, graph: Graph, preprocessor: Preprocessor) -> None:
+        self.columns = Columns(graph, preprocessor)
+        self._prepared: Prepared | None = None
+
+    @property
+    def prepared(self) -> Prepared:
+        if self._prepared is None:
+            self._prepared = prepare_graph(self.columns.graph)
+        return self._prepared
+
+    def score(self, model: Member) -> NDArray[np.float64]:
+        if isinstance(model, TableClassifier):
+            return model.score_columns(self.columns)
+        return model.score_prepared(self.prepared)
+
+
+@dataclass
+class AutoClassifier:
+    """Forests, boosting and networks together, each with the weight that validation gives it.
+
+    Every candidate of the portfolio that the budget leaves time for is fitted on the training
+    nodes. Where validation has few anomalies, each is fitted several times instead, on all but a
+    part of the training and validation nodes together, and judged on that part. Scores become
+    ranks; `select` weighs them, or takes the best candidate alone where mixing does not pay.
+
+    Attributes that end in an underscore are there once it is fitted.
+    """
+
+    budget: float = 180.0
+    """Seconds for all candidates together. The first is always fitted; another begins where it is
+    likely to end in time."""
+    portfolio: str = "auto"
+    """A name in `ABLATIONS`."""
+    refit: bool = False
+    """Fit the forests and boosting that were taken once more, on training and validation nodes
+    together; cross-validated ones have seen both already."""
+    seed: int = 0
+    n_jobs: int | None = None
+    on_step: Callable[[Step], None] | None = field(default=None, repr=False)
+    """Is called before each candidate."""
+
+    def fit(self, graph: Graph, split: Split) -> Self:
+        """Tries the candidates and weighs them; see `NodeClassifier`.
+
+        Raises:
+            InputError: the split lacks a class, or no candidate could be fitted.
+        """
+        started = time.perf_counter()
+        for part in ("train", "val"):
+            if not {0, 1} <= set(graph.y[split.masks()[part]].tolist()):
+                raise InputError(f"the {part} nodes must hold anomalous and normal ones")
+        folds = make_folds(graph, split, self.seed)
+        self.is_cross_validated_ = len(folds) > 1
+        known = split.train_mask | split.val_mask if self.is_cross_validated_ else split.train_mask
+        self.preprocessor_ = Preprocessor.fit(graph, known, "raw", fill=False)
+        shared = _Shared(graph, self.preprocessor_)
+        self.trials_: list[Trial] = []
+        fitted = self._try_all(shared, folds, started)
+        if not fitted:
+            notes = "; ".join(f"{trial.name}: {trial.note}" for trial in self.trials_)
+            raise InputError(f"{graph.label}: no model could be fitted ({notes})")
+        y = np.concatenate([graph.y[fold.val_mask] for fold in folds])
+        self.selection_ = select(np.stack([f.out_of_fold for f in fitted]), y, self.seed)
+        self._take(fitted)
+        if self.refit and not self.is_cross_validated_:
+            self._refit(shared, split.train_mask | split.val_mask)
+        self.remarks_ = _remarks(fitted, self.trials_, self.selection_)
+        return self
+
+    def _try_all(self, shared: _Shared, folds: list[Split], started: float) -> list[_Fitted]:
+        candidates, fitted, pace = portfolio(self.portfolio), [], 0.0
+        for i, candidate in enumerate(candidates):
+            left = self.budget - (time.perf_counter() - started)
+            if i and pace * candidate.cost > left:
+                self.trials_.append(Trial(candidate.name, "no time"))
+                continue
+            if self.on_step is not None:
+                self.on_step(Step(candidate.name, i, len(candidates), max(left, 0.0)))
+            begun = time.perf_counter()
+            try:
+                found = self._fit_one(candidate, shared, folds)
+            except DivergedError as error:
+                self.trials_.append(Trial(candidate.name, "failed", note=str(error)))
+                continue
+            seconds = time.perf_counter() - begun
+            pace = max(pace, seconds / candidate.cost)
+            y = np.concatenate([shared.columns.graph.y[fold.val_mask] for fold in folds])
+            ap = 100 * average_precision(y, found.out_of_fold)
+            self.trials_.append(Trial(candidate.name, "lost", ap, 0.0, seconds))
+            fitted.append(found)
+        return fitted
+
+    def _fit_one(self, candidate: Candidate, shared: _Shared, folds: list[Split]) -> _Fitted:
+        models, parts = [], []
+        for i, fold in enumerate(folds):
+            model = candidate.make(self.seed + i, self.n_jobs)
+            if isinstance(model, TableClassifier):
+                model.fit_columns(shared.columns, fold.train_mask)
+            else:
+                model.fit_prepared(shared.prepared, fold)
+            score = shared.score(model)
+            ranker = Ranker.fit(score[~fold.train_mask])
+            parts.append(ranker(score[fold.val_mask]))
+            models.append((model, ranker))
+        return _Fitted(candidate, models, np.concatenate(parts))
+
+    def _take(self, fitted: list[_Fitted]) -> None:
+        weights = np.where(self.selection_.weights < LEAST_WEIGHT, 0, self.selection_.weights)
+        weights /= weights.sum()
+        by_name = {trial.name: trial for trial in self.trials_}
+        self.members_: list[tuple[float, list[tuple[Member, Ranker]]]] = []
+        for weight, part in zip(weights.tolist(), fitted, strict=True):
+            if weight:
+                by_name[part.candidate.name].status = "taken"
+                by_name[part.candidate.name].weight = weight
+                self.members_.append((weight, part.models))
+
+    def _refit(self, shared: _Shared, known: NDArray[np.bool_]) -> None:
+        for _, models in self.members_:
+            for i, (model, _) in enumerate(models):
+                if isinstance(model, TableClassifier):
+                    model.fit_columns(shared.columns, known)
+                    score = shared.score(model)
+                    rest = ~known if (~known).any() else known
+                    models[i] = (model, Ranker.fit(score[rest]))
+
+    def decision_function(self, graph: Graph) -> NDArray[np.float64]:
+        """The log-odds of the mean rank of each node [N]; see `NodeClassifier`.
+
+        Raises:
+            InputError: the graph has other columns.
+        """
+        shared = _Shared(graph, self.preprocessor_)
+        rank = np.zeros(len(graph.y))
+        for weight, models in self.members_:
+            for model, ranker in models:
+                rank += weight / len(models) * ranker(shared.score(model))
+        return logit(rank)
+
+    def to_state(self) -> State:
+        """See `NodeClassifier`."""
+        arrays: Arrays = {}
+        members = []
+        for i, (weight, models) in enumerate(self.members_):
+            parts = []
+            for j, (model, ranker) in enumerate(models):
+                meta, own = model.to_state()
+                kind = "table" if isinstance(model, TableClassifier) else "network"
+                parts.append({"kind": kind, "meta": meta})
+                arrays.update(nest(f"{i}/{j}/model", own))
+                arrays.update(nest(f"{i}/{j}/ranker", ranker._asdict()))
+            members.append({"weight": weight, "models": parts})
+        own = {"budget": self.budget, "portfolio": self.portfolio, "refit": self.refit}
+        told = {"trials": [asdict(trial) for trial in self.trials_], "remarks": self.remarks_}
+        kept = {"seed": self.seed, "is_cross_validated": self.is_cross_validated_}
+        return {**own, **told, **kept, "members": members}, arrays
+
+    @classmethod
+    def from_state(cls, meta: dict[str, Any], arrays: Arrays) -> Self:
+        """See `NodeClassifier`.
+
+        Raises:
+            InputError: the state is damaged or asks for a type that no classifier holds.
+        """
+        found = cls(meta["budget"], meta["portfolio"], meta["refit"], meta["seed"])
+        found.is_cross_validated_ = meta["is_cross_validated"]
+        found.trials_ = [Trial(**trial) for trial in meta["trials"]]
+        found.remarks_ = list(meta["remarks"])
+        found.members_ = []
+        for i, member in enumerate(meta["members"]):
+            models = []
+            for j, part in enumerate(member["models"]):
+                own = unnest(f"{i}/{j}/model", arrays)
+                model = MEMBERS[part["kind"]].from_state(part["meta"], own)
+                models.append((model, Ranker(**unnest(f"{i}/{j}/ranker", arrays))))
+            found.members_.append((member["weight"], models))
+        return found
+
+
+def make_folds(graph: Graph, split: Split, seed: int) -> list[Split]:
+    """The splits that candidates are fitted on and judged by.
+
+    The given one where validation has `FEW_ANOMALIES` or more, or is later in time than training;
+    otherwise `FOLDS` of the training and validation nodes together, each judging a part of them.
+    """
+    anomalous = graph.y[split.val_mask] == 1
+    if anomalous.sum() >= FEW_ANOMALIES or graph.time_step is not None:
+        return [split]
+    known = np.flatnonzero(split.train_mask | split.val_mask)
+    labels = graph.y[known]
+    count = min(FOLDS, int(np.bincount(labels).min()))
+    folds = []
+    for _, part in StratifiedKFold(count, shuffle=True, random_state=seed).split(known, labels):
+        val_mask = np.zeros(len(graph.y), bool)
+        val_mask[known[part]] = True
+        train_mask = (split.train_mask | split.val_mask) & ~val_mask
+        folds.append(Split(train_mask, val_mask, split.test_mask))
+    return folds
+
+
+def _remarks(fitted: list[_Fitted], trials: list[Trial], selection: Selection) -> list[str]:
+    """What the trials say about the data, in words."""
+    ap = {trial.name: trial.val_ap for trial in trials if trial.val_ap is not None}
+    best = fitted[selection.best].candidate.name
+    remarks = []
+    if selection.gain <= 0:
+        remarks.append(f"mixing models did not pay: {best} is taken alone")
+    flat = [f.candidate.name for f in fitted if not f.candidate.uses_graph]
+    graph = [f.candidate.name for f in fitted if f.candidate.uses_graph]
+    if flat and graph:
+        of_flat, of_graph = (max(names, key=lambda name: ap[name]) for names in (flat, graph))
+        if ap[of_flat] >= ap[of_graph]:
+            remarks.append(
+                f"the graph adds nothing to the nodes' own columns: {of_flat}, which does not look "
+                f"at it, has a validation AP of {ap[of_flat]:.1f}, the best that does, "
+                f"{of_graph}, of {ap[of_graph]:.1f}"
+            )
+    return remarks

@@ -1,0 +1,87 @@
+"""The candidates that `auto` tries, in the order in which it tries them."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from aiec_graph.errors import look_up
+from aiec_graph.train.baselines import Recipe, TableClassifier
+from aiec_graph.train.network_classifier import NetworkClassifier
+from aiec_graph.train.settings import TrainSettings
+
+
+class Candidate(NamedTuple):
+    """One model of the portfolio."""
+
+    name: str
+    make: Callable[[int, int | None], TableClassifier | NetworkClassifier]
+    """From a seed and a number of threads."""
+    cost: float
+    """Roughly, how long it takes in comparison with the others."""
+    uses_graph: bool
+    """Whether it looks at anything but a node's own columns."""
+    is_network: bool = False
+    has_aiec: bool = False
+    is_rich: bool = False
+
+
+def _table(name: str, recipe: Recipe, cost: float, **options: Any) -> Candidate:
+    def make(seed: int, n_jobs: int | None) -> TableClassifier:
+        return TableClassifier(recipe, options, seed, n_jobs)
+
+    return Candidate(name, make, cost, recipe.columns != "own", is_rich=recipe.columns == "rich")
+
+
+def _network(model: str, act: str, cost: float, **settings: Any) -> Candidate:
+    changed = TrainSettings(**{"features": "standard", **settings})
+
+    def make(seed: int, n_jobs: int | None) -> NetworkClassifier:
+        return NetworkClassifier(model, act, changed, seed)
+
+    name = " ".join([model, act, *(str(value) for value in settings.values())])
+    return Candidate(name, make, cost, model != "mlp", is_network=True, has_aiec=act == "aiec")
+
+
+FOREST = {"n_estimators": 150, "min_samples_leaf": 2, "max_features": "sqrt"}
+SLOW_BOOSTING = {
+    "n_estimators": 200,
+    "learning_rate": 0.05,
+    "max_depth": 5,
+    "subsample": 0.8,
+    "colsample_bytree": 0.5,
+    "min_child_weight": 3,
+}
+
+PORTFOLIO = (
+    _table("rf", Recipe("rf", "own"), 2, **FOREST),
+    _network("gcn", "relu", 1),
+    _table("xgb_rich", Recipe("xgb", "rich"), 4, **SLOW_BOOSTING),
+    _table("rf_rich", Recipe("rf", "rich"), 6, **FOREST),
+    _network("gcn", "aiec", 1.5),
+    _network("sage", "relu", 2),
+    _table("rf_graph", Recipe("rf", "means"), 3, **FOREST),
+    _table("xgb", Recipe("xgb", "own"), 2, **SLOW_BOOSTING),
+    _table("xgb_graph", Recipe("xgb", "means"), 3, **SLOW_BOOSTING),
+    _network("mlp", "relu", 1),
+    _network("gcn", "relu", 1, features="robust"),
+    _network("sage", "aiec", 2, aggr="mean"),
+    _table("logistic_graph", Recipe("logistic", "means"), 1, C=0.1),
+)
+
+ABLATIONS: dict[str, Callable[[Candidate], bool]] = {
+    "auto": lambda candidate: True,
+    "auto_no_trees": lambda candidate: candidate.is_network,
+    "auto_no_networks": lambda candidate: not candidate.is_network,
+    "auto_no_aiec": lambda candidate: not candidate.has_aiec,
+    "auto_no_rich": lambda candidate: not candidate.is_rich,
+}
+"""By name, which candidates are left in the portfolio."""
+
+
+def portfolio(name: str) -> list[Candidate]:
+    """The candidates that are left under a name in `ABLATIONS`.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    kept = look_up(name, ABLATIONS, "portfolio")
+    return [candidate for candidate in PORTFOLIO if kept(candidate)]
