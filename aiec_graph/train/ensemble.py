@@ -13,7 +13,14 @@ from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import average_precision
 from aiec_graph.train.baselines import Columns, TableClassifier, logit
-from aiec_graph.train.classifier import Arrays, State, nest, unnest
+from aiec_graph.train.classifier import (
+    Arrays,
+    State,
+    nest,
+    preprocessor_from_state,
+    preprocessor_to_state,
+    unnest,
+)
 from aiec_graph.train.network_classifier import NetworkClassifier
 from aiec_graph.train.portfolio import Candidate, portfolio
 from aiec_graph.train.selection import Ranker, Selection, select
@@ -207,21 +214,30 @@ class AutoClassifier:
 
     def to_state(self) -> State:
         """See `NodeClassifier`."""
-        arrays: Arrays = {}
+        preprocessor, arrays = preprocessor_to_state(self.preprocessor_)
+        arrays = nest("preprocessor", arrays)
         members = []
         for i, (weight, models) in enumerate(self.members_):
             parts = []
             for j, (model, ranker) in enumerate(models):
-                meta, own = model.to_state()
+                of_model, own = model.to_state()
                 kind = "table" if isinstance(model, TableClassifier) else "network"
-                parts.append({"kind": kind, "meta": meta})
+                parts.append({"kind": kind, "meta": of_model})
                 arrays.update(nest(f"{i}/{j}/model", own))
                 arrays.update(nest(f"{i}/{j}/ranker", ranker._asdict()))
             members.append({"weight": weight, "models": parts})
-        own = {"budget": self.budget, "portfolio": self.portfolio, "refit": self.refit}
-        told = {"trials": [asdict(trial) for trial in self.trials_], "remarks": self.remarks_}
-        kept = {"seed": self.seed, "is_cross_validated": self.is_cross_validated_}
-        return {**own, **told, **kept, "members": members}, arrays
+        meta = {
+            "budget": self.budget,
+            "portfolio": self.portfolio,
+            "refit": self.refit,
+            "seed": self.seed,
+            "is_cross_validated": self.is_cross_validated_,
+            "trials": [asdict(trial) for trial in self.trials_],
+            "remarks": self.remarks_,
+            "preprocessor": preprocessor,
+            "members": members,
+        }
+        return meta, arrays
 
     @classmethod
     def from_state(cls, meta: dict[str, Any], arrays: Arrays) -> Self:
@@ -231,6 +247,9 @@ class AutoClassifier:
             InputError: the state is damaged or asks for a type that no classifier holds.
         """
         found = cls(meta["budget"], meta["portfolio"], meta["refit"], meta["seed"])
+        found.preprocessor_ = preprocessor_from_state(
+            meta["preprocessor"], unnest("preprocessor", arrays)
+        )
         found.is_cross_validated_ = meta["is_cross_validated"]
         found.trials_ = [Trial(**trial) for trial in meta["trials"]]
         found.remarks_ = list(meta["remarks"])
