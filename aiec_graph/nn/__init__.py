@@ -1,10 +1,12 @@
 """Graph layers and networks on prepared adjacencies, with the names and arguments of PyG."""
 
-from aiec_graph.nn.adjacency import Adjacency, Block, Neighbourhoods
+from aiec_graph.nn.adjacency import Adjacency
+from aiec_graph.nn.blocks import Block
 from aiec_graph.nn.convert import convert
 from aiec_graph.nn.gcn_conv import GCNConv
 from aiec_graph.nn.mlp import MLP
 from aiec_graph.nn.networks import GCN, NORMS, GraphSAGE
+from aiec_graph.nn.propagate import Neighbourhoods
 from aiec_graph.nn.sage_conv import AGGREGATORS, SAGEConv
 
 __all__ = [

@@ -1,160 +1,53 @@
-"""A graph prepared for propagation: the adjacency in every form the layers need, each made once."""
+"""A graph prepared for propagation: its adjacency matrix, checked once."""
 
-import itertools
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
-from aiec_graph.nn import propagate
-
-# SciPy ships no types: what is meant is any of its sparse matrices and arrays.
-SparseMatrix = Any
-_NUMPY = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
-
-
-@dataclass
-class _Matrix:
-    forward: Tensor
-    transpose: Tensor | None = None
-    """Made once something is to be differentiated."""
-
-
-class Neighbourhoods:
-    """Edges from source nodes to target nodes, prepared for aggregation over them.
-
-    What the layers need of the matrix is made at first use and kept: a transpose once something is
-    to be differentiated, and nothing for the sake of an aggregate that is kept itself.
-
-    Attributes:
-        num_sources: rows of what is aggregated.
-        num_targets: rows of the aggregate.
-        targets: which of the sources they are [num_targets]; the first of them where None.
-    """
-
-    num_sources: int
-    num_targets: int
-    targets: Tensor | None = None
-
-    def __init__(self) -> None:
-        self._forms: dict[tuple[str, torch.dtype, torch.device], _Matrix] = {}
-        self._aggregated: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-
-    def aggregate(self, x: Tensor, form: str, *, constant: bool = False) -> Tensor:
-        """Aggregates the neighbours of each target.
-
-        Args:
-            x: [num_sources, C].
-            form: "gcn", the symmetric normalisation D^-½ (A + I) D^-½ of Kipf and Welling, with
-                self-loops added where missing and D the in-degrees;
-                "gcn_no_loops", the same without adding them; "sum", plain A;
-                "mean", the mean over the in-neighbours weighted by A;
-                "mean_with_self", the mean over A + I, GraphSAGE's "gcn" aggregator;
-                "max", the channel-wise maximum, weights disregarded.
-            constant: `x` is the same tensor in every call, such as the input features, so its
-                aggregate is kept for as long as the tensor lives unchanged.
-
-        Returns:
-            [num_targets, C]; 0 for a node without in-neighbours.
-
-        Raises:
-            ValueError: `x` does not have a row for each source.
-        """
-        self._check(x)
-        # A tensor made in inference mode has no version to notice a change by.
-        if not constant or x.requires_grad or x.is_inference():
-            return self._aggregate(x, form)
-        known = self._aggregated.get(x)
-        if known is None or known[0] != x._version:
-            known = (x._version, {})
-            self._aggregated[x] = known
-        kept = known[1]
-        if form not in kept:
-            # Kept beyond this call, so not as a tensor of inference mode, which cannot train.
-            with torch.inference_mode(False), torch.no_grad():
-                kept[form] = self._aggregate(x, form, once=True)
-        return kept[form]
-
-    def pool(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """The channel-wise maximum of ReLU(x · weightᵀ + bias) over the neighbours of each target.
-
-        Args:
-            x: [num_sources, I].
-            weight: [C, I].
-            bias: [C].
-
-        Returns:
-            [num_targets, C]; 0 for a node without in-neighbours.
-
-        Raises:
-            ValueError: `x` does not have a row for each source.
-        """
-        self._check(x)
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        return propagate.pooled(x, weight, bias, self._form("max", dtype, x.device).forward)
-
-    def _check(self, x: Tensor) -> None:
-        if x.shape[0] != self.num_sources:
-            raise ValueError(f"x has {x.shape[0]} rows for a graph of {self.num_sources} nodes")
-
-    def _aggregate(self, x: Tensor, form: str, once: bool = False) -> Tensor:
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        matrix = self._form(form, dtype, x.device, once)
-        if form == "max":
-            return propagate.maximum(x, matrix.forward)
-        if matrix.transpose is None and x.requires_grad and torch.is_grad_enabled():
-            symmetric = self._is_symmetric(form)
-            matrix.transpose = matrix.forward if symmetric else _transposed(matrix.forward)
-        return propagate.weighted_sum(x, matrix.forward, matrix.transpose)
-
-    def _form(
-        self, form: str, dtype: torch.dtype, device: torch.device, once: bool = False
-    ) -> _Matrix:
-        key = (form, dtype, device)
-        matrix = self._forms.get(key)
-        if matrix is None:
-            matrix = _Matrix(self._make(form, dtype, device))
-            if not once:
-                self._forms[key] = matrix
-        return matrix
-
-    def _make(self, form: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """The matrix of a form of aggregation, CSR [num_targets, num_sources]."""
-        raise NotImplementedError
-
-    def _is_symmetric(self, form: str) -> bool:
-        raise NotImplementedError
+from aiec_graph.nn.blocks import Blocks, Whole, make_blocks
+from aiec_graph.nn.normalisation import Normalised, SparseMatrix, normalise, with_self_loops
+from aiec_graph.nn.propagate import NUMPY, Csr, Neighbourhoods
 
 
 class Adjacency(Neighbourhoods):
     """The adjacency matrix of a directed graph, row = target, column = source.
 
-    The transpose of a symmetric matrix is the matrix itself. Indices are 32-bit where they fit,
-    and weights where nothing is lost by it.
+    It holds a copy: what it was made from may change afterwards without effect, and `csr` is
+    read-only. Indices are 32-bit where they fit, and weights where nothing is lost by it.
 
     Args:
         matrix: A [N, N] with A[i, j] the weight of the edge from j to i, in any SciPy sparse form;
             entries given twice are added up, as PyG's layers do with edges given twice.
+        self_loops: the weight of each node's self-loop [N] wherever missing ones are to be added;
+            None for what the matrix has, and 1 where it has none.
+        copy: False where nobody will change the matrix's arrays, which may then be shared.
 
     Attributes:
-        csr: the same matrix as SciPy CSR, sorted, without duplicates.
+        csr: the same matrix as SciPy CSR, sorted, without duplicates; read-only.
+
+    Raises:
+        ValueError: the matrix is not square.
     """
 
-    def __init__(self, matrix: SparseMatrix) -> None:
+    def __init__(
+        self,
+        matrix: SparseMatrix,
+        self_loops: NDArray[np.float64] | None = None,
+        copy: bool = True,
+    ) -> None:
         if matrix.shape[0] != matrix.shape[1]:
             raise ValueError(f"an adjacency matrix is square, not of shape {matrix.shape}")
         super().__init__()
-        self.csr: SparseMatrix = _compact(sparse.csr_array(matrix))
+        self._csr = _compact(sparse.csr_array(matrix, copy=copy))
+        self.csr: SparseMatrix = _read_only(self._csr)
         self.num_sources = self.num_targets = self.num_nodes = self.csr.shape[0]
+        self._self_loops = self_loops
         self._symmetric: bool | None = None
-        self._scaled: dict[str, _Scaled] = {}
+        self._normalised: dict[str, Normalised] = {}
 
     @classmethod
     def from_edge_index(
@@ -164,13 +57,23 @@ class Adjacency(Neighbourhoods):
 
         Args:
             edge_index: [2, E], integer; row 0 the sources, row 1 the targets. Or PyG's `adj_t`:
-                a torch sparse matrix [N, N] with targets as rows.
+                a torch sparse matrix [N, N] with targets as rows. Edges given twice add up; of a
+                self-loop given twice, GCN's normalisation takes the last, as PyG's does.
             num_nodes: N.
             edge_weight: [E], without gradient; 1 by default.
 
         Raises:
-            ValueError: the shape or dtype is wrong, or an index is outside [0, N).
+            ValueError: the shape or dtype is wrong, an index is outside [0, N), or weights
+                require a gradient.
+            RuntimeError: the edges are a symbol of a trace or an export, or on the meta device.
         """
+        _refuse_symbols(edge_index)
+        for weights in (edge_index, edge_weight):
+            if weights is not None and weights.requires_grad:
+                raise ValueError(
+                    "edge weights (edge_weight, or a sparse adj_t) cannot require a gradient here: "
+                    "detach them, or load the state dict into PyG's layer of the same name"
+                )
         if edge_index.layout != torch.strided:
             if edge_weight is not None:
                 raise ValueError("a sparse adjacency carries its own weights: omit edge_weight")
@@ -196,15 +99,14 @@ class Adjacency(Neighbourhoods):
         if edge_weight is None:
             weight = np.ones(source.size)
         else:
-            if edge_weight.requires_grad:
-                raise ValueError("edge_weight cannot require a gradient here")
             if edge_weight.shape != source.shape:
                 raise ValueError(
                     f"edge_weight must have the shape [{source.size}], not "
                     f"{list(edge_weight.shape)}"
                 )
             weight = edge_weight.cpu().double().numpy()
-        return cls(sparse.coo_array((weight, (target, source)), shape=(num_nodes, num_nodes)))
+        matrix = sparse.coo_array((weight, (target, source)), shape=(num_nodes, num_nodes))
+        return cls(matrix, _repeated_loops(source, target, weight, num_nodes))
 
     @property
     def num_edges(self) -> int:
@@ -224,137 +126,67 @@ class Adjacency(Neighbourhoods):
 
     def with_self_loops(self) -> "Adjacency":
         """The same graph with a self-loop of weight 1 at each node that has none."""
-        return Adjacency(_with_self_loops(self.csr))
+        return Adjacency(with_self_loops(self._csr, self._self_loops), copy=False)
 
-    def blocks(self, targets: NDArray[np.integer], num_layers: int) -> "Blocks":
-        """What the layers of a network compute for the sake of some nodes' outputs.
+    def blocks(self, targets: NDArray[np.integer], num_layers: int) -> Blocks:
+        """The parts of the graph that a network computes for some nodes; see `make_blocks`."""
+        whole = Whole(self.normalised, self._is_symmetric)
+        return make_blocks(self._csr, whole, targets, num_layers)
 
-        The last layer computes the targets, the one before it these and their in-neighbours, and
-        so on: all that an output depends on and nothing else, so outputs, gradients included,
-        are those of the whole graph.
+    def normalised(self, normalisation: str) -> Normalised:
+        """What the matrices of a normalisation, the blocks' too, are made of; made once."""
+        if normalisation not in self._normalised:
+            found = normalise(self._csr, normalisation, self._self_loops)
+            self._normalised[normalisation] = found
+        return self._normalised[normalisation]
 
-        Args:
-            targets: nodes [M], each once.
-            num_layers: number of graph layers.
-        """
-        reached = np.zeros(self.num_nodes, dtype=bool)
-        reached[targets] = True
-        order, sizes = np.asarray(targets), [len(targets)]
-        for _ in range(num_layers):
-            if sizes[-1] < self.num_nodes:
-                near = np.zeros(self.num_nodes, dtype=bool)
-                for _, rows in _in_pieces(self.csr, order):
-                    near[rows.indices] = True
-                order = np.concatenate([order, np.flatnonzero(near & ~reached)])
-                reached |= near
-            sizes.append(len(order))
-        over_all = len(order) >= NEARLY_ALL * self.num_nodes
-        if over_all:
-            sizes.pop()
-            order = order[: sizes[-1]]
-        number = np.zeros_like(self.csr.indices, shape=self.num_nodes)
-        number[order] = np.arange(len(order))
-        # Layers that compute the same nodes share a block.
-        pairs = list(itertools.pairwise(sizes))
-        made = {(few, many): Block(self, order[:few], number, many) for few, many in pairs}
-        layers = [made[pair] for pair in reversed(pairs)]
-        if over_all:
-            return Blocks(None, [Block(self, order, None, self.num_nodes), *layers])
-        return Blocks(order, layers)
-
-    def scaled(self, form: str) -> "_Scaled":
-        """What the matrices of a form, the blocks' too, are made of; made once."""
-        if form not in self._scaled:
-            self._scaled[form] = _scaled(self.csr, form)
-        return self._scaled[form]
-
-    def _make(self, form: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-        matrix = self.scaled(form)
+    def _make(self, normalisation: str, dtype: torch.dtype) -> Csr:
+        matrix = self.normalised(normalisation)
         csr = matrix.csr
-        values = None
-        if form != "max":
-            values = np.empty(csr.nnz, _NUMPY[dtype])
-            for piece, rows in matrix.rows(np.arange(self.num_nodes)):
-                values[piece] = rows.data
-        return _to_torch(csr.indptr, csr.indices, values, csr.shape, dtype, device)
+        if normalisation == "max":
+            return Csr(csr.indptr, csr.indices, None, self.num_nodes)
+        values = np.empty(csr.nnz, NUMPY[dtype])
+        for piece, rows in matrix.rows(np.arange(self.num_nodes)):
+            values[piece] = rows.data
+        return Csr(csr.indptr, csr.indices, values, self.num_nodes)
 
-    def _is_symmetric(self, form: str) -> bool:
+    def _is_symmetric(self, normalisation: str) -> bool:
         # Row sums as weights of a mean make a symmetric adjacency asymmetric.
-        return form in ("gcn", "gcn_no_loops", "sum") and self.is_symmetric
+        return not normalisation.startswith("mean") and self.is_symmetric
 
-    def __reduce__(self) -> tuple[type["Adjacency"], tuple[SparseMatrix]]:
-        # A copy, or a pickle, is the matrix; the prepared forms are made again.
-        return Adjacency, (self.csr,)
+    def __reduce__(self) -> tuple[type["Adjacency"], tuple[Any, ...]]:
+        # A copy, or a pickle, is the matrix; the prepared ones are made again.
+        return Adjacency, (self.csr, self._self_loops)
 
     def __repr__(self) -> str:
         return f"Adjacency(num_nodes={self.num_nodes}, num_edges={self.num_edges})"
-
-
-class Block(Neighbourhoods):
-    """The rows of an adjacency that one layer computes, over the nodes that it gets as input.
-
-    Args:
-        whole: the graph.
-        targets: the nodes of the rows, which are the first of the sources but where `number` is
-            None.
-        number: the position of each node [N] among the sources; None where these are all nodes in
-            the graph's order.
-        num_sources: their number.
-    """
-
-    def __init__(
-        self,
-        whole: Adjacency,
-        targets: NDArray[np.integer],
-        number: NDArray[np.integer] | None,
-        num_sources: int,
-    ) -> None:
-        super().__init__()
-        self.num_sources, self.num_targets = num_sources, len(targets)
-        self._whole, self._targets, self._number = whole, targets, number
-        if number is None:
-            self.targets = torch.from_numpy(targets.astype(np.int64, copy=False))
-
-    def _make(self, form: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-        matrix = self._whole.scaled(form)
-        indptr = _indptr(matrix.csr, self._targets)
-        indices: NDArray[Any] = np.empty(indptr[-1], matrix.csr.indices.dtype)
-        values = None if form == "max" else np.empty(indptr[-1], _NUMPY[dtype])
-        for piece, rows in matrix.rows(self._targets):
-            indices[piece] = rows.indices if self._number is None else self._number[rows.indices]
-            if values is not None:
-                values[piece] = rows.data
-        shape = (self.num_targets, self.num_sources)
-        return _to_torch(indptr, indices, values, shape, dtype, device)
-
-    def _is_symmetric(self, form: str) -> bool:
-        in_one_order = self._number is not None and self.num_targets == self.num_sources
-        return in_one_order and self._whole._is_symmetric(form)
-
-    def __repr__(self) -> str:
-        return f"Block(num_sources={self.num_sources}, num_targets={self.num_targets})"
-
-
-class Blocks(NamedTuple):
-    """What `Adjacency.blocks` makes."""
-
-    inputs: NDArray[np.integer] | None
-    """The nodes [M'] whose features the first layer gets, in this order, the targets first; None
-    where it gets those of all nodes as they lie, since it needs nearly all."""
-    layers: list[Block]
-    """A block for each layer, the first layer's first."""
 
 
 def _is_integer(x: Tensor) -> bool:
     return not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
 
 
-def _with_self_loops(csr: SparseMatrix) -> SparseMatrix:
-    """Adds a self-loop of weight 1 where a node has none; the same matrix where all have one."""
-    missing = (csr.diagonal() == 0).astype(csr.dtype)
-    if not missing.any():
-        return csr
-    return sparse.csr_array(csr + sparse.diags_array(missing))
+def _refuse_symbols(edge_index: Tensor) -> None:
+    """Refuses edges whose numbers cannot be read, or would be frozen into a traced graph."""
+    if torch.jit.is_tracing() or torch.compiler.is_exporting() or edge_index.is_meta:
+        raise RuntimeError(
+            "an edge list is read outside of torch, so it cannot be traced, exported or on the "
+            "meta device: prepare it before by Adjacency.from_edge_index and hand that in, or "
+            "load the state dict into PyG's layers, which can"
+        )
+
+
+def _repeated_loops(
+    source: NDArray[np.integer], target: NDArray[np.integer], weight: NDArray[Any], num_nodes: int
+) -> NDArray[np.float64] | None:
+    """The weights of all self-loops where one is given several times; None where none is."""
+    own = source == target
+    nodes = source[own]
+    if len(np.unique(nodes)) == len(nodes):
+        return None
+    loops = np.ones(num_nodes)
+    loops[nodes] = weight[own]  # of several, NumPy keeps the last
+    return loops
 
 
 def _compact(csr: SparseMatrix) -> SparseMatrix:
@@ -372,112 +204,19 @@ def _compact(csr: SparseMatrix) -> SparseMatrix:
     return sparse.csr_array(parts, shape=csr.shape)
 
 
-NEARLY_ALL = 0.9
-"""Of the nodes: from so many on, a first layer gets the features of all, which spares a copy."""
-ENTRIES_AT_ONCE = 2**15
-"""Of a matrix: few enough that double precision and copies of them count for nothing."""
+def _read_only(csr: SparseMatrix) -> SparseMatrix:
+    """The same matrix, of whose arrays none can be written to."""
+    parts = [part.view() for part in (csr.data, csr.indices, csr.indptr)]
+    for part in parts:
+        part.flags.writeable = False
+    return sparse.csr_array(tuple(parts), shape=csr.shape)
 
 
-def _indptr(csr: SparseMatrix, rows: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Where each of some rows of a matrix ends when they stand one after the other."""
-    ends: NDArray[Any] = np.zeros_like(csr.indptr, shape=len(rows) + 1)
-    np.cumsum(np.diff(csr.indptr)[rows], out=ends[1:])
-    return ends
-
-
-def _in_pieces(csr: SparseMatrix, rows: NDArray[np.integer]) -> Iterator[tuple[slice, Any]]:
-    """Some rows of a matrix, a few at once, so that a copy of all of them is never held.
-
-    Yields:
-        Which of `rows`, and these.
-    """
-    ends = _indptr(csr, rows)
-    cuts = np.searchsorted(ends, np.arange(0, ends[-1], ENTRIES_AT_ONCE))
-    for start, end in itertools.pairwise(np.unique([0, *cuts, len(rows)])):
-        yield slice(start, end), csr[rows[start:end]]
-
-
-class _Scaled(NamedTuple):
-    """A matrix whose entries are yet to be scaled by the degrees of their nodes."""
-
-    csr: SparseMatrix
-    by: NDArray[np.float64] | None
-    """What to multiply the rows by [N], in double precision; None for 1."""
-    columns_too: bool
-
-    def rows(self, targets: NDArray[np.integer]) -> Iterator[tuple[slice, SparseMatrix]]:
-        """Some rows, scaled, a few at once.
-
-        Yields:
-            Where their entries lie among those of all `targets`, and the rows.
-        """
-        start = 0
-        for piece, rows in _in_pieces(self.csr, targets):
-            if self.by is not None:
-                scale = np.repeat(self.by[targets[piece]], np.diff(rows.indptr))
-                if self.columns_too:
-                    # One product a side: the order in which the symmetric pair rounds alike.
-                    scale *= self.by[rows.indices]
-                rows.data = rows.data * scale
-            yield slice(start, start + rows.nnz), rows
-            start += rows.nnz
-
-
-def _scaled(csr: SparseMatrix, form: str) -> _Scaled:
-    if form in ("sum", "max"):
-        return _Scaled(csr, None, False)
-    if form == "gcn":
-        csr = _with_self_loops(csr)
-    elif form == "mean_with_self":
-        csr = sparse.csr_array(csr + sparse.eye_array(csr.shape[0], dtype=csr.dtype))
-    elif form not in ("gcn_no_loops", "mean"):
-        raise ValueError(f"unknown form of aggregation {form!r}")
-    degree, ones = np.empty(csr.shape[0]), np.ones(csr.shape[1])
-    for piece, rows in _in_pieces(csr, np.arange(csr.shape[0])):
-        degree[piece] = rows @ ones
-    symmetric = form.startswith("gcn")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.where(degree > 0, degree ** (-0.5 if symmetric else -1.0), 0.0)
-    return _Scaled(csr, inverse, symmetric)
-
-
-def _to_torch(
-    indptr: NDArray[np.integer],
-    indices: NDArray[np.integer],
-    values: NDArray[np.floating] | None,
-    shape: tuple[int, int],
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Tensor:
-    """A CSR tensor, never of inference mode; without values, one that takes no memory for them."""
-    with warnings.catch_warnings(), torch.inference_mode(False):
-        # torch calls the layout a beta at its first use in a process.
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        crow, col = (torch.from_numpy(part).to(device) for part in (indptr, indices))
-        if values is None:
-            weights = torch.ones((), dtype=dtype, device=device).expand(len(indices))
-        else:
-            weights = torch.from_numpy(values).to(device)
-        return torch.sparse_csr_tensor(crow, col, weights, shape, check_invariants=False)
-
-
-def _transposed(matrix: Tensor) -> Tensor:
-    parts = (matrix.values(), matrix.col_indices(), matrix.crow_indices())
-    # Read by columns, the rows of a matrix are those of its transpose.
-    columns = tuple(part.cpu().numpy() for part in parts)
-    csr: SparseMatrix = sparse.csc_array(columns, shape=tuple(matrix.shape)[::-1]).tocsr()
-    of_csr = (csr.indptr, csr.indices, csr.data, csr.shape)
-    return _to_torch(*of_csr, matrix.dtype, matrix.device)
-
-
-# Layers may be handed an edge list on every call; it is prepared at the first.
-_PREPARED: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-
-
+@torch.compiler.disable
 def prepare(
     edge_index: Tensor | Neighbourhoods, num_nodes: int, edge_weight: Tensor | None = None
 ) -> Neighbourhoods:
-    """Returns the prepared adjacency of an edge list, the same object while the list is unchanged.
+    """Prepares an edge list, anew in each call; whoever calls often hands in an `Adjacency`.
 
     Args:
         edge_index: what `Adjacency.from_edge_index` takes, or `Neighbourhoods` (an `Adjacency`
@@ -486,19 +225,10 @@ def prepare(
         edge_weight: [E] or None.
 
     Raises:
-        ValueError: as `Adjacency.from_edge_index`.
+        ValueError, RuntimeError: as `Adjacency.from_edge_index`.
     """
     if isinstance(edge_index, Neighbourhoods):
         if edge_weight is not None:
             raise ValueError("an Adjacency carries its own weights: omit edge_weight")
         return edge_index
-    strided = edge_index.layout == torch.strided
-    if edge_weight is not None or not strided or edge_index.is_inference():
-        # Two tensors, or one without a version to compare: prepared anew each time.
-        return Adjacency.from_edge_index(edge_index, num_nodes, edge_weight)
-    state = (edge_index._version, num_nodes)
-    known = _PREPARED.get(edge_index)
-    if known is None or known[0] != state:
-        known = (state, Adjacency.from_edge_index(edge_index, num_nodes))
-        _PREPARED[edge_index] = known
-    return known[1]
+    return Adjacency.from_edge_index(edge_index, num_nodes, edge_weight)

@@ -1,31 +1,39 @@
 """The graph convolution of Kipf and Welling."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aiec_graph.nn.adjacency import Neighbourhoods, prepare
-from aiec_graph.nn.dense import linear
+from aiec_graph.errors import look_up
+from aiec_graph.nn.adjacency import prepare
+from aiec_graph.nn.propagate import Neighbourhoods, num_rows
+
+DEGREES = {"in": "gcn", "out_in": "gcn_out_in"}
+"""Which degrees GCN divides by, and the normalisation of the adjacency behind each."""
 
 
 class GCNConv(nn.Module):
     """x' = D^-½ (A + I) D^-½ x W + b (Kipf and Welling, 2017, eq. 2).
 
-    Computes what `torch_geometric.nn.GCNConv` computes and has parameters of the same names, so
-    state dicts carry over.
+    Computes what `torch_geometric.nn.GCNConv` computes for an edge list and has parameters of the
+    same names, so state dicts carry over. Two things differ: a sparse `adj_t` means the same as
+    its edge list, where PyG adds 1 to the self-loops that it has already; and a negative degree
+    is refused, where PyG gives NaN.
 
     Args:
         in_channels: size of an input row.
         out_channels: size of an output row.
         bias: add b.
-        add_self_loops: add a self-loop where a node has none.
-        constant_input: the layer gets the same input tensor in every call, so it aggregates it
-            once and keeps the result while the tensor is unchanged. For the first layer.
+        add_self_loops: add a self-loop of weight 1 where a node has none.
+        normalise: "in" for the in-degrees on both sides, as PyG; "out_in" for the source's
+            out-degree and the target's in-degree, as DGL's GraphConv, which GADBench runs on.
+            The same where the graph is undirected.
 
     Shape:
         x [N, in_channels], edge_index [2, E] (or an `Adjacency`, or a torch sparse `adj_t`),
-        edge_weight [E] or None; the output is [N, out_channels], through ReLU where `relu` asks
-        for it, which is cheaper than ReLU afterwards.
+        edge_weight [E] or None; the output is [N, out_channels].
+
+    Raises:
+        InputError: `normalise` is unknown.
     """
 
     def __init__(
@@ -34,13 +42,14 @@ class GCNConv(nn.Module):
         out_channels: int,
         bias: bool = True,
         add_self_loops: bool = True,
-        constant_input: bool = False,
+        normalise: str = "in",
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.add_self_loops = add_self_loops
-        self.constant_input = constant_input
+        self.normalisation = look_up(normalise, DEGREES, "normalise")
+        if not add_self_loops:
+            self.normalisation += "_no_loops"
         self.lin = nn.Linear(in_channels, out_channels, bias=False)
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
@@ -50,23 +59,32 @@ class GCNConv(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
+    def aggregate(self, x: Tensor, neighbourhoods: Neighbourhoods) -> Tensor | None:
+        """Aggregates x, which `forward` then need not do; for an input that stays the same.
+
+        Returns:
+            [num_targets, in_channels]; None where `lin` is no longer a plain linear map, which
+            alone may follow the aggregation as well as precede it.
+        """
+        if type(self.lin) is not nn.Linear or self.lin.bias is not None:
+            return None
+        return neighbourhoods.aggregate(x, self.normalisation, keep=False)
+
     def forward(
         self,
         x: Tensor,
         edge_index: Tensor | Neighbourhoods,
         edge_weight: Tensor | None = None,
         *,
-        relu: bool = False,
+        aggregated: Tensor | None = None,
     ) -> Tensor:
-        adjacency = prepare(edge_index, x.shape[0], edge_weight)
-        form = "gcn" if self.add_self_loops else "gcn_no_loops"
-        if self.constant_input or self.in_channels <= self.out_channels:
-            out = adjacency.aggregate(x, form, constant=self.constant_input)
-            return linear(out, self.lin.weight, self.bias, relu=relu)
-        # The narrower side is the cheaper one to aggregate.
-        out = adjacency.aggregate(linear(x, self.lin.weight, None), form)
-        out = out if self.bias is None else out + self.bias
-        return F.relu(out) if relu else out
+        """Computes the layer; `aggregated` is what `aggregate` gave for the same x and graph."""
+        neighbourhoods = prepare(edge_index, num_rows(x), edge_weight)
+        if aggregated is None:
+            out = neighbourhoods.aggregate(self.lin(x), self.normalisation)
+        else:
+            out = self.lin(aggregated)
+        return out if self.bias is None else out + self.bias
 
     def __repr__(self) -> str:
         return f"GCNConv({self.in_channels}, {self.out_channels})"

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from aiec_graph.core import AIEC, make_activation
+from aiec_graph.core import make_activation
 from aiec_graph.errors import look_up
-from aiec_graph.nn.adjacency import Neighbourhoods, prepare
-from aiec_graph.nn.dense import linear
+from aiec_graph.nn.adjacency import prepare
 from aiec_graph.nn.gcn_conv import GCNConv
+from aiec_graph.nn.propagate import Neighbourhoods, num_rows
 from aiec_graph.nn.sage_conv import SAGEConv
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -41,7 +42,7 @@ class GNN(nn.Module):
     """
 
     conv: Callable[..., nn.Module]
-    """Makes a layer from its two widths, `constant_input` and `conv_options`."""
+    """Makes a layer from its two widths and `conv_options`."""
 
     def __init__(
         self,
@@ -60,8 +61,7 @@ class GNN(nn.Module):
         make_norm = look_up(norm, NORMS, "norm")
         widths = [in_channels] + [hidden_channels] * num_layers
         self.convs = nn.ModuleList(
-            self.conv(widths[i], widths[i + 1], constant_input=i == 0, **conv_options)
-            for i in range(num_layers)
+            self.conv(widths[i], widths[i + 1], **conv_options) for i in range(num_layers)
         )
         self.norms = nn.ModuleList(make_norm(width) for width in widths[1:])
         self.dropout = nn.Dropout(dropout)
@@ -83,7 +83,10 @@ class GNN(nn.Module):
                 reset()
 
     def forward(
-        self, x: Tensor, edge_index: Tensor | Neighbourhoods | Sequence[Neighbourhoods]
+        self,
+        x: Tensor,
+        edge_index: Tensor | Neighbourhoods | Sequence[Neighbourhoods],
+        aggregated: Tensor | None = None,
     ) -> Tensor:
         """Returns the logits [N, out_channels] for x [N, in_channels].
 
@@ -91,28 +94,36 @@ class GNN(nn.Module):
             x: node features.
             edge_index: PyG's edge list or an `Adjacency`; or a block for each layer
                 (`Adjacency.blocks`), with the features and the logits of the blocks' nodes.
+            aggregated: what `aggregate_input` gave for them.
         """
         if isinstance(edge_index, Tensor | Neighbourhoods):
-            edge_index = [prepare(edge_index, x.shape[0])] * len(self.convs)
+            edge_index = [prepare(edge_index, num_rows(x))] * len(self.convs)
         layers = zip(edge_index, self.convs, self.norms, self.acts, strict=True)
         for i, (neighbourhoods, conv, norm, act) in enumerate(layers):
-            if isinstance(norm, nn.Identity) and _is_relu(act):
-                h = conv(x, neighbourhoods, relu=True)
-                if isinstance(act, AIEC) and act.training:
-                    act.record(h)
+            if i == 0 and aggregated is not None:
+                h = act(norm(conv(x, neighbourhoods, aggregated=aggregated)))
             else:
                 h = act(norm(conv(x, neighbourhoods)))
             if self.residual and i > 0:
-                h = h + x[: neighbourhoods.num_targets]
+                h = h + neighbourhoods.of_targets(x)
             x = self.dropout(h)
-        return linear(x, self.lin.weight, self.lin.bias)
+        return self.lin(x)
 
+    def aggregate_input(
+        self, x: Tensor, edge_index: Neighbourhoods | Sequence[Neighbourhoods]
+    ) -> Tensor | None:
+        """Aggregates the input features for the first layer, for whoever passes them often.
 
-def _is_relu(act: nn.Module) -> bool:
-    """Whether the layer before may compute the activation, which nobody is watching."""
-    plain = type(act) is nn.ReLU or (type(act) is AIEC and act.tau == 0)
-    hooks = act._forward_hooks or act._forward_pre_hooks
-    return plain and not (hooks or act._backward_hooks or act._backward_pre_hooks)
+        Returns:
+            What `forward` takes as `aggregated` while x and the graph stay as they are; None
+            where the first layer learns before it aggregates.
+        """
+        first = edge_index if isinstance(edge_index, Neighbourhoods) else edge_index[0]
+        aggregate = getattr(self.convs[0], "aggregate", None)
+        if aggregate is None:
+            return None
+        with torch.no_grad():
+            return aggregate(x, first)
 
 
 class GCN(GNN):

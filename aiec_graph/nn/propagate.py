@@ -1,143 +1,141 @@
-"""Neighbourhood sums and maxima over a prepared sparse matrix, each one autograd function.
+"""Aggregation over the neighbours of nodes: what `Adjacency` and `Block` have in common."""
 
-torch's own autograd of a sparse product sorts the matrix anew for its transpose in every backward
-pass; here the transpose is prepared once and handed in. Nothing scatters over edges.
-"""
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
+import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from aiec_graph import ops
-from aiec_graph.nn.dense import linear
 
-F = TypeVar("F", bound=Callable[..., Tensor])
-
-
-def _opaque(function: F) -> F:
-    """Has torch.compile, which can see into neither function below, call it as it is."""
-    return torch.compiler.disable(function)  # pyright: ignore
+NUMPY = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 
 
-class _Product(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Tensor, transpose: Tensor | None) -> Tensor:
-        ctx.matrix, ctx.transpose = matrix, transpose
-        if ops.usable(x, matrix.values()) and matrix.col_indices().dtype == torch.int32:
-            return ops.sums(matrix, x)
-        return matrix @ x
+class Csr(NamedTuple):
+    """A sparse matrix [M, N] in CSR form, in NumPy or torch; without values, its pattern."""
 
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
-        grad = grad_outputs[0].contiguous()
-        return _Product.apply(grad, ctx.transpose, ctx.matrix), None, None  # pyright: ignore
+    indptr: Any
+    indices: Any
+    values: Any
+    num_columns: int
 
-
-class _Maximum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Tensor) -> Tensor:
-        crow, column = matrix.crow_indices(), matrix.col_indices()
-        ctx.native = ops.usable(x) and column.dtype == torch.int32
-        if ctx.native:
-            out, winner = ops.maxima(crow, column, x)
-        else:
-            from aiec_graph.nn import kernels
-
-            out, winner = kernels.maximum(crow, column, x)
-        ctx.save_for_backward(winner)
-        ctx.num_sources = x.shape[0]
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:  # pyright: ignore
-        (winner,) = ctx.saved_tensors
-        if ctx.native:
-            return ops.to_winners(grad_outputs[0], winner, ctx.num_sources), None
-        from aiec_graph.nn import kernels
-
-        return kernels.maximum_backward(grad_outputs[0], winner, ctx.num_sources), None
+    def transposed(self) -> "Csr":
+        """The transpose of a matrix of NumPy arrays."""
+        shape = (self.num_columns, len(self.indptr) - 1)
+        # Read by columns, the rows of a matrix are those of its transpose.
+        parts = (self.values, self.indices, self.indptr)
+        csr: Any = sparse.csc_array(parts, shape=shape).tocsr()
+        return Csr(csr.indptr, csr.indices, csr.data, shape[1])
 
 
-class _Pooled(torch.autograd.Function):
-    """`pooled` on compiled kernels; the map is not kept, for where ReLU gave 0 nobody has won."""
+@dataclass
+class _Matrix:
+    """A matrix as the operators take it: row pointers, columns and values."""
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, matrix: Tensor) -> Tensor:
-        out, winner = ops.pool(matrix.crow_indices(), matrix.col_indices(), x, weight, bias)
-        ctx.save_for_backward(x, weight, winner)
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
-        x, weight, winner = ctx.saved_tensors
-        needed = ctx.needs_input_grad[:3]
-        return *ops.pool_backward(grad_outputs[0], winner, needed, x, weight), None
+    forward: tuple[Tensor, Tensor, Tensor | None]
+    transpose: tuple[Tensor, Tensor, Tensor | None] | None = None
+    """Made once something is to be differentiated."""
 
 
-@_opaque
-def weighted_sum(x: Tensor, matrix: Tensor, transpose: Tensor | None) -> Tensor:
-    """Matrix @ x, differentiable in `x`.
+class Neighbourhoods:
+    """Edges from source nodes to target nodes, prepared for aggregation over them.
 
-    Args:
-        x: [N, C]; half precision is summed in the matrix's dtype.
-        matrix: CSR [M, N] in float32 or float64.
-        transpose: its transpose, CSR [N, M]; for a symmetric matrix, itself; None where nothing
-            is to be differentiated.
+    What the layers need of the matrix is made at first use and kept, the transpose once something
+    is to be differentiated. No aggregate is kept.
 
-    Returns:
-        [M, C] in the dtype of `x`.
+    Attributes:
+        num_sources: rows of what is aggregated.
+        num_targets: rows of the aggregate.
+        targets: which of the sources they are [num_targets]; the first of them where None.
     """
-    with torch.autocast(x.device.type, enabled=False):
-        out = _Product.apply(x.to(matrix.dtype).contiguous(), matrix, transpose)
-    return out.to(x.dtype)  # pyright: ignore
+
+    num_sources: int
+    num_targets: int
+    targets: Tensor | None = None
+
+    def __init__(self) -> None:
+        self._matrices: dict[tuple[str, torch.dtype, torch.device], _Matrix] = {}
+
+    def aggregate(self, x: Tensor, normalisation: str, *, keep: bool = True) -> Tensor:
+        """Aggregates the neighbours of each target; differentiable in x as often as wanted.
+
+        Args:
+            x: [num_sources, C]; half precision is summed in float32.
+            normalisation: a name in `nn.normalisation.NORMALISATIONS`.
+            keep: keep the matrix that this takes for the calls to come; False for one that comes
+                once, such as that of a first layer whose input stays the same.
+
+        Returns:
+            [num_targets, C] in the dtype of x; 0 for a node without in-neighbours.
+
+        Raises:
+            ValueError: x does not have a row for each source.
+            InputError: the normalisation is unknown.
+        """
+        if x.shape[0] != self.num_sources:
+            raise ValueError(f"x has {x.shape[0]} rows for a graph of {self.num_sources} nodes")
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        needs_transpose = x.requires_grad and torch.is_grad_enabled() and normalisation != "max"
+        matrix = self._matrix(normalisation, wide.dtype, x.device, needs_transpose, keep)
+        if normalisation == "max":
+            return ops.maximum(wide, *matrix.forward[:2])[0].to(x.dtype)
+        return ops.weighted_sum(wide, matrix.forward, matrix.transpose).to(x.dtype)  # pyright: ignore
+
+    def of_targets(self, x: Tensor) -> Tensor:
+        """The targets' own rows of x [num_sources, C]."""
+        return x[: self.num_targets] if self.targets is None else x[self.targets]
+
+    @torch.compiler.disable
+    def _matrix(
+        self,
+        normalisation: str,
+        dtype: torch.dtype,
+        device: torch.device,
+        needs_transpose: bool,
+        keep: bool,
+    ) -> _Matrix:
+        # The pattern is the same in each dtype.
+        key = (normalisation, torch.float32 if normalisation == "max" else dtype, device)
+        matrix = self._matrices.get(key)
+        if matrix is None:
+            matrix = _Matrix(_to_torch(self._make(normalisation, key[1]), device))
+            if keep:
+                self._matrices[key] = matrix
+        if needs_transpose and matrix.transpose is None:
+            if self._is_symmetric(normalisation):
+                matrix.transpose = matrix.forward
+            else:
+                made = self._make(normalisation, dtype).transposed()
+                matrix.transpose = _to_torch(made, device)
+        return matrix
+
+    def _make(self, normalisation: str, dtype: torch.dtype) -> Csr:
+        """The matrix of a normalisation [num_targets, num_sources]."""
+        raise NotImplementedError
+
+    def _is_symmetric(self, normalisation: str) -> bool:
+        raise NotImplementedError
 
 
-@_opaque
-def maximum(x: Tensor, matrix: Tensor) -> Tensor:
-    """The channel-wise maximum of `x` over each row's columns; 0 for an empty row.
+def num_rows(x: Tensor) -> int:
+    """The number of rows of a layer's input.
 
-    Args:
-        x: [N, C].
-        matrix: CSR [M, N]; its values are disregarded.
-
-    Returns:
-        [M, C] in the dtype of `x`.
+    Raises:
+        TypeError: it is a pair (x_src, x_dst), as PyG's layers take it for a bipartite graph.
     """
-    if matrix.values().numel() == 0:
-        return x.new_zeros(matrix.shape[0], x.shape[1])
-    if x.device.type == "cpu":
-        wide = x.to(torch.promote_types(x.dtype, torch.float32)).contiguous()
-        return _Maximum.apply(wide, matrix).to(x.dtype)  # pyright: ignore
-    return segment_maximum(x, matrix)
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            "x must be one tensor: for a bipartite graph make one of all nodes and take the "
+            "targets' rows, or their part of it by Adjacency.blocks"
+        )
+    return x.shape[0]
 
 
-@_opaque
-def pooled(x: Tensor, weight: Tensor, bias: Tensor, matrix: Tensor) -> Tensor:
-    """`maximum` of ReLU(x · weightᵀ + bias).
-
-    Args:
-        x: [N, I].
-        weight: [C, I].
-        bias: [C].
-        matrix: as for `maximum`.
-
-    Returns:
-        [M, C] in the dtype of `x`.
-    """
-    column = matrix.col_indices()
-    if len(column) and ops.usable(x, weight, bias) and column.dtype == torch.int32:
-        return _Pooled.apply(x, weight, bias, matrix)  # pyright: ignore
-    return maximum(linear(x, weight, bias, relu=True), matrix)
-
-
-def segment_maximum(x: Tensor, matrix: Tensor) -> Tensor:
-    """`maximum` by gathering the neighbours' rows: for devices that the kernel does not run on."""
-    offsets = matrix.crow_indices().long()
-    gathered = x.index_select(0, matrix.col_indices().long())
-    out = torch.segment_reduce(gathered, "max", offsets=offsets)
-    return out.masked_fill((offsets.diff() == 0)[:, None], 0)
+def _to_torch(csr: Csr, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
+    # Kept beyond this call, so never tensors of inference mode, which cannot train.
+    with torch.inference_mode(False):
+        crow, column = (torch.from_numpy(part).to(device) for part in (csr.indptr, csr.indices))
+        values = None if csr.values is None else torch.from_numpy(csr.values).to(device)
+    return crow, column, values

@@ -1,45 +1,5 @@
-"""Kernels of graph training in C++: an accelerator for whoever has a compiler, never needed."""
+"""Sums and maxima over the neighbours of a node, as operators registered with torch."""
 
-from aiec_graph.ops.ops import (
-    Adam,
-    Addend,
-    Judged,
-    cross_entropy,
-    in_range,
-    judge,
-    linear,
-    linear_backward,
-    maxima,
-    objective,
-    pool,
-    pool_backward,
-    scaled,
-    sums,
-    to_winners,
-    usable,
-)
-from aiec_graph.ops.replay import Repeated, Tape, return_freed_memory
-from aiec_graph.ops.surroundings import Surroundings
+from aiec_graph.ops.operators import maximum, weighted_sum, winner_sum
 
-__all__ = [
-    "Adam",
-    "Addend",
-    "Judged",
-    "Repeated",
-    "Surroundings",
-    "Tape",
-    "cross_entropy",
-    "in_range",
-    "judge",
-    "linear",
-    "linear_backward",
-    "maxima",
-    "objective",
-    "pool",
-    "pool_backward",
-    "return_freed_memory",
-    "scaled",
-    "sums",
-    "to_winners",
-    "usable",
-]
+__all__ = ["maximum", "weighted_sum", "winner_sum"]

@@ -8,7 +8,9 @@ from aiec_graph.core import AIEC
 from aiec_graph.core.activations import check_options
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.nn import AGGREGATORS, GCN, MLP, NORMS, GraphSAGE
+from aiec_graph.nn.gcn_conv import DEGREES
 from aiec_graph.nn.networks import GNN
+from aiec_graph.train.device import DEVICES
 from aiec_graph.train.settings import TrainSettings
 
 MODELS: dict[str, Callable[..., GNN]] = {"mlp": MLP, "gcn": GCN, "sage": GraphSAGE}
@@ -21,7 +23,7 @@ def build_model(name: str, act: str, in_channels: int, settings: TrainSettings) 
         InputError: a name or an option is unknown.
     """
     make = look_up(name, MODELS, "model")
-    options = {"aggr": settings.aggr} if name == "sage" else {}
+    options = {"gcn": {"normalise": settings.normalise}, "sage": {"aggr": settings.aggr}}
     return make(
         in_channels,
         hidden_channels=settings.hidden,
@@ -31,7 +33,7 @@ def build_model(name: str, act: str, in_channels: int, settings: TrainSettings) 
         dropout=settings.dropout,
         norm=settings.norm,
         residual=settings.residual,
-        **options,
+        **options.get(name, {}),
     )
 
 
@@ -43,6 +45,8 @@ def check_settings(settings: TrainSettings) -> None:
     """
     look_up(settings.aggr, AGGREGATORS, "aggregator")
     look_up(settings.norm, NORMS, "norm")
+    look_up(settings.normalise, DEGREES, "normalise")
+    look_up(settings.device.partition(":")[0], DEVICES, "device")
     for name in ("hidden", "layers", "epochs", "patience"):
         if getattr(settings, name) < 1:
             raise InputError(f"{name} must be at least 1, not {getattr(settings, name)}")

@@ -17,6 +17,9 @@ class TrainSettings:
     """Number of graph layers, before the linear head."""
     aggr: str = "pool"
     """GraphSAGE's aggregator: mean, max, pool or gcn."""
+    normalise: str = "out_in"
+    """GCN's degrees: out_in (the source's out-degree and the target's in-degree, as DGL and so
+    GADBench) or in (the in-degree on both sides, as PyG); the same on undirected graphs."""
     dropout: float = 0.0
     """Probability of dropping a hidden feature in training."""
     norm: str = "none"
@@ -31,6 +34,8 @@ class TrainSettings:
     """Largest number of epochs; in full batch, one epoch is one step."""
     patience: int = 50
     """Epochs without a better validation AP after which training stops."""
+    device: str = "auto"
+    """Where to train: cpu, cuda, mps, or auto for a CUDA GPU where there is one."""
     features: str = "raw"
     """Input features: raw (as given), standard (mean 0, variance 1 over the training nodes),
     robust (ranks among the training nodes, standardised) or row (each row divided by its sum of

@@ -1,27 +1,27 @@
-"""The one training loop for full-batch graphs."""
+"""Training: the loop, and what an epoch of it is in full batch."""
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aiec_graph import ops
 from aiec_graph.core import AIECLoss
 from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import AveragePrecision, Metrics, evaluate
 from aiec_graph.nn import Adjacency, Neighbourhoods
 from aiec_graph.nn.networks import GNN
+from aiec_graph.train.device import resolve_device
 from aiec_graph.train.models import build_model
 from aiec_graph.train.settings import TrainSettings
 
-M = TypeVar("M", Tensor, NDArray[np.float32])
 ADVICE = "try a smaller --lr or --features standard"
 
 
@@ -41,19 +41,38 @@ class TrainResult:
     """One trained network, at the epoch with the best validation AP."""
 
     model: GNN
-    """In eval mode, with the best epoch's weights."""
+    """In eval mode on the CPU, with the best epoch's weights."""
     preprocessor: Preprocessor
     """Makes its inputs."""
-    score: NDArray[np.float32]
-    """Score of each node [N]: the probability of being anomalous, from eval mode."""
+    margin: NDArray[np.float64]
+    """How far the anomalous class's logit is above the normal one's [N], from eval mode: what the
+    metrics rank by."""
     val: Metrics
     test: Metrics
     best_epoch: int
-    """Counted in optimiser steps, from 1."""
+    """Counted from 1."""
     epochs: int
-    """Steps that were made."""
+    """Epochs that were made."""
     seconds_per_epoch: float
     """Mean wall time of an epoch, with its validation."""
+    device: str
+    """What it was trained on: "cpu", "cuda" or "mps"."""
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """The softmax probability of being anomalous [N], for people: far margins tie at 1."""
+        return torch.from_numpy(self.margin).sigmoid().numpy()
+
+
+class Fitted(NamedTuple):
+    """What `Trainer.fit` came to."""
+
+    best_epoch: int
+    """The epoch with the best validation AP, from 1."""
+    weights: dict[str, Tensor]
+    """The network's state after it."""
+    epochs: int
+    """Epochs that were made."""
 
 
 def prepare_graph(graph: Graph) -> Prepared:
@@ -86,72 +105,30 @@ def train(
 
     Raises:
         DivergedError: the loss or the outputs became NaN or infinite.
+        InputError: this machine does not have the device.
     """
     graph, adjacency = prepared
-    run, preprocessor = set_up(prepared, split, model, act, settings, seed)
-    network = run.network
+    trainer, preprocessor = build_trainer(prepared, split, model, act, settings, seed)
+    network, device = trainer.network, trainer.device
     started = time.perf_counter()
-    learned = learn(run, f"{graph.label}, {model}-{act}, seed {seed}", settings)
-    seconds = (time.perf_counter() - started) / learned.epochs
-    run.objective.clear()
-    del run
+    fitted = trainer.fit(f"{graph.label}, {model}-{act}, seed {seed}", settings)
+    seconds = (time.perf_counter() - started) / fitted.epochs
+    trainer.objective.clear()
+    del trainer  # its parts of the graph, before the whole graph is scored
 
-    network.load_state_dict(learned.weights)
+    network.load_state_dict(fitted.weights)
     x = preprocessor.transform(graph)
-    score = _score(_predict(network, x if corrupt is None else corrupt(x), adjacency))
-    val, test = (evaluate(graph.y[m], score[m]) for m in (split.val_mask, split.test_mask))
-    counts = (learned.best_epoch, learned.epochs, seconds)
-    return TrainResult(network, preprocessor, score, val, test, *counts)
+    x = (x if corrupt is None else corrupt(x)).to(device)
+    margin = margin_of(predict(network, x, adjacency, network.aggregate_input(x, adjacency)))
+    val, test = (evaluate(graph.y[m], margin[m]) for m in (split.val_mask, split.test_mask))
+    counts = (fitted.best_epoch, fitted.epochs, seconds)
+    return TrainResult(network.cpu(), preprocessor, margin, val, test, *counts, device.type)
 
 
-class Learned(NamedTuple):
-    """What a run came to."""
-
-    best_epoch: int
-    """The epoch with the best validation AP, from 1."""
-    weights: dict[str, Tensor]
-    """The network's state after it."""
-    epochs: int
-    """Epochs that were made."""
-
-
-def learn(
-    run: "FullBatch",
-    name: str,
-    settings: TrainSettings,
-    note: Callable[[float], None] | None = None,
-) -> Learned:
-    """Makes the epochs of a run; the network is left as it is after the last.
-
-    Args:
-        run: before its first epoch.
-        name: of the run, for an error.
-        settings: number of epochs and patience.
-        note: is called after each epoch with its validation AP; then no run is stopped early.
-
-    Raises:
-        DivergedError: the loss or the outputs became NaN or infinite.
-    """
-    best_ap, best_epoch, weights, epoch = -1.0, 0, {}, 0
-    for epoch in range(1, settings.epochs + 1):
-        try:
-            ap = run.epoch()
-        except FloatingPointError as error:
-            raise DivergedError(f"{name}: {error} in epoch {epoch}; {ADVICE}") from None
-        if note is not None:
-            note(ap)
-        if ap > best_ap:
-            best_ap, best_epoch = ap, epoch
-            weights = {k: v.detach().clone() for k, v in run.network.state_dict().items()}
-        elif note is None and epoch - best_epoch >= settings.patience:
-            break
-    return Learned(best_epoch, weights, epoch)
-
-
-def set_up(
+def build_trainer(
     prepared: Prepared, split: Split, model: str, act: str, settings: TrainSettings, seed: int
 ) -> tuple["FullBatch", Preprocessor]:
-    """Readies a run before its first epoch; the arguments are those of `train`.
+    """Builds a run before its first epoch; the arguments are those of `train`.
 
     Returns:
         The run, and what makes the inputs of its network, of which the run holds only the part
@@ -166,19 +143,98 @@ def set_up(
     return FullBatch(prepared, split, network, x, settings), preprocessor
 
 
-class FullBatch:
-    """A network in training on a graph, an epoch at a time.
+class Trainer(ABC):
+    """A network in training: the loop over epochs. A subclass says what an epoch is.
+
+    Attributes:
+        network: what is trained, in place, on `device`.
+        y_val: the labels that epochs are compared by [V].
+    """
+
+    network: GNN
+    device: torch.device
+    y_val: NDArray[np.integer]
+
+    @abstractmethod
+    def train_epoch(self) -> None:
+        """Makes the steps of an epoch.
+
+        Raises:
+            FloatingPointError: the loss is NaN or infinite.
+        """
+
+    @abstractmethod
+    def validate(self) -> NDArray[np.float64]:
+        """Returns the margins of the validation nodes [V], as eval mode gives them."""
+
+    def fit(
+        self,
+        name: str,
+        settings: TrainSettings,
+        callback: Callable[[float], None] | None = None,
+    ) -> Fitted:
+        """Makes the epochs of a run; the network is left as it is after the last.
+
+        Args:
+            name: of the run, for an error.
+            settings: number of epochs and patience.
+            callback: is called after each epoch with its validation AP; then no run is stopped
+                early.
+
+        Raises:
+            DivergedError: the loss or the outputs became NaN or infinite.
+        """
+        average_precision = AveragePrecision(self.y_val)
+        best_ap, best_epoch, weights, epoch = -1.0, 0, {}, 0
+        for epoch in range(1, settings.epochs + 1):
+            try:
+                self.train_epoch()
+                margin = self.validate()
+                if not np.isfinite(margin).all():
+                    raise FloatingPointError("the network gives no numbers any more")
+            except FloatingPointError as error:
+                raise DivergedError(f"{name}: {error} in epoch {epoch}; {ADVICE}") from None
+            if not np.isfinite(margin).all():
+                raise DivergedError(
+                    f"{name}: the outputs are no numbers in epoch {epoch}; {ADVICE}"
+                )
+            ap = average_precision(margin)
+            if callback is not None:
+                callback(ap)
+            if ap > best_ap:
+                best_ap, best_epoch = ap, epoch
+                weights = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+            elif callback is None and epoch - best_epoch >= settings.patience:
+                break
+        return Fitted(best_epoch, weights, epoch)
+
+
+class FullBatch(Trainer):
+    """A network in training on a whole graph: an epoch is one step.
 
     It computes the part of the graph that training and validation labels depend on, and no more;
-    the training nodes come first, so that their rows are a slice of each layer's.
+    the training nodes come first, so that their rows are a slice of each layer's. The first
+    layer's aggregate of the inputs is computed once, here.
 
     Args:
         prepared: the data set.
         split: its masks.
         network: to train, in place.
-        x: its inputs [N, in_channels], which stay as they are; copied where only some of the
-            nodes are needed.
-        settings: learning rate and weights of the losses.
+        x: its inputs [N, in_channels], which must stay as they are; copied where only some of the
+            nodes are needed. Assign to `x` to train on others.
+        settings: device, learning rate and weights of the losses.
+
+    Attributes:
+        objective: the losses.
+        blocks: the parts of the graph that the layers compute.
+        train_rows: the training nodes among the rows of the logits.
+        val_rows: the validation nodes.
+        shares_passes: whether the pass that validates an epoch also begins the next step, which
+            spares one: for a network that trains as it predicts, while nobody changes anything
+            between epochs. `fit` turns it on where it has no callback.
+
+    Raises:
+        InputError: this machine does not have the device.
     """
 
     def __init__(
@@ -190,135 +246,94 @@ class FullBatch:
         settings: TrainSettings,
     ) -> None:
         graph, adjacency = prepared
+        self.device = resolve_device(settings.device)
         train, val = (np.flatnonzero(mask) for mask in (split.train_mask, split.val_mask))
-        seen = [train, val]
+        needed = [train, val]
         if network.mixes_nodes:
-            seen.append(np.flatnonzero(~(split.train_mask | split.val_mask)))
-        inputs, self.blocks = adjacency.blocks(np.concatenate(seen), len(network.convs))
-        self.network = network
-        self.x = x if inputs is None else x[inputs]
+            needed.append(np.flatnonzero(~(split.train_mask | split.val_mask)))
+        inputs, self.blocks = adjacency.blocks(np.concatenate(needed), len(network.convs))
+        self.network = network.to(self.device)
+        self.x = (x if inputs is None else x[inputs]).to(self.device)
         self.train_rows = slice(0, len(train))
         self.val_rows = slice(len(train), len(train) + len(val))
-        self.y_train, self.y_val = torch.from_numpy(graph.y[train]), graph.y[val]
+        self.y_train = torch.from_numpy(graph.y[train]).to(self.device)
+        self.y_val = graph.y[val]
         anomalous = int(self.y_train.sum())
         class_weight = torch.tensor([1.0, (len(train) - anomalous) / anomalous])
-        self.objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate, class_weight)
-        parameters = list(network.parameters())
-        lr, decay = settings.lr, settings.weight_decay
-        self.optimizer = (
-            ops.Adam(parameters, lr, decay)
-            if ops.usable(*parameters)
-            else torch.optim.Adam(parameters, lr, weight_decay=decay, fused=True)
+        weights = (settings.lambda_aux, settings.lambda_gate, class_weight.to(self.device))
+        self.objective = AIECLoss(network, *weights)
+        self.optimizer = torch.optim.Adam(
+            network.parameters(),
+            settings.lr,
+            weight_decay=settings.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
         )
-        self._validation_ap = AveragePrecision(self.y_val)
+        self.shares_passes = False
         self._logits: Tensor | None = None
-        self._repeated: ops.Repeated | None = None
 
-    def epoch(self) -> float:
-        """Makes one step and returns the validation AP after it, a fraction.
+    @property
+    def x(self) -> Tensor:
+        """The inputs of the nodes that are computed."""
+        return self._x
 
-        Raises:
-            FloatingPointError: the loss or the outputs are NaN or infinite.
-        """
-        # In NumPy, since each call of torch would cost as much as the metric's sorting.
-        margin = _margin(self.advance().numpy()[self.val_rows])
-        try:
-            return self._validation_ap(margin)
-        except ValueError:
-            raise FloatingPointError("the network gives no numbers any more") from None
+    @x.setter
+    def x(self, x: Tensor) -> None:
+        self._x, self._logits = x, None
+        self._aggregated = self.network.aggregate_input(x, self.blocks)
 
-    def advance(self) -> Tensor:
-        """Makes one step.
+    def fit(
+        self,
+        name: str,
+        settings: TrainSettings,
+        callback: Callable[[float], None] | None = None,
+    ) -> Fitted:
+        self.shares_passes = callback is None and self.network.trains_as_it_predicts
+        return super().fit(name, settings, callback)
 
-        Epochs are all alike: after the first ones, only the kernels are called that these called
-        (`ops.replay`), if that is all that happens in them and nothing has changed since.
-
-        Returns:
-            The logits after it, as eval mode gives them, without gradient; valid until the next.
-
-        Raises:
-            FloatingPointError: the loss is NaN or infinite.
-        """
-        if not self.network.trains_as_it_predicts:
-            self.step(self.forward())
-            return _predict(self.network, self.x, self.blocks)
-        # The pass in training mode gives what eval mode would, so the one that follows a step
-        # serves twice: it validates the step, and begins the next one.
-        # A network that somebody has put in eval mode would not judge what it kept from before.
-        kept = self._logits is not None and self.network.training
-        if self._repeated is not None and (not kept or self._repeated.is_outdated()):
-            self._repeated = self._logits = None
-        if self._logits is None:
-            self.objective.clear()
-            self._logits = self.forward()
-        # Given up first: what follows an epoch that did not end begins with a forward pass.
+    def train_epoch(self) -> None:
         logits, self._logits = self._logits, None
-        if self._repeated is None:
-            # One epoch as it is, in which everything is made that is made once.
-            self.step(logits)
-            self._repeated = ops.Repeated(self._surroundings())
-        elif self._repeated.whole:
-            self._step(logits, self._repeated)
-        else:
-            self.step(logits)  # which a subclass may have made its own
-        self._logits = self._repeated("forward", self.forward)
-        self._repeated.note()
-        return self._logits.detach()
+        self.step(self.forward() if logits is None else logits)
 
-    def _surroundings(self) -> ops.Surroundings | None:
-        """What an epoch depends on; None where it must not be replayed."""
-        parameters = list(self.network.parameters())
-        own = type(self) is FullBatch and type(self.optimizer) is ops.Adam
-        if not own or not ops.usable(self.x, *parameters):
-            return None
-        tensors = [self.x, self.y_train, *self.objective.buffers(), *self.network.buffers()]
-        tensors += parameters
-        found = ops.Surroundings((self, self.network, self.objective, self.optimizer), tensors)
-        return found if found.tells_all() else None
+    def validate(self) -> NDArray[np.float64]:
+        if self.shares_passes:
+            self._logits = self.forward()
+            return margin_of(self._logits.detach()[self.val_rows])
+        logits = predict(self.network, self.x, self.blocks, self._aggregated)
+        return margin_of(logits[self.val_rows])
 
     def forward(self) -> Tensor:
         """The logits of the training and validation nodes, in training mode."""
-        if not self.network.training:
-            self.network.train()
-        return self.network(self.x, self.blocks)
+        self.objective.clear()
+        return self.network.train()(self.x, self.blocks, self._aggregated)
 
     def step(self, logits: Tensor) -> None:
-        """Judges the last forward pass and makes one step.
+        """Makes one step by the losses of the last forward pass.
 
         Raises:
             FloatingPointError: the loss is NaN or infinite.
         """
-        self._step(logits, lambda _, function: function())
-
-    def _step(self, logits: Tensor, call: Callable[[str, Callable[[], Tensor]], Tensor]) -> None:
-        loss = call("judge", lambda: self._judge(logits))
-        # Not within the calls: the numbers are to be read anew each time.
+        self.objective.start_epoch()
+        loss = self.objective(logits[self.train_rows], self.y_train, self.train_rows).total
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss is {loss.item()}")
-        call("learn", lambda: self._learn(loss))
-
-    def _judge(self, logits: Tensor) -> Tensor:
-        self.objective.start_epoch()
-        return self.objective(logits[self.train_rows], self.y_train, self.train_rows).total
-
-    def _learn(self, loss: Tensor) -> Tensor:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return loss
 
 
-def _predict(network: GNN, x: Tensor, graph: Adjacency | Sequence[Neighbourhoods]) -> Tensor:
+def predict(
+    network: GNN,
+    x: Tensor,
+    graph: Neighbourhoods | Sequence[Neighbourhoods],
+    aggregated: Tensor | None = None,
+) -> Tensor:
+    """The logits [N, K] in eval mode, without gradient; the arguments are the network's."""
     network.eval()
     with torch.no_grad():
-        return network(x, graph)
+        return network(x, graph, aggregated)
 
 
-def _margin(logits: M) -> M:
-    """How far the anomalous class is ahead [N]: ranks as the probability does."""
-    return logits[:, 1] - logits[:, 0]
-
-
-def _score(logits: Tensor) -> NDArray[np.float32]:
-    """The probability of being anomalous [N]: the softmax over two classes."""
-    return _margin(logits).sigmoid().numpy()
+def margin_of(logits: Tensor) -> NDArray[np.float64]:
+    """How far the anomalous class is ahead [N], in double precision: none tie by rounding."""
+    wide = logits.cpu().double()
+    return (wide[:, 1] - wide[:, 0]).numpy()

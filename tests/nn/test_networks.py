@@ -139,7 +139,7 @@ def test_sites_that_are_not_chosen_keep_their_activation(graph):
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("at_once", [1, 7, 2**15])
 def test_blocks_compute_what_the_whole_graph_does(aggr, layers, at_once, monkeypatch):
-    monkeypatch.setattr("aiec_graph.nn.adjacency.ENTRIES_AT_ONCE", at_once)
+    monkeypatch.setattr("aiec_graph.nn.normalisation.ENTRIES_AT_ONCE", at_once)
     rng = np.random.default_rng(layers)
     nodes = 300
     # Sparse and directed, so that a few targets do not reach every node.
@@ -160,7 +160,7 @@ def test_blocks_compute_what_the_whole_graph_does(aggr, layers, at_once, monkeyp
     parameters = [p for n, p in network.named_parameters() if "decision" not in n]
     gradients = torch.autograd.grad(expected, parameters, upstream)
     torch.testing.assert_close(torch.autograd.grad(got, parameters, upstream), gradients)
-    monkeypatch.setattr("aiec_graph.nn.adjacency.NEARLY_ALL", 0)
+    monkeypatch.setattr("aiec_graph.nn.blocks.NEARLY_ALL", 0)
     inputs, blocks = adjacency.blocks(targets, layers)
     assert inputs is None
     assert (blocks[0].num_sources, blocks[-1].num_targets) == (nodes, 17)
@@ -211,19 +211,20 @@ def test_layers_hold_only_the_matrices_that_an_epoch_reads(graph, aggr):
     inputs, blocks = adjacency.blocks(np.arange(5), 2)
     network = GraphSAGE(6, 8, aggr=aggr) if aggr else GCN(6, 8)
     x = x if inputs is None else x[inputs]
+    aggregated = network.aggregate_input(x, blocks)
     with torch.no_grad():
-        network(x, blocks)
-    held = [[m.transpose is not None for m in block._forms.values()] for block in blocks]
+        network(x, blocks, aggregated)
+    held = [[m.transpose is not None for m in block._matrices.values()] for block in blocks]
     pool = aggr == "pool"
-    # The first layer's aggregate of a constant input is kept, not what it was made with.
+    # The aggregate of a constant input is kept by the caller, not what it was made with.
     assert held == [[False] if pool else [], [False]]
-    network(x, blocks).sum().backward()
-    held = [[m.transpose is not None for m in block._forms.values()] for block in blocks]
+    network(x, blocks, aggregated).sum().backward()
+    held = [[m.transpose is not None for m in block._matrices.values()] for block in blocks]
     assert held == [[False] if pool else [], [not pool]]
-    assert adjacency._forms == {}
+    assert adjacency._matrices == {}
     if pool:
-        (matrix,) = blocks[1]._forms.values()
-        assert matrix.forward.values().untyped_storage().nbytes() == 4
+        (matrix,) = blocks[1]._matrices.values()
+        assert matrix.forward[2] is None
 
 
 def test_layers_over_the_same_nodes_share_a_symmetric_block(graph):
@@ -237,8 +238,7 @@ def test_layers_over_the_same_nodes_share_a_symmetric_block(graph):
     got = torch.autograd.grad(network(x, blocks).square().sum(), weights)
     expected = torch.autograd.grad(network(x, adjacency).square().sum(), weights)
     torch.testing.assert_close(got, expected)
-    assert blocks[0]._forms == {}
-    (matrix,) = blocks[1]._forms.values()
+    (matrix,) = blocks[1]._matrices.values()
     assert matrix.transpose is matrix.forward
 
 

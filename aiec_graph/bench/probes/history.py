@@ -1,7 +1,7 @@
 """A training run watched epoch by epoch: what each channel does for each class."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from aiec_graph.core.units import DecisionUnit
 from aiec_graph.data import Graph, Split
 from aiec_graph.metrics import average_precision
 from aiec_graph.nn.networks import GNN
-from aiec_graph.train import FullBatch, Prepared, learn, set_up
+from aiec_graph.train import FullBatch, Prepared, build_trainer
 
 CLASSES = ("normal", "anomalous")
 
@@ -91,12 +91,13 @@ def follow(cell: RunSpec, seed: int, prepared: Prepared) -> Followed:
     graph, adjacency = prepared
     graph = cell.conditions.add_noise(graph, seed)
     split = split_of(cell, seed, graph)
-    parts = (Prepared(graph, adjacency), split, cell.model, cell.act, cell.settings, seed)
-    run, preprocessor = set_up(*parts)
+    settings = replace(cell.settings, device="cpu")  # what is noted is read by NumPy
+    parts = (Prepared(graph, adjacency), split, cell.model, cell.act, settings, seed)
+    run, preprocessor = build_trainer(*parts)
     network = run.network
     watch = _Watch(run)
     name = f"{graph.label}, {cell.model}-{cell.act}, seed {seed}"
-    learned = learn(run, name, cell.settings, watch.note)
+    learned = run.fit(name, settings, watch.note)
     history = watch.history()
     run.objective.clear()
     network.load_state_dict(learned.weights)

@@ -28,7 +28,7 @@ from aiec_graph.data.simulate import simulate_dataset
 from aiec_graph.data.simulate.marker import read_planted
 from aiec_graph.errors import InputError
 from aiec_graph.nn import GCN
-from aiec_graph.train import FullBatch, TrainSettings, prepare_graph, set_up
+from aiec_graph.train import FullBatch, TrainSettings, build_trainer, prepare_graph
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 SCALE = 0.1
@@ -119,9 +119,10 @@ def test_agreement_is_the_cosine_of_the_gradients_that_training_takes(prepared):
     history = follow(asked, SEED, prepared).history
     last = history.epochs - 1
     split = split_of(asked, SEED, prepared.graph)
-    run, _ = set_up(prepared, split, asked.model, asked.act, asked.settings, SEED)
+    run, _ = build_trainer(prepared, split, asked.model, asked.act, asked.settings, SEED)
     for _ in range(history.epochs):
-        run.epoch()
+        run.train_epoch()
+        run.validate()
     run.objective.clear()
     network, y = run.network.train(), run.y_train
     entered = []

@@ -1,0 +1,165 @@
+"""The loops behind the operators on a CPU, compiled by Numba at their first use.
+
+Each runs over a range of rows (or channels) without Python's lock, so that threads share out the
+work; results don't depend on their number. Threads of our own rather than Numba's: its layers end
+the process where two threads call at a time, or after a fork. Indices are checked where they are
+read: a kernel returns False, and reads nothing outside its arrays, where one is out of range.
+"""
+
+import functools
+import itertools
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+
+SMALL = 200_000
+"""Numbers read by a call up to which one thread does it: starting another takes as long."""
+LINE = 16
+"""float32 values of a cache line, which no two threads should write to."""
+
+_log = logging.getLogger(__name__)
+_recompiled: dict[Any, Any] = {}
+
+
+@njit(nogil=True, cache=True)
+def _weighted_sum(
+    crow: Any, column: Any, value: Any, x: Any, out: Any, first: int, end: int
+) -> bool:
+    for i in range(first, end):
+        total = out[i]
+        total[:] = 0
+        if crow[i] < 0 or crow[i + 1] < crow[i] or crow[i + 1] > len(column):
+            return False
+        for k in range(crow[i], crow[i + 1]):
+            j = column[k]
+            if j < 0 or j >= len(x):
+                return False
+            weight, row = value[k], x[j]
+            for c in range(len(row)):
+                total[c] += weight * row[c]
+    return True
+
+
+@njit(nogil=True, cache=True)
+def _maximum(crow: Any, column: Any, x: Any, out: Any, winner: Any, first: int, end: int) -> bool:
+    for i in range(first, end):
+        best, who = out[i], winner[i]
+        if crow[i] < 0 or crow[i + 1] < crow[i] or crow[i + 1] > len(column):
+            return False
+        if crow[i] == crow[i + 1]:
+            best[:] = 0
+            who[:] = -1
+        for k in range(crow[i], crow[i + 1]):
+            j = column[k]
+            if j < 0 or j >= len(x):
+                return False
+            row = x[j]
+            if k == crow[i]:
+                best[:] = row
+                who[:] = j
+                continue
+            for c in range(len(row)):
+                # Selections, not branches: so the loop runs on vectors. A NaN wins and stays.
+                value = row[c]
+                wins = (value > best[c]) | ((value != value) & (best[c] == best[c]))
+                who[c] = np.int32(j) if wins else who[c]
+                best[c] = value if wins else best[c]
+    return True
+
+
+@njit(nogil=True, cache=True)
+def _winner_sum(grad: Any, winner: Any, out: Any, first: int, end: int) -> bool:
+    for j in range(len(out)):
+        out[j, first:end] = 0
+    for i in range(len(grad)):
+        for c in range(first, end):
+            j = winner[i, c]
+            if j < -1 or j >= len(out):
+                return False
+            if j >= 0:
+                out[j, c] += grad[i, c]
+    return True
+
+
+def weighted_sum(crow: Any, column: Any, value: Any, x: Any, out: Any) -> bool:
+    """Writes the product of a CSR matrix [M, N] and x [N, C] into `out` [M, C].
+
+    Returns:
+        Whether all indices were in range; `out` is of no use where not.
+    """
+    cuts = _by_entries(crow, len(column) * x.shape[1])
+    return _in_threads(_weighted_sum, (crow, column, value, x, out), cuts)
+
+
+def maximum(crow: Any, column: Any, x: Any, out: Any, winner: Any) -> bool:
+    """Writes the maxima over each row's columns and the columns that they are from, both [M, C].
+
+    Of several equal values the first wins, of several NaN too; an empty row has 0 and −1.
+
+    Returns:
+        As `weighted_sum`.
+    """
+    cuts = _by_entries(crow, len(column) * x.shape[1])
+    return _in_threads(_maximum, (crow, column, x, out, winner), cuts)
+
+
+def winner_sum(grad: Any, winner: Any, out: Any) -> bool:
+    """Adds grad [M, C] to the rows of `out` [N, C] that `winner` [M, C] names.
+
+    Returns:
+        As `weighted_sum`.
+    """
+    channels = grad.shape[1]
+    # Two rows may have one winner: so threads share out the channels, not the rows.
+    parts = _threads(grad.size)
+    share = -(-channels // parts)
+    share = max(-(-share // LINE) * LINE, LINE)
+    return _in_threads(_winner_sum, (grad, winner, out), [*range(0, channels, share), channels])
+
+
+def _threads(work: int) -> int:
+    return 1 if work <= SMALL else torch.get_num_threads()
+
+
+def _by_entries(crow: Any, work: int) -> list[int]:
+    """Cuts the rows so that each thread has about as many entries."""
+    rows, parts = len(crow) - 1, _threads(work)
+    if parts == 1:
+        return [0, rows]
+    cuts = np.searchsorted(crow, np.linspace(0, crow[-1], parts + 1)[1:-1]).clip(0, rows)
+    return [0, *np.maximum.accumulate(cuts).tolist(), rows]
+
+
+@functools.cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, "aiec_graph.ops")
+
+
+if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def _in_threads(kernel: Callable[..., bool], arrays: tuple[Any, ...], cuts: list[int]) -> bool:
+    ranges = list(itertools.pairwise(cuts)) or [(0, 0)]
+    if len(ranges) == 1:
+        return _call(kernel, *arrays, *ranges[0])
+    pool = _pool(len(ranges) - 1)
+    others = [pool.submit(_call, kernel, *arrays, *part) for part in ranges[1:]]
+    done = _call(kernel, *arrays, *ranges[0])
+    return all([done, *(other.result() for other in others)])
+
+
+def _call(kernel: Any, *arguments: Any) -> bool:
+    kernel = _recompiled.get(kernel, kernel)
+    try:
+        return kernel(*arguments)
+    except Exception as error:  # noqa: BLE001  a kernel raises nothing: its file in Numba's cache is damaged
+        _log.info("a compiled kernel cannot be loaded (%s); it is compiled anew", error)
+        _recompiled[kernel] = njit(nogil=True)(kernel.py_func)
+        return _recompiled[kernel](*arguments)
