@@ -22,7 +22,7 @@ from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 
-from aiec_graph.metrics import average_precision
+from aiec_graph.metrics import AveragePrecision, average_precision
 from aiec_graph.train import FullBatch, TrainSettings, build_model
 
 HIDDEN = 32
@@ -119,31 +119,29 @@ class OwnLoop:
 
     def __init__(self, model: str, act: str, case: Case, hidden: int = HIDDEN) -> None:
         name, _, aggr = model.partition("-")
-        settings = TrainSettings(hidden=hidden, aggr=aggr or "pool")
+        settings = TrainSettings(hidden=hidden, aggr=aggr or "pool", device="cpu")
         x = case.graph.x
         network = build_model(name, act, x.shape[1], settings)
         self.run = FullBatch(case.prepared, case.split, network, x, settings)
+        self.run.shares_passes = True
+        self.ap = AveragePrecision(self.run.y_val)
 
     def forward(self) -> Tensor:
-        self.run.objective.clear()
         return self.run.forward()
 
     def step(self) -> None:
         """As training makes it: backward and Adam first, then the forward pass of the next."""
-        self.run.advance()
-
-    def step_once(self) -> None:
-        """The same work from its beginning, with nothing recorded or replayed."""
-        self.run.step(self.forward())
+        self.run.train_epoch()
+        self.run.validate()
 
     def epoch(self) -> None:
-        self.run.epoch()
+        self.run.train_epoch()
+        self.ap(self.run.validate())
 
 
 Loop = PeerLoop | OwnLoop
 
 OWN, AIEC = "aiec_graph, ReLU", "aiec_graph, AIEC"
-BARE = "bare kernels of our step"
 DGL, DGL_TUNED = "DGL", "DGL, our Adam and AP"
 EDGE_INDEX, CSR, CACHED, CLASS = (
     "PyG, edge_index",

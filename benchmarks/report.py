@@ -13,8 +13,7 @@ import peers
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 SHORT = (
     "Times as fast as the peer, a whole epoch, ReLU; what a step with AIEC costs, as a multiple of "
-    "ReLU's, the median of several pairs of networks, the least and the most; and a step as a "
-    "multiple of its bare kernels."
+    "ReLU's, the median of several pairs of networks, the least and the most."
 )
 AIMS = {
     "network and graph": "aim",
@@ -22,7 +21,6 @@ AIMS = {
     "PyG, `edge_index`": "20",
     "PyG's best": "3",
     "AIEC's step / ReLU's": "1.10 (T-Finance 1.05)",
-    "step / bare kernels": "1.5",
 }
 TITLES = {"gcn": "GCN", "sage-mean": "GraphSAGE (mean)", "sage-pool": "GraphSAGE (pool)"}
 
@@ -61,7 +59,7 @@ def standing_table(speed: pd.DataFrame, aiec: pd.DataFrame) -> str:
     lines = []
     for (graph, model), rows in speed.groupby(["graph", "model"], sort=False):
         times = rows.set_index(["network", "stage"]).median_ms
-        own, step = times[peers.OWN, "epoch"], times[peers.OWN, "step"]
+        own = times[peers.OWN, "epoch"]
         pyg = [name for name in rows.network.unique() if name.startswith("PyG")]
         cost = aiec[(aiec.graph == graph) & (aiec.model == model)].ratio
         ratios = {
@@ -72,7 +70,6 @@ def standing_table(speed: pd.DataFrame, aiec: pd.DataFrame) -> str:
         line = {"network and graph": f"{TITLES[str(model)]}, {graph}"}
         line |= {peer: f"{ratio:.2f}" for peer, ratio in ratios.items()}
         line["AIEC's step / ReLU's"] = f"{cost.median():.2f} ({cost.min():.2f} to {cost.max():.2f})"
-        line["step / bare kernels"] = f"{step / times[peers.BARE, 'step']:.2f}"
         lines.append(line)
     return (
         pd.DataFrame([*lines, AIMS])

@@ -3,8 +3,7 @@
 On each graph every contestant has the same nodes, edges, features, labels, widths and threads.
 Three things are timed: the forward pass in training mode, a training step (forward, class-weighted
 loss, backward, one Adam step), and an epoch (a step and the validation AP). Contestants take turns,
-so that a change of the machine's speed meets them all alike. The project's step also stands beside
-the sum of its bare kernels: the dense and sparse products and the maxima that it cannot do without.
+so that a change of the machine's speed meets them all alike.
 What AIEC adds to a step is measured in several pairs of networks, of which only the two take turns.
 Peak memory is measured in a process for each contestant.
 
@@ -29,11 +28,9 @@ import pandas as pd
 import peers
 import report
 import torch
-from bare import kernels_of
 from graphs import Case
 from timing import interleaved, spread
 
-from aiec_graph import ops
 from aiec_graph.bench import memory
 
 SLOW = (peers.EDGE_INDEX, peers.CLASS)
@@ -97,10 +94,6 @@ def measure(case: Case, model: str, rounds: int, budget: float, large: bool) -> 
         for stage in ("forward", "step", "epoch"):
             torch.manual_seed(0)
             actions[f"{name}|{stage}"] = getattr(make(), stage)
-        if name == peers.OWN:
-            loop = peers.OwnLoop(model, "relu", case)
-            loop.step_once()
-            actions[f"{peers.BARE}|step"] = kernels_of(loop.step_once)
     title = f"{case.name}, {model}"
     timings = interleaved(actions, rounds, budget=budget, title=title)
     rows = []
@@ -180,7 +173,6 @@ def peak_of(case: Case, model: str, name: str) -> dict[str, float]:
     x.sum()  # may lie in a mapped file, which is counted below and would be again when it is read
     # What was freed and not given back would be used again without being counted.
     gc.collect()
-    ops.return_freed_memory()
     memory.reset_peak()
     before = memory.resident_mb()
     loop = peers.contestants(model, case)[name]()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from aiec_graph.nn.blocks import Blocks, Whole, make_blocks
 from aiec_graph.nn.normalisation import Normalised, SparseMatrix, normalise, with_self_loops
-from aiec_graph.nn.propagate import NUMPY, Csr, Neighbourhoods
+from aiec_graph.nn.propagate import NUMPY, Csr, Neighbourhoods, opaque
 
 
 class Adjacency(Neighbourhoods):
@@ -168,7 +168,8 @@ def _is_integer(x: Tensor) -> bool:
 
 def _refuse_symbols(edge_index: Tensor) -> None:
     """Refuses edges whose numbers cannot be read, or would be frozen into a traced graph."""
-    if torch.jit.is_tracing() or torch.compiler.is_exporting() or edge_index.is_meta:
+    traced = torch.jit.is_tracing()  # pyright: ignore
+    if traced or torch.compiler.is_exporting() or edge_index.is_meta:
         raise RuntimeError(
             "an edge list is read outside of torch, so it cannot be traced, exported or on the "
             "meta device: prepare it before by Adjacency.from_edge_index and hand that in, or "
@@ -212,7 +213,7 @@ def _read_only(csr: SparseMatrix) -> SparseMatrix:
     return sparse.csr_array(tuple(parts), shape=csr.shape)
 
 
-@torch.compiler.disable
+@opaque
 def prepare(
     edge_index: Tensor | Neighbourhoods, num_nodes: int, edge_weight: Tensor | None = None
 ) -> Neighbourhoods:

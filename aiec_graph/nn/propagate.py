@@ -1,7 +1,8 @@
 """Aggregation over the neighbours of nodes: what `Adjacency` and `Block` have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -9,6 +10,14 @@ from scipy import sparse
 from torch import Tensor
 
 from aiec_graph import ops
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def opaque(function: F) -> F:
+    """Has torch.compile call a function as it is, instead of looking into it."""
+    return torch.compiler.disable(function)  # pyright: ignore
+
 
 NUMPY = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 
@@ -87,7 +96,7 @@ class Neighbourhoods:
         """The targets' own rows of x [num_sources, C]."""
         return x[: self.num_targets] if self.targets is None else x[self.targets]
 
-    @torch.compiler.disable
+    @opaque
     def _matrix(
         self,
         normalisation: str,

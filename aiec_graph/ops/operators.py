@@ -85,7 +85,11 @@ def _outside_functorch(operator: Callable[..., Any], *arguments: Any) -> Any:
         ) from None
 
 
-@torch.library.custom_op("aiec_graph::weighted_sum", mutates_args=())
+def _operator(name: str) -> Callable[[Callable[..., Any]], Any]:
+    return torch.library.custom_op(f"aiec_graph::{name}", mutates_args=())
+
+
+@_operator("weighted_sum")
 def _weighted_sum(
     x: Tensor,
     crow: Tensor,
@@ -112,8 +116,7 @@ def _weighted_sum(
         operands = (part.cpu() for part in (x, crow, column, value))
         return _weighted_sum(*operands, None, None, None).to(x.device)
     out = x.new_empty(rows, x.shape[1])
-    arrays = (part.detach().contiguous().numpy() for part in (crow, column, value, x))
-    _refuse_unless(kernels.weighted_sum(*arrays, out.numpy()))
+    _refuse_unless(kernels.weighted_sum(*_arrays(crow, column, value, x, out)))
     return out
 
 
@@ -138,7 +141,7 @@ def _weighted_sum_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 _weighted_sum.register_autograd(_weighted_sum_backward, setup_context=_keep_matrices)
 
 
-@torch.library.custom_op("aiec_graph::maximum", mutates_args=())
+@_operator("maximum")
 def _maximum(x: Tensor, crow: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
     _check(x, crow, column)
     if x.device.type == "cuda":
@@ -148,8 +151,7 @@ def _maximum(x: Tensor, crow: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
         return out.to(x.device), winner.to(x.device)
     out = x.new_empty(crow.shape[0] - 1, x.shape[1])
     winner = torch.empty(out.shape, dtype=torch.int32)
-    arrays = (part.detach().contiguous().numpy() for part in (crow, column, x))
-    _refuse_unless(kernels.maximum(*arrays, out.numpy(), winner.numpy()))
+    _refuse_unless(kernels.maximum(*_arrays(crow, column, x, out, winner)))
     return out, winner
 
 
@@ -173,7 +175,7 @@ def _maximum_backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor, None, Non
 _maximum.register_autograd(_maximum_backward, setup_context=_keep_winner)
 
 
-@torch.library.custom_op("aiec_graph::winner_sum", mutates_args=())
+@_operator("winner_sum")
 def _winner_sum(grad: Tensor, winner: Tensor, num_sources: int) -> Tensor:
     if grad.dim() != 2 or grad.shape != winner.shape or winner.dtype != torch.int32:
         raise ValueError("grad and winner (int32) must have one shape [M, C]")
@@ -186,8 +188,7 @@ def _winner_sum(grad: Tensor, winner: Tensor, num_sources: int) -> Tensor:
     if grad.device.type != "cpu":
         return _winner_sum(grad.cpu(), winner.cpu(), num_sources).to(grad.device)
     out = grad.new_empty(num_sources, grad.shape[1])
-    arrays = (part.detach().contiguous().numpy() for part in (grad, winner))
-    _refuse_unless(kernels.winner_sum(*arrays, out.numpy()))
+    _refuse_unless(kernels.winner_sum(*_arrays(grad, winner, out)))
     return out
 
 
@@ -274,6 +275,10 @@ def _check(x: Tensor, crow: Tensor, column: Tensor) -> None:
         )
     if x.shape[0] >= 2**31:
         raise ValueError("more than 2³¹ − 1 rows")
+
+
+def _arrays(*tensors: Tensor) -> list[Any]:
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
 
 
 def _refuse_unless(in_range: bool) -> None:

@@ -58,7 +58,7 @@ def test_every_variant_trains_and_leaves_the_auxiliary_loss_as_it_is(data, varia
 def test_every_variant_runs_in_the_training_loop(tmp_path, variant):
     prepared = prepare_graph(load_dataset("elliptic", tmp_path, 0.02))
     split = make_split(prepared.graph, "supervised", 0, (0.4, 0.2))
-    settings = TrainSettings(hidden=8, epochs=4, lambda_gate=0.5)
+    settings = TrainSettings(hidden=8, epochs=4, lambda_gate=0.5, normalise="in")
     results = [
         train(prepared, split, "gcn", "aiec", each, 0)
         for each in (
