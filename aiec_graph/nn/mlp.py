@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from aiec_graph.nn.adjacency import Neighbourhoods, prepare
-from aiec_graph.nn.dense import linear
+from aiec_graph.nn.adjacency import prepare
 from aiec_graph.nn.networks import GNN
+from aiec_graph.nn.propagate import Neighbourhoods, num_rows
 
 
 class OwnConv(nn.Module):
@@ -13,14 +13,12 @@ class OwnConv(nn.Module):
     Args:
         in_channels: size of an input row.
         out_channels: size of an output row.
-        constant_input: has no effect.
 
     Shape:
-        x [N, in_channels], edge_index as for the other layers; the output is [N, out_channels],
-        through ReLU where `relu` asks for it.
+        x [N, in_channels], edge_index as for the other layers; the output is [N, out_channels].
     """
 
-    def __init__(self, in_channels: int, out_channels: int, constant_input: bool = False) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.lin = nn.Linear(in_channels, out_channels)
@@ -28,13 +26,8 @@ class OwnConv(nn.Module):
     def reset_parameters(self) -> None:
         self.lin.reset_parameters()
 
-    def forward(
-        self, x: Tensor, edge_index: Tensor | Neighbourhoods, *, relu: bool = False
-    ) -> Tensor:
-        adjacency = prepare(edge_index, x.shape[0])
-        rows = adjacency.targets
-        x = x[: adjacency.num_targets] if rows is None else x[rows]
-        return linear(x, self.lin.weight, self.lin.bias, relu=relu)
+    def forward(self, x: Tensor, edge_index: Tensor | Neighbourhoods) -> Tensor:
+        return self.lin(prepare(edge_index, num_rows(x)).of_targets(x))
 
     def __repr__(self) -> str:
         return f"OwnConv({self.in_channels}, {self.out_channels})"
