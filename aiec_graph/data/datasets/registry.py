@@ -18,6 +18,7 @@ from aiec_graph.data.datasets.cards import (
 )
 from aiec_graph.data.datasets.text_graph import TextGraph
 from aiec_graph.data.formats import graph_file
+from aiec_graph.data.formats.options import MERGED
 from aiec_graph.data.graph import Graph
 from aiec_graph.data.simulate import marker, simulate_dataset
 from aiec_graph.data.storage.cache import cache_folder, cached
@@ -33,7 +34,7 @@ Reader = Callable[[str, Sequence[Path], TextGraph], Graph]
 
 # How the files of a card are read, by its `form`.
 FORMS: dict[str, Reader] = {
-    "graph": lambda name, files, _: graph_file.read(name, files[0]),
+    "graph": lambda name, files, _: graph_file.read(name, files[0], MERGED),
     "elliptic": lambda name, files, _: elliptic.read(name, files),
     "weibo21": weibo21.read,
 }
@@ -45,7 +46,7 @@ class Loaded:
 
     graph: Graph
     warnings: list[str]
-    """How it differs from what was published."""
+    """How it differs from what was published, and what its reader did that should be known."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ class Source:
             InputError: a file is malformed.
         """
         graph = cached(self._cache, self.checksum, self._build)
-        warnings = [] if self.card is None else compare_with_card(graph, self.card)
+        warnings = [*graph.notes]
+        if self.card is not None:
+            warnings += compare_with_card(graph, self.card)
         if self.card is not None and graph.simulated is None:
             warnings += compare_checksums(self.card, self.files, self.fingerprints)
         return Loaded(graph, warnings)

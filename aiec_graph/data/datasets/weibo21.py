@@ -9,7 +9,7 @@ import torch
 
 from aiec_graph.data.datasets.text_graph import TextGraph, embed, join_nearest
 from aiec_graph.data.graph import PARTS, Graph
-from aiec_graph.data.storage.safe_load import read_frame
+from aiec_graph.data.storage.frame_file import read_frame
 from aiec_graph.errors import InputError, named
 
 UNDETERMINED = "无法确定"  # the category that the authors' own loader drops

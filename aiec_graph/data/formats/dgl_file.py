@@ -1,108 +1,73 @@
-"""DGL's binary graph files, through `dgl` in a process of its own."""
+"""Graphs in DGL's binary files: which of their types and arrays become the graph."""
 
-import importlib.util
-import subprocess
-import sys
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aiec_graph.data.edges import Edges
+from aiec_graph.data.formats.dgl_binary import StoredGraph, read_graphs
 from aiec_graph.data.formats.node_arrays import FEATURE_NAMES, LABEL_NAMES, first_of, make_graph
+from aiec_graph.data.formats.options import FileOptions, choose_edge_types
 from aiec_graph.data.graph import Graph
 from aiec_graph.errors import InputError, named
 
-MAGIC = (0xDD2E4FF046B4A13F).to_bytes(8, "little")
-WORKER = Path(__file__).with_name("dgl_worker.py")
-# What the worker may use: its libraries reserve gigabytes of addresses, and a file becomes a few
-# times its size in memory.
-BASE_MEMORY, MEMORY_PER_BYTE = 16 * 2**30, 12
-BASE_SECONDS, BYTES_PER_SECOND = 120, 5_000_000
 
-
-def is_dgl_file(path: Path) -> bool:
-    """Whether a file begins as DGL's do."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(len(MAGIC)) == MAGIC
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-
-
-def read(name: str, path: Path) -> Graph:
-    """Reads the first graph of a file, as T-Finance's authors and GADBench publish theirs.
+def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph:  # noqa: B008
+    """Reads the graph of a file, as T-Finance's authors and GADBench publish theirs.
 
     Takes `feature` [N, F] and `label` [N] or one-hot [N, 2], and, where the file carries them,
     `train_masks`, `val_masks` and `test_masks` [N, trials]; of GADBench's 20, the last 10 are the
-    semi-supervised ones. A node of no mask is of unknown class. Several relations between the same
-    nodes are joined.
+    semi-supervised ones. A node of no mask is of unknown class. Of several node types, the one
+    with features and labels is taken.
 
     Raises:
-        InputError: the file is damaged, or holds something else, or DGL is not installed.
+        InputError: the file is damaged, or holds several graphs, or several edge types of which
+            `options` choose none.
     """
-    if not is_dgl_file(path):
-        raise InputError(f"{path}: not a file that DGL's save_graphs wrote")
-    with tempfile.TemporaryDirectory(prefix="aiec-dgl-") as folder:
-        _work("read", path.absolute(), Path(folder), path)
-        arrays = {p.stem: np.load(p, mmap_mode="r") for p in Path(folder).glob("*.npy")}
-        data = {n.removeprefix("ndata_"): a for n, a in arrays.items() if n.startswith("ndata_")}
-        features = first_of(data, FEATURE_NAMES, path)
-        with named(path):
-            edges = Edges.from_pairs(arrays["source"], arrays["target"], len(features))
-        return make_graph(name, path, features, first_of(data, LABEL_NAMES, path), edges, data)
+    graphs = read_graphs(path)
+    if len(graphs) != 1:
+        raise InputError(f"{path}: holds {len(graphs)} graphs; a file must hold one")
+    return from_stored(name, graphs[0], path, options)
 
 
-def write(
-    path: Path, source: NDArray[Any], target: NDArray[Any], ndata: Mapping[str, NDArray[Any]]
-) -> None:
-    """Writes a graph as DGL's `save_graphs` does.
-
-    Args:
-        path: the file.
-        source: [E], int64.
-        target: [E], int64.
-        ndata: arrays with a row for each node.
+def from_stored(name: str, stored: StoredGraph, path: Path, options: FileOptions) -> Graph:
+    """Makes a graph of a stored one.
 
     Raises:
-        InputError: it cannot be written, or DGL is not installed.
+        InputError: as `read`.
     """
-    with tempfile.TemporaryDirectory(prefix=".dgl-", dir=path.parent) as folder:
-        np.save(Path(folder) / "source.npy", source)
-        np.save(Path(folder) / "target.npy", target)
-        for name, value in ndata.items():
-            np.save(Path(folder) / f"ndata_{name}.npy", value)
-        _work("write", Path(folder), path.absolute(), Path(folder))
+    with named(path):
+        node_type = _node_type(stored)
+        arrays = {key: a for key, a in stored.ndata[node_type].items() if key.isidentifier()}
+        within = [e for e in stored.edge_types if e.source_type == e.target_type == node_type]
+        if not within:
+            raise InputError(f"it has no edges between nodes of the type {node_type}")
+        chosen = [
+            within[i] for i in choose_edge_types([e.name for e in within], options.edge_types)
+        ]
+    features = first_of(arrays, FEATURE_NAMES, path)
+    labels = first_of(arrays, LABEL_NAMES, path)
+    ends = [(e.source, e.target) for e in chosen]
+    source, target = (
+        np.concatenate([pair[i] for pair in ends]) if len(ends) > 1 else ends[0][i] for i in (0, 1)
+    )
+    with named(path):
+        edges = Edges.from_pairs(source, target, len(features))
+    return make_graph(name, path, features, labels, edges, arrays, options)
 
 
-def _work(action: str, source: Path, target: Path, measured: Path) -> None:
-    if importlib.util.find_spec("dgl") is None:
+def _node_type(stored: StoredGraph) -> str:
+    types = list(stored.num_nodes)
+    if len(types) == 1:
+        return types[0]
+    able = [
+        t
+        for t in types
+        if all(any(n in stored.ndata[t] for n in names) for names in (FEATURE_NAMES, LABEL_NAMES))
+    ]
+    if len(able) != 1:
         raise InputError(
-            "DGL's binary files need the package dgl 1.1.3, which has wheels up to Python 3.11: "
-            "pip install 'aiec-graph[dgl]'"
+            f"its graph has {len(types)} types of nodes ({', '.join(types)}), of which {len(able)} "
+            "have features and labels; expected one"
         )
-    files = measured.iterdir() if measured.is_dir() else [measured]
-    size = sum(file.stat().st_size for file in files)
-    memory = BASE_MEMORY + MEMORY_PER_BYTE * size
-    command = [sys.executable, "-P", str(WORKER), action, str(source), str(target), str(memory)]
-    verb = "read" if action == "read" else "written"
-    file = source if action == "read" else target
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=BASE_SECONDS + size / BYTES_PER_SECOND,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise InputError(f"{file}: damaged; DGL came to no end with it") from None
-    if done.returncode == 0:
-        return
-    lines = done.stdout.strip().splitlines() if done.returncode == 2 else []
-    reason = lines[-1] if lines else f"DGL's process ended with code {done.returncode}"
-    raise InputError(f"{file}: cannot be {verb} as a DGL graph, it may be damaged ({reason})")
+    return able[0]

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aiec_graph.data.formats import dgl_file, npz_file, pyg_file
+from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.graph import Graph
 from aiec_graph.errors import InputError
 
-READERS: dict[str, Callable[[str, Path], Graph]] = {
+READERS: dict[str, Callable[[str, Path, FileOptions], Graph]] = {
     ".pt": pyg_file.read,
     ".pth": pyg_file.read,
     ".zip": pyg_file.read,
@@ -18,7 +19,7 @@ READERS: dict[str, Callable[[str, Path], Graph]] = {
 }
 
 
-def read(name: str, path: Path) -> Graph:
+def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph:  # noqa: B008
     """Reads a graph file by its suffix; a file without one is DGL's.
 
     Raises:
@@ -27,4 +28,4 @@ def read(name: str, path: Path) -> Graph:
     if path.suffix.lower() not in READERS:
         known = ", ".join(suffix for suffix in READERS if suffix)
         raise InputError(f"{path}: not a known kind of graph file; known are {known}")
-    return READERS[path.suffix.lower()](name, path)
+    return READERS[path.suffix.lower()](name, path, options)

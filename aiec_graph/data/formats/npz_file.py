@@ -1,5 +1,6 @@
 """NumPy archives of the heterophilous benchmark (Platonov et al. 2023): tolokers and questions."""
 
+import io
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,16 @@ from numpy.typing import NDArray
 
 from aiec_graph.data.edges import Edges
 from aiec_graph.data.formats.node_arrays import make_graph
+from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.graph import Graph
-from aiec_graph.data.storage.safe_load import MAX_UNZIPPED
+from aiec_graph.data.storage.torch_file import ZIP_ERRORS, read_member
 from aiec_graph.errors import InputError, named
 
 NAMES = ("node_features", "node_labels", "edges")
 MASKS = ("train_masks", "val_masks", "test_masks")  # [trials, N]
 
 
-def read(name: str, path: Path) -> Graph:
+def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph:  # noqa: B008
     """Reads `node_features` [N, F], `node_labels` [N], `edges` [E, 2] and the masks [trials, N].
 
     The edges are undirected, each given once; a node of no mask is of unknown class.
@@ -41,21 +43,45 @@ def read(name: str, path: Path) -> Graph:
     with named(path):
         edges = Edges.from_pairs(both[:, 0], both[:, 1], len(features))
     masks = {mask: arrays[mask].T for mask in MASKS if mask in arrays}
-    return make_graph(name, path, features, labels, edges, masks)
+    return make_graph(name, path, features, labels, edges, masks, options)
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_UNZIPPED:
-            raise InputError(f"{path}: unzips to {size / 2**30:.0f} GiB, more than is accepted")
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in (*NAMES, *MASKS) if key in archive.files}
+            members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
+            return {
+                key: _array(read_member(archive, members[key], path))
+                for key in (*NAMES, *MASKS)
+                if key in members
+            }
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or 'damaged'}") from None
-    except Exception as error:  # noqa: BLE001 (a damaged archive can raise anything)
+    except (*ZIP_ERRORS, SyntaxError, TypeError, OverflowError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(f"{path}: damaged, or not a NumPy archive ({reason})") from None
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    """An array from a file in NumPy's format, as a view of it.
+
+    Raises:
+        ValueError: the file is damaged, or its array holds Python objects or is larger than it.
+    """
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    else:
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which are not read")
+    count = 1
+    for extent in shape:
+        count *= extent
+    if count < 0 or count * dtype.itemsize != len(content) - stream.tell():
+        raise ValueError("an array's shape differs from its size")
+    array = np.frombuffer(content, dtype, count, stream.tell() if count else 0)
+    return array.reshape(shape, order="F" if fortran else "C")

@@ -1,64 +1,238 @@
-"""A PyG `Data` in a .pt file, or in a zip that holds one, such as PyGOD publishes."""
+"""PyG's `Data` and `HeteroData`: in a .pt file, in a zip that holds one, or in memory."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from scipy import sparse
 
 from aiec_graph.data.edges import Edges
-from aiec_graph.data.formats.node_arrays import make_graph
+from aiec_graph.data.formats.node_arrays import MASK_NAMES, make_graph
+from aiec_graph.data.formats.options import FileOptions, choose_edge_types
 from aiec_graph.data.graph import Graph
-from aiec_graph.data.storage.safe_load import read_torch
+from aiec_graph.data.storage.pickle_machine import Record, plain
+from aiec_graph.data.storage.torch_file import (
+    SparseMatrix,
+    from_indptr,
+    read_torch,
+    sparse_matrix,
+)
 from aiec_graph.errors import InputError, named
 
-MASKS = ("train_mask", "val_mask", "test_mask")
+ADJACENCY_NAMES = ("adj", "adjacency", "adj_t")
+MOST_ZEROS = 1000
+"""More zeros than this for each entry of a sparse feature matrix are refused."""
+
+Parts = Mapping[str, Any]
+Pairs = tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.floating] | None]
 
 
-def read(name: str, path: Path) -> Graph:
-    """Reads `x`, `edge_index`, `y`, and `edge_weight` and the masks where there are any.
+def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph:  # noqa: B008
+    """Reads what PyG saved: `Data` of any version, `InMemoryDataset`, `HeteroData`, or a dict.
 
     Raises:
         InputError: the file is damaged or holds something else.
     """
-    return from_data(name, read_torch(path), path)
+    return from_data(name, read_torch(path), path, options)
 
 
-def from_data(name: str, data: object, path: Path) -> Graph:
-    """Makes a graph of a PyG `Data`.
+def from_data(
+    name: str,
+    data: Any,
+    path: Path,
+    options: FileOptions = FileOptions(),  # noqa: B008
+) -> Graph:
+    """Makes a graph of a PyG `Data` or `HeteroData`, or of what a file held of one.
 
     Args:
         name: of the graph.
-        data: with `x` [N, F], `edge_index` [2, E] and `y` [N].
+        data: with `x` [N, F], dense or sparse, and `y` [N]; edges as `edge_index` [2, E] with
+            `edge_weight` [E] where there are weights, or as `adj` [N, N] from row to column or
+            `adj_t` [N, N] from column to row; and masks where there are any. Of several node
+            types, the one with x and y is taken.
         path: where it is from, for messages.
+        options: what the labels mean, and which edge types to take.
 
     Raises:
         InputError: a part is missing or not as it should be.
     """
-    x, pairs, labels = (_array(path, data, key) for key in ("x", "edge_index", "y"))
-    if pairs.dtype.kind not in "iu" or pairs.ndim != 2 or len(pairs) != 2:
-        raise InputError(f"{path}: edge_index must hold integers in the shape [2, E]")
-    weight = None
-    if getattr(data, "edge_weight", None) is not None:
-        weight = _array(path, data, "edge_weight").astype(np.float64)
-        if weight.shape != pairs[0].shape or not (np.isfinite(weight) & (weight >= 0)).all():
-            raise InputError(f"{path}: edge_weight must hold a number from 0 up for each edge")
-    if x.ndim != 2:
-        raise InputError(f"{path}: x must have the shape [N, F], not {list(x.shape)}")
     with named(path):
-        edges = Edges.from_pairs(pairs[0], pairs[1], len(x), weight)
-    masks = {k: _array(path, data, k) for k in MASKS if getattr(data, k, None) is not None}
-    return make_graph(name, path, x, labels, edges, masks)
+        parts, relations = _parts(data, options)
+        x, labels = _features(parts), _array(parts, "y")
+        pairs = [_pairs(relation, len(x)) for relation in relations]
+        edges = Edges.from_pairs(*_joined(pairs), len(x), _weights(pairs))
+        names = [name for part in MASK_NAMES.values() for name in part]
+        masks = {key: _array(parts, key) for key in names if parts.get(key) is not None}
+    return make_graph(name, path, x, labels, edges, masks, options)
 
 
-def _array(path: Path, data: object, key: str) -> NDArray[Any]:
-    value = getattr(data, key, None)
-    if not isinstance(value, Tensor):
-        raise InputError(f"{path}: must hold a PyG Data with x, edge_index and y; no {key} in it")
-    plain = value.layout == torch.strided and value.device.type == "cpu" and value.dim() > 0
-    if not plain or value.is_complex() or value.is_quantized:
-        raise InputError(f"{path}: {key} must be a dense tensor of real numbers")
-    value = value.detach()
-    return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+def _parts(data: Any, options: FileOptions) -> tuple[Parts, list[Parts]]:
+    """The parts of the nodes, and those of each edge type that is taken."""
+    if isinstance(data, tuple | list) and data:
+        _check_slices(data[1:2])
+        data = data[0]
+    nodes, edges = _stores(data)
+    if nodes is None:
+        parts = _mapping(data)
+        return parts, [parts]
+    able = [kind for kind, parts in nodes.items() if {"x", "y"} <= set(parts)]
+    if len(able) != 1:
+        raise InputError(
+            f"its graph has {len(nodes)} types of nodes ({', '.join(nodes)}), of which {len(able)} "
+            "have x and y; expected one"
+        )
+    within = {key[1]: parts for key, parts in edges.items() if key[0] == key[2] == able[0]}
+    if not within:
+        raise InputError(f"it has no edges between nodes of the type {able[0]}")
+    chosen = choose_edge_types(list(within), options.edge_types)
+    return nodes[able[0]], [list(within.values())[i] for i in chosen]
+
+
+def _check_slices(slices: Any) -> None:
+    """An `InMemoryDataset` keeps its graphs in one, with the places where each begins."""
+    places = slices[0] if slices else None
+    for value in places.values() if isinstance(places, dict) else ():
+        value = _plain(value)
+        if isinstance(value, np.ndarray) and value.size > 2:
+            raise InputError(f"holds a collection of {value.size - 1} graphs; expected one graph")
+
+
+def _stores(data: Any) -> tuple[dict[str, Parts] | None, dict[tuple[str, str, str], Parts]]:
+    """The parts by type of a `HeteroData`; None where it has no types."""
+    if isinstance(data, Record) and data.kind == "HeteroData":
+        nodes, edges = (data.state.get(f"_{kind}_store_dict") for kind in ("node", "edge"))
+        if not isinstance(nodes, dict) or not isinstance(edges, dict):
+            raise InputError("damaged (a HeteroData without its stores)")
+    elif hasattr(data, "node_stores") and hasattr(data, "edge_types"):
+        nodes = {kind: data[kind] for kind in data.node_types}
+        edges = {kind: data[kind] for kind in data.edge_types}
+    else:
+        return None, {}
+    links = {
+        key: _mapping(store)
+        for key, store in edges.items()
+        if isinstance(key, tuple) and len(key) == 3
+    }
+    return {str(key): _mapping(store) for key, store in nodes.items()}, links
+
+
+def _mapping(data: Any) -> Parts:
+    if isinstance(data, Record):
+        store = data.state.get("_store")
+        state = store.state if isinstance(store, Record) else data.state
+        found = state.get("_mapping", state)  # PyG 1.x kept its tensors beside each other
+    elif isinstance(data, dict):
+        found = data
+    elif hasattr(data, "to_dict"):
+        found = data.to_dict()
+    else:
+        raise InputError("must hold a PyG Data with x, edge_index and y; no x in it")
+    if not isinstance(found, dict):
+        raise InputError("damaged (a Data without its parts)")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A tensor in memory, or what a file held of one, as a NumPy array or `SparseMatrix`."""
+    if isinstance(value, Record) and value.kind == "SparseTensor":
+        return _of_sparse_tensor(value.state.get("storage"))
+    if not hasattr(value, "layout"):
+        return plain(value)
+    value = value.detach().cpu()
+    if value.is_quantized or value.is_complex():
+        return None
+    if str(value.layout) == "torch.strided":
+        return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
+    value = value.to_sparse_coo().coalesce()
+    indices = value.indices().numpy()
+    if len(indices) != 2:
+        return None
+    return SparseMatrix(indices[0], indices[1], value.values().numpy(), tuple(value.shape))
+
+
+def _of_sparse_tensor(storage: Any) -> SparseMatrix:
+    state = storage.state if isinstance(storage, Record) else {}
+    columns, rows = plain(state.get("_col")), plain(state.get("_row"))
+    if rows is None:
+        rows = from_indptr(plain(state.get("_rowptr")), columns)
+    return sparse_matrix(rows, columns, plain(state.get("_value")), state.get("_sparse_sizes"))
+
+
+def _array(parts: Parts, key: str) -> NDArray[Any]:
+    if parts.get(key) is None:
+        raise InputError(f"must hold a PyG Data with x, edge_index and y; no {key} in it")
+    value = _plain(parts[key])
+    if not isinstance(value, np.ndarray) or value.ndim == 0 or value.dtype.kind not in "biuf":
+        raise InputError(f"{key} must be a dense tensor of real numbers")
+    return value
+
+
+def _features(parts: Parts) -> NDArray[Any]:
+    value = _plain(parts.get("x"))
+    if isinstance(value, SparseMatrix):
+        cells = value.shape[0] * value.shape[1]
+        if cells > MOST_ZEROS * (len(value.rows) + 1000):
+            raise InputError(
+                f"x is a sparse matrix of {value.shape[0]} × {value.shape[1]} with "
+                f"{len(value.rows)} entries, too large to be made dense; reduce its columns first"
+            )
+        values = np.ones(len(value.rows)) if value.values is None else value.values
+        made = sparse.coo_array(
+            (values.astype(np.float64), (value.rows, value.columns)), shape=value.shape
+        )
+        return made.astype(np.float32).toarray()
+    x = _array(parts, "x")
+    if x.ndim != 2:
+        raise InputError(f"x must have the shape [N, F], not {list(x.shape)}")
+    return x
+
+
+def _pairs(parts: Parts, nodes: int) -> Pairs:
+    """Sources, targets and weights of one edge type."""
+    for key in ADJACENCY_NAMES:
+        if parts.get("edge_index") is None and parts.get(key) is not None:
+            return _of_adjacency(key, _plain(parts[key]), nodes)
+    pairs = _array(parts, "edge_index")
+    if pairs.dtype.kind not in "iu" or pairs.ndim != 2 or len(pairs) != 2:
+        hint = "; it is turned round: save edge_index.t()" if pairs.shape[-1] == 2 else ""
+        raise InputError(f"edge_index must hold integers in the shape [2, E]{hint}")
+    weight = None
+    if parts.get("edge_weight") is not None:
+        weight = _array(parts, "edge_weight").astype(np.float64)
+        weight = weight.ravel() if weight.shape == (pairs.shape[1], 1) else weight
+        if weight.shape != pairs[0].shape or not (np.isfinite(weight) & (weight >= 0)).all():
+            raise InputError("edge_weight must hold a number from 0 up for each edge")
+    return pairs[0], pairs[1], weight
+
+
+def _of_adjacency(key: str, value: Any, nodes: int) -> Pairs:
+    if isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype.kind in "biuf":
+        rows, columns = np.nonzero(value)
+        value = SparseMatrix(rows, columns, value[rows, columns], value.shape)
+    if not isinstance(value, SparseMatrix) or value.shape != (nodes, nodes):
+        raise InputError(f"{key} must be a matrix of real numbers [N, N] for {nodes} nodes")
+    weight = None
+    if value.values is not None and not (value.values == 1).all():
+        weight = np.asarray(value.values, np.float64)
+        if not (np.isfinite(weight) & (weight >= 0)).all():
+            raise InputError(f"{key} must hold numbers from 0 up")
+    ends = (value.columns, value.rows) if key == "adj_t" else (value.rows, value.columns)
+    return (*ends, weight)
+
+
+def _joined(pairs: list[Pairs]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    if len(pairs) == 1:
+        return pairs[0][:2]
+    source, target = (np.concatenate([pair[i] for pair in pairs]) for i in (0, 1))
+    return source, target
+
+
+def _weights(pairs: list[Pairs]) -> NDArray[np.float64] | None:
+    """One weight for each edge, where any has one; an edge without weighs 1."""
+    if all(weight is None for *_, weight in pairs):
+        return None
+    return np.concatenate(
+        [np.ones(len(source)) if weight is None else weight for source, _, weight in pairs]
+    )

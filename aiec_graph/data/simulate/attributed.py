@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiec_graph.data.datasets.cards import Card
-from aiec_graph.data.formats import dgl_file
+from aiec_graph.data.formats.dgl_binary import write_graph
 from aiec_graph.data.simulate.marker import Planted
 
 CROWDING = 1.8
@@ -167,7 +167,7 @@ def _write_dgl(
             for part in supervised
         }
     edges = _both_ways(pairs, card, len(y) if card.masks else 0)
-    dgl_file.write(file, edges.source, edges.target, ndata)
+    write_graph(file, edges.source, edges.target, ndata)
 
 
 def _masks(

@@ -1,14 +1,14 @@
-"""Loaded graphs on disk, beside their source: memory-mapped the next time, rebuilt when stale.
+"""Loaded graphs in the user's cache folder: memory-mapped the next time, rebuilt when stale.
 
-A cache is a folder of plain NumPy arrays and one JSON file with the checksum of each array and
-the key of what it was made from. It is written beside and renamed, under a lock.
+A cache is a folder of plain NumPy arrays and one JSON file with the checksum of each array, of
+itself, and the key of what it was made from. It is written beside and renamed, under a lock. What
+comes with a data folder is never taken for a cache, nor what another user wrote.
 """
 
 import hashlib
 import io
 import json
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from aiec_graph.data.graph import Column, Graph
 from aiec_graph.errors import InputError
 from aiec_graph.files import whole_folder
 
-FORMAT = 1
+FORMAT = 2
 CACHE_VARIABLE = "AIEC_CACHE_DIR"
 META = "meta.json"
 BLOCK = 2**22
@@ -33,24 +33,15 @@ SMALL = 2**12
 
 
 def cache_folder(source: Path) -> Path:
-    """Where the cache of a data folder is.
-
-    Within it; below `$AIEC_CACHE_DIR` where that is set, and in the user's cache folder where the
-    data folder is marked as read-only.
-    """
+    """Where the cache of a data folder is: below `$AIEC_CACHE_DIR` or the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
-    if not named and _is_writable(source):
-        return source / ".cache"
     root = Path(named) if named else user_cache_path("aiec_graph")
     return root / hashlib.sha256(str(source.resolve()).encode()).hexdigest()[:16]
 
 
-def _is_writable(folder: Path) -> bool:
-    # The mode is asked as well, for root may write where it is asked not to.
-    try:
-        return os.access(folder, os.W_OK) and bool(stat.S_IMODE(folder.stat().st_mode) & 0o222)
-    except OSError:
-        return False
+def _is_own(folder: Path) -> bool:
+    """Whether a folder was written by this user, where the system tells."""
+    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
 
 
 def cached(folder: Path, key: str, build: Callable[[], Graph]) -> Graph:
@@ -110,10 +101,13 @@ def _write(folder: Path, graph: Graph) -> None:
         "key": graph.checksum,
         "name": graph.name,
         "simulated": graph.simulated,
+        "notes": graph.notes,
         "columns": None if graph.columns is None else [asdict(c) for c in graph.columns],
         "arrays": checksums,
     }
-    (folder / META).write_text(json.dumps(meta), encoding="utf-8")
+    text = json.dumps(meta)
+    signed = {"checksum": _digest(text), "content": text}
+    (folder / META).write_text(json.dumps(signed), encoding="utf-8")
 
 
 def _save(path: Path, array: NDArray[np.generic]) -> str:
@@ -142,8 +136,11 @@ def _is_counted(ids: NDArray[np.generic]) -> bool:
 def _read(folder: Path, key: str) -> Graph | None:
     """The cached graph, or None where there is no sound one of that key."""
     try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
-        if meta["format"] != FORMAT or meta["key"] != key:
+        signed = json.loads((folder / META).read_text(encoding="utf-8"))
+        if _digest(signed["content"]) != signed["checksum"]:
+            return None
+        meta = json.loads(signed["content"])
+        if meta["format"] != FORMAT or meta["key"] != key or not _is_own(folder):
             return None
         arrays = {}
         for name, checksum in meta["arrays"].items():
@@ -166,11 +163,16 @@ def _read(folder: Path, key: str) -> Graph | None:
             given=given,
             time_step=arrays.get("time_step"),
             columns=None if columns is None else tuple(map(Column.of, columns)),
+            notes=tuple(meta["notes"]),
             checksum=key,
             trusted=True,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
+
+
+def _digest(text: str) -> str:
+    return xxhash.xxh3_128_hexdigest(text.encode())
 
 
 def _checksum(path: Path) -> str:

@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from aiec_graph.data.datasets.cards import Card, Download
-from aiec_graph.data.storage.safe_load import MAX_UNZIPPED
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
 
 PARTIAL = ".download"
 """Folder within the data folder, for what is not whole yet."""
 BLOCK = 2**20
+MAX_UNZIPPED = 8 * 2**30
+"""Largest unzipped size of a data file, in bytes; the real ones are far below."""
 
 
 def download(

@@ -64,6 +64,7 @@ class Fingerprints:
         kept = {name: known for name, known in self._known.items() if name in names}
         draft = self._memory.with_name(f"{self._memory.name}.draft")
         try:
+            draft.parent.mkdir(parents=True, exist_ok=True)
             draft.write_text(json.dumps(kept), encoding="utf-8")
             draft.replace(self._memory)
         except OSError:  # without the memory, the next load computes them again

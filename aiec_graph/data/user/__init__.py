@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from aiec_graph.data.user.declaration import Declaration
     from aiec_graph.data.user.folder import load_own, own_sources
     from aiec_graph.data.user.frames import from_frames
-    from aiec_graph.data.user.networks import from_networkx, from_pyg, from_scipy
+    from aiec_graph.data.user.networks import from_dgl, from_networkx, from_pyg, from_scipy
     from aiec_graph.data.user.transactions import from_transactions
 
 __all__ = [
     "Declaration",
+    "from_dgl",
     "from_frames",
     "from_networkx",
     "from_pyg",
@@ -26,6 +27,7 @@ __all__ = [
 
 _MODULES = {
     "Declaration": "declaration",
+    "from_dgl": "networks",
     "from_frames": "frames",
     "from_networkx": "networks",
     "from_pyg": "networks",

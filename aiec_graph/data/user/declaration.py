@@ -27,6 +27,10 @@ class Declaration:
     """File of the edges (default: edges.csv or edges.parquet)."""
     transactions: str | None = None
     """File of the transactions (default: transactions.csv or transactions.parquet)."""
+    graph: str | None = None
+    """File of a whole graph, such as a .pt or DGL file, in place of tables."""
+    edge_types: list[str] | None = None
+    """Of a graph file with several edge types: those to take, or all (default: there is one)."""
     id: str = "id"
     label: str = "label"
     split: str = "split"

@@ -1,5 +1,7 @@
 """Graphs from NetworkX, from SciPy matrices and from PyG, and GraphML and GEXF files."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from aiec_graph.data.edges import Edges
+from aiec_graph.data.formats.dgl_binary import EdgeType, StoredGraph
+from aiec_graph.data.formats.dgl_file import from_stored
+from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.formats.pyg_file import from_data
 from aiec_graph.data.graph import UNKNOWN, Graph
 from aiec_graph.data.user.declaration import Declaration
@@ -59,7 +64,7 @@ def _from_networkx(
     return graph_of(Table(nodes, where_nodes), Table(edges, where_edges), declared, name)
 
 
-def read_xml(path: Path, name: str) -> Graph:
+def read_xml(path: Path, name: str, declared: Declaration = Declaration()) -> Graph:  # noqa: B008
     """Reads a GraphML or GEXF file through NetworkX.
 
     Raises:
@@ -81,7 +86,6 @@ def read_xml(path: Path, name: str) -> Graph:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: not a readable {path.suffix[1:]} file ({reason})") from None
     # What the formats add of their own is no feature.
-    declared = Declaration()
     for _, data in graph.nodes(data=True):
         for key in ("viz", "start", "end"):
             data.pop(key, None)
@@ -139,6 +143,35 @@ def from_pyg(data: Any, name: str = "graph") -> Graph:
     Raises:
         InputError: a part is missing or not as it should be.
     """
-    graph = from_data(name, data, Path(name))
-    shared = graph.x.data_ptr() == data.x.data_ptr()
-    return graph if not shared else from_data(name, data.clone(), Path(name))
+    made = from_data(name, data, Path(name))
+    return replace(made, x=made.x.clone())
+
+
+def from_dgl(graph: Any, edge_types: Sequence[str] | None = None, name: str = "graph") -> Graph:
+    """Makes a graph of a DGL graph with `feature` and `label` in its ndata; see `formats.dgl_file`.
+
+    Args:
+        graph: is not changed; of several node types, the one with features and labels is taken.
+        edge_types: those to take, or `["all"]`; needed where there are several.
+        name: of the graph.
+
+    Raises:
+        InputError: a part is missing or not as it should be.
+    """
+    stored = StoredGraph(
+        num_nodes={kind: graph.num_nodes(kind) for kind in graph.ntypes},
+        ndata={
+            kind: {
+                key: value.detach().cpu().numpy() for key, value in graph.nodes[kind].data.items()
+            }
+            for kind in graph.ntypes
+        },
+        edge_types=[
+            EdgeType(word, source, target, *(e.cpu().numpy() for e in graph.edges(etype=kind)))
+            for kind in graph.canonical_etypes
+            for source, word, target in [kind]
+        ],
+    )
+    chosen = None if edge_types is None else tuple(edge_types)
+    made = from_stored(name, stored, Path(name), FileOptions(edge_types=chosen))
+    return replace(made, x=made.x.clone())

@@ -1,6 +1,5 @@
 """Every raw form of a graph is read back as it was written: DGL, .pt and .npz."""
 
-import importlib.util
 import tomllib
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from aiec_graph.data import (
 )
 from aiec_graph.data import simulate as simulators
 from aiec_graph.data.formats import dgl_file
+from aiec_graph.data.formats.dgl_binary import write_graph
 from aiec_graph.data.simulate import attributed, simulate_dataset, smallest_scale
 from aiec_graph.errors import InputError
 
 ROOT = Path(__file__).parents[3]
 GRAPHS = [name for name in DATASETS if read_card(name).form == "graph"]
-needs_dgl = pytest.mark.skipif(importlib.util.find_spec("dgl") is None, reason="needs dgl")
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +32,6 @@ def pairs_of(graph):
     return set(map(tuple, graph.edge_index.T.tolist()))
 
 
-@needs_dgl
 @pytest.mark.parametrize("name", GRAPHS)
 def test_a_simulation_is_read_back_equal(name, tmp_path, monkeypatch):
     """What the simulator drew is what the loader gives, in the form that the card states."""
@@ -74,7 +72,6 @@ def test_a_simulation_is_read_back_equal(name, tmp_path, monkeypatch):
     assert all(0 < graph.y[m].sum() < m.sum() for m in split.masks().values())
 
 
-@needs_dgl
 @pytest.mark.parametrize("form", ["authors", "gadbench"])
 def test_dgl_files_of_either_origin(form, tmp_path):
     rng = np.random.default_rng(0)
@@ -91,7 +88,7 @@ def test_dgl_files_of_either_origin(form, tmp_path):
             for i, part in enumerate(("train", "val", "test"))
         }
     path = tmp_path / "file"
-    dgl_file.write(path, source, target, data)
+    write_graph(path, source, target, data)
     graph = dgl_file.read("toy", path)
     np.testing.assert_array_equal(graph.x.numpy(), x.astype(np.float32))
     np.testing.assert_array_equal(graph.y, y)
@@ -104,25 +101,6 @@ def test_dgl_files_of_either_origin(form, tmp_path):
         assert not graph.given
 
 
-@needs_dgl
-def test_several_relations_are_joined(tmp_path):
-    import torch
-
-    dgl = pytest.importorskip("dgl")
-    ends = [(torch.tensor([0, 1]), torch.tensor([1, 2])), (torch.tensor([2]), torch.tensor([0]))]
-    both = dgl.heterograph(
-        {("user", f"r{i}", "user"): pair for i, pair in enumerate(ends)}, num_nodes_dict={"user": 4}
-    )
-    both.ndata["feature"], both.ndata["label"] = torch.ones(4, 2), torch.tensor([0, 1, 0, 1])
-    dgl.save_graphs(str(tmp_path / "file"), [both])
-    assert pairs_of(dgl_file.read("toy", tmp_path / "file")) == {(0, 1), (1, 2), (2, 0)}
-    two = dgl.heterograph({("user", "has", "device"): ends[0]})
-    dgl.save_graphs(str(tmp_path / "two"), [two])
-    with pytest.raises(InputError, match="2 types of nodes"):
-        dgl_file.read("toy", tmp_path / "two")
-
-
-@needs_dgl
 def test_damaged_dgl_files_are_one_line(tmp_path):
     card = read_card("tfinance")
     folder = simulate_dataset(card, tmp_path / "tfinance", smallest_scale(card))

@@ -4,11 +4,11 @@ import json
 import multiprocessing
 import os
 import shutil
-import stat
 
 import numpy as np
 import pytest
 import torch
+import xxhash
 
 from aiec_graph.data import find_source, load_dataset, read_card
 from aiec_graph.data.simulate import simulate_dataset
@@ -48,13 +48,13 @@ def same(one, other):
 
 
 def counting(monkeypatch):
-    from aiec_graph.data import npz_file
+    from aiec_graph.data.formats import npz_file
 
     calls = []
     read = npz_file.read
     monkeypatch.setattr(
         "aiec_graph.data.formats.graph_file.READERS",
-        {".npz": lambda name, path: (calls.append(path), read(name, path))[1]},
+        {".npz": lambda name, path, *options: (calls.append(path), read(name, path, *options))[1]},
     )
     return calls
 
@@ -132,7 +132,9 @@ def flip(path):
 
 
 def edit(path, **changes):
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    signed = json.loads(path.read_text())
+    signed["content"] = json.dumps(json.loads(signed["content"]) | changes)
+    path.write_text(json.dumps(signed))
 
 
 def test_a_failed_build_leaves_nothing(root):
@@ -161,22 +163,43 @@ def test_two_processes_building_at_once_do_not_collide(root):
     assert left == []
 
 
-def test_a_read_only_folder_is_left_alone(root, tmp_path, monkeypatch):
+def test_a_data_folder_is_left_as_it_is(root, tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
-    monkeypatch.setenv("AIEC_CACHE_DIR", str(elsewhere))
     folder = file(root).parent
-    load(root)
-    assert not (folder / ".cache").exists()
-    assert list(elsewhere.glob("*/tolokers-*/x.npy"))
-    monkeypatch.delenv("AIEC_CACHE_DIR")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    try:
+    for variable, place in (("AIEC_CACHE_DIR", elsewhere), ("XDG_CACHE_HOME", tmp_path / "home")):
+        monkeypatch.delenv("AIEC_CACHE_DIR", raising=False)
+        monkeypatch.setenv(variable, str(place))
         load(root)
-        assert not (folder / ".cache").exists()
-        assert list((tmp_path / "home").rglob("x.npy"))
-    finally:
-        folder.chmod(0o755)
+        assert {p.name for p in folder.iterdir()} == {"tolokers.npz", "simulated.json"}
+        assert list(place.rglob("tolokers-*/x.npy"))
+
+
+def test_a_cache_that_came_with_the_data_is_not_believed(root, tmp_path, monkeypatch):
+    """Neither one beside the files nor one of another user, however well it fits."""
+    sound = values(load(root))
+    folder = cache(root)
+    arrays = np.load(folder / "y.npy")
+    np.save(folder / "y.npy", 1 - arrays)
+    meta = json.loads((folder / "meta.json").read_text())
+    content = json.loads(meta["content"])
+    content["arrays"]["y"] = xxhash.xxh3_128_hexdigest((folder / "y.npy").read_bytes())
+    text = json.dumps(content)
+    forged = {"checksum": xxhash.xxh3_128_hexdigest(text.encode()), "content": text}
+    (folder / "meta.json").write_text(json.dumps(forged))
+    assert not same(sound, values(load(root)))  # forged well enough, where it is believed
+    shutil.copytree(folder.parent, file(root).parent / ".cache")
+    if os.getuid() == 0:
+        os.chown(folder, 65534, -1)
+        assert same(sound, values(load(root)))
+    monkeypatch.setenv("AIEC_CACHE_DIR", str(tmp_path / "empty"))
+    assert same(sound, values(load(root)))
+
+
+def test_columns_and_names_of_a_cache_are_under_its_checksum(root):
+    load(root)
+    meta = cache(root) / "meta.json"
+    meta.write_text(meta.read_text().replace("simulated", "simulatad"))
+    assert load(root).simulated == SCALE
 
 
 def test_a_cache_that_cannot_be_written_does_not_stop_the_work(root, tmp_path, monkeypatch):

@@ -72,12 +72,13 @@ def test_plain_and_zipped_files_load_alike(tmp_path):
         (small(y=torch.zeros(29)), "label a node"),
         (small(y=torch.zeros(15, 2)), "label a node"),
         (small(y=torch.full((30, 2), 0.5)), "one-hot"),
-        (small(y=torch.full((30,), 0.5)), "fractions"),
+        (small(y=torch.full((30,), 0.5)), "node 0 has the label 0.5"),
         (small(edge_weight=torch.full((80,), -1.0)), "edge_weight"),
         (small(train_mask=torch.ones(30)), "not all of train_mask, val_mask, test_mask"),
         (small(x=torch.zeros(30, 4, dtype=torch.complex64)), "real numbers"),
         (small(x=torch.zeros(30, 0)), "above 0"),
-        ({"x": 1}, "no x in it"),
+        ({"x": 1}, "x must be a dense tensor"),
+        ({"a": 1}, "no x in it"),
     ],
 )
 def test_other_contents_are_refused(tmp_path, content, message):

@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 
 from aiec_graph.data import load_dataset
-from aiec_graph.data.formats import dgl_file
+from aiec_graph.data.formats.dgl_binary import write_graph
 from aiec_graph.data.user import from_networkx, from_pyg, from_scipy
 from aiec_graph.errors import InputError
 
@@ -130,11 +130,10 @@ def test_pyg_in_memory_and_as_a_file(tmp_path):
 
 
 def test_a_dgl_file(tmp_path):
-    pytest.importorskip("dgl")
     x = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
     source, target = np.array([0, 1, 3]), np.array([1, 2, 3])
     path = tmp_path / "mine.bin"
-    dgl_file.write(path, source, target, {"feature": x, "label": np.array([0, 1, 0, 1])})
+    write_graph(path, source, target, {"feature": x, "label": np.array([0, 1, 0, 1])})
     graph = load_dataset(str(path))
     np.testing.assert_array_equal(graph.x.numpy(), x)
     assert graph.edge_index.tolist() == [[0, 1, 3], [1, 2, 3]]
