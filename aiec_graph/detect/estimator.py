@@ -1,0 +1,419 @@
+"""The detector: from any form of graph to a ranked list of suspects, in scikit-learn's habits."""
+
+import logging
+import warnings
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from aiec_graph.data import UNKNOWN, Graph
+from aiec_graph.data.user import Declaration
+from aiec_graph.detect.alarms import (
+    DriftWarning,
+    ThresholdWarning,
+    TiesWarning,
+    describe_ties,
+)
+from aiec_graph.detect.calibration import Calibrator
+from aiec_graph.detect.conformal import alert_list, conformal_p_values
+from aiec_graph.detect.drift import Drift, Reference, column_names
+from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
+from aiec_graph.detect.inputs import align, as_nodes, known_as_of
+from aiec_graph.detect.nodes import Nodes
+from aiec_graph.detect.past import TrainedOn
+from aiec_graph.detect.rules import Rule
+from aiec_graph.detect.splits import split_nodes
+from aiec_graph.detect.thresholds import Threshold, make_threshold
+from aiec_graph.errors import InputError, look_up
+from aiec_graph.metrics import average_precision
+from aiec_graph.train import TrainSettings
+from aiec_graph.train.network_classifier import STANDARD
+from aiec_graph.train.registry import make_classifier
+
+LOG = logging.getLogger("aiec_graph.detect")
+DEVICES = ("auto", "cpu")
+ENRICHED_RATE, FEW_LABELLED = 0.2, 0.5
+SETTINGS = ("hidden", "layers", "dropout", "lr", "epochs", "patience", "lambda_gate")
+
+
+def _is_calibrated(detector: "FraudDetector") -> bool:
+    return bool(detector.calibrate)
+
+
+class FraudDetector(ClassifierMixin, BaseEstimator):
+    """Ranks the nodes of a graph by how anomalous they are, and says where to cut the list.
+
+    Attributes that end in an underscore are there after `fit`. Every method that takes `data`
+    takes whatever `as_nodes` does, and changes nothing in it; the methods that return something
+    for each node do so in the order of its nodes. A fitted detector scores graphs and nodes that
+    it has never seen; their columns are matched by name.
+
+    Args:
+        model: a name in `aiec_graph.train.registry.CLASSIFIERS`, a network or a baseline.
+        act: the activation of a network.
+        threshold: rule of the cut on validation nodes: f1, precision=0.9, recall=0.8, top=200,
+            cost=1:50 (false alarm : miss) or score=1.5; see `set_threshold`.
+        calibrate: whether scores are calibrated to probabilities on the validation nodes.
+        device: auto or cpu.
+        random_state: seed of everything drawn.
+        base_rate: the share of anomalies among the nodes that are to be scored, where the labelled
+            ones are enriched; None where they are as the others.
+        split: how labelled nodes are split, see `split_nodes`.
+        validation_size: share of the validation nodes, where the data bring no split.
+        test_size: share of the test nodes, which nothing but the model card looks at; 0 for none.
+        hidden, layers, dropout, lr, epochs, patience, lambda_gate: of a network's training, see
+            `TrainSettings`; None for their default there.
+        features: input features of a network: standard, raw or row.
+        as_of: a time step; nodes that came later are left out of `fit`.
+        declaration: names of columns, where the data are frames.
+        n_jobs: threads of forests and boosting; None for all cores.
+    """
+
+    def __init__(
+        self,
+        model: str = "sage",
+        act: str = "aiec",
+        threshold: str = "f1",
+        calibrate: bool = True,
+        device: str = "auto",
+        random_state: int | None = 0,
+        *,
+        base_rate: float | None = None,
+        split: str = "auto",
+        validation_size: float = 0.2,
+        test_size: float = 0.2,
+        hidden: int | None = None,
+        layers: int | None = None,
+        dropout: float | None = None,
+        lr: float | None = None,
+        epochs: int | None = None,
+        patience: int | None = None,
+        lambda_gate: float | None = None,
+        features: str = "standard",
+        as_of: int | None = None,
+        declaration: Declaration | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.model = model
+        self.act = act
+        self.threshold = threshold
+        self.calibrate = calibrate
+        self.device = device
+        self.random_state = random_state
+        self.base_rate = base_rate
+        self.split = split
+        self.validation_size = validation_size
+        self.test_size = test_size
+        self.hidden = hidden
+        self.layers = layers
+        self.dropout = dropout
+        self.lr = lr
+        self.epochs = epochs
+        self.patience = patience
+        self.lambda_gate = lambda_gate
+        self.features = features
+        self.as_of = as_of
+        self.declaration = declaration
+        self.n_jobs = n_jobs
+
+    def fit(self, data: Any, y: Any = None) -> Self:
+        """Splits the labelled nodes, trains, calibrates and chooses the cut.
+
+        Args:
+            data: a graph with labels; see `as_nodes`.
+            y: labels in place of those in the data; see `Nodes.with_labels`.
+
+        Raises:
+            InputError: a parameter, the data or the labels cannot be used.
+        """
+        rule = self._check()
+        seed = self._seed()
+        nodes = as_nodes(data, y, self.declaration)
+        graph = known_as_of(nodes.alone_labelled(), self.as_of)
+        # A search keeps test nodes of its own.
+        test = self.test_size if nodes.is_whole else 0.0
+        split, how = split_nodes(graph, self.split, self.validation_size, test, seed)
+        LOG.info("training %s on %s nodes", self.model, f"{int(split.train_mask.sum()):,}")
+        classifier = make_classifier(
+            self.model, self.act, self._settings(), seed=seed, n_jobs=self.n_jobs
+        )
+        classifier.fit(graph, split)
+        score = classifier.decision_function(graph)
+        self.classifier_ = classifier
+        self.classes_ = np.array([0, 1])
+        self.columns_ = graph.columns
+        self.n_features_in_ = int(graph.x.shape[1])
+        self.feature_names_in_ = np.array(column_names(graph), dtype=object)
+        self.split_ = how
+        self.validation_y_ = graph.y[split.val_mask]
+        self.validation_score_ = score[split.val_mask]
+        self.nodes_ = len(graph.y)
+        self.trained_on_ = TrainedOn.of(graph, split)
+        self.reference_ = Reference.of(graph, score, ~(split.train_mask | split.val_mask))
+        LOG.info("calibrating on %s validation nodes", f"{len(self.validation_y_):,}")
+        self._calibrate()
+        self._set_threshold(rule)
+        self._warn_of_enrichment(graph)
+        parts = {k: m for k, m in split.masks().items() if k != "train" and m.any()}
+        self.metrics_ = {k: self._evaluate(graph.y[m], score[m]) for k, m in parts.items()}
+        self.data_ = describe_data(graph, split.masks())
+        return self
+
+    def decision_function(self, data: Any) -> NDArray[np.float64]:
+        """A score for each node [N]: higher is more anomalous; no probability.
+
+        Raises:
+            InputError: the data cannot be used, or have other columns than the fitted ones.
+        """
+        return self._score(as_nodes(data, None, self.declaration))[0]
+
+    @available_if(_is_calibrated)
+    def predict_proba(self, data: Any) -> NDArray[np.float64]:
+        """Calibrated probabilities [N, 2] of being normal and anomalous.
+
+        Raises:
+            InputError: as `decision_function`.
+        """
+        chance = self.calibrator_(self.decision_function(data))
+        return np.stack([1 - chance, chance], axis=1)
+
+    def predict(self, data: Any) -> NDArray[np.int64]:
+        """1 for the nodes that the threshold flags, 0 for the others [N].
+
+        Raises:
+            InputError: as `decision_function`.
+        """
+        return self._flag(self.decision_function(data)).astype(np.int64)
+
+    def score(self, data: Any, y: Any = None) -> float:
+        """The average precision over the labelled nodes of some data.
+
+        Raises:
+            InputError: as `decision_function`; or a class is absent.
+        """
+        nodes = as_nodes(data, y, self.declaration)
+        score = self._score(nodes)[0]
+        known = nodes.y != UNKNOWN
+        try:
+            return average_precision(nodes.y[known], score[known])
+        except ValueError as error:
+            raise InputError(f"{nodes.graph.label}: {error}") from None
+
+    def rank(self, data: Any) -> pd.DataFrame:
+        """The list of suspects: all nodes, the most anomalous first.
+
+        Equal scores share a rank, and stand in the order of the data. Warns by name where the data
+        have drifted from those of the training, and where scores tie.
+
+        Returns:
+            A row for each node: id, score, probability (if calibrated), flag, rank; then label,
+            time_step and part (train or val, for a node that took part in the training) where
+            there are any.
+
+        Raises:
+            InputError: as `decision_function`.
+        """
+        nodes = as_nodes(data, None, self.declaration)
+        score, drift = self._score(nodes)
+        for line in drift.warnings:
+            warnings.warn(f"{nodes.graph.label}: {line}", DriftWarning, stacklevel=2)
+        if line := describe_ties(score):
+            warnings.warn(f"{nodes.graph.label}: {line}", TiesWarning, stacklevel=2)
+        frame = pd.DataFrame({"id": nodes.graph.node_ids[nodes.index], "score": score})
+        if self.calibrate:
+            frame["probability"] = self.calibrator_(score)
+        frame["flag"] = self._flag(score)
+        frame["rank"] = frame["score"].rank(method="min", ascending=False).astype(np.int64)
+        if (nodes.y != UNKNOWN).any():
+            frame["label"] = pd.Series(nodes.y).map({0: "normal", 1: "anomalous", -1: "unknown"})
+        if nodes.graph.time_step is not None:
+            frame["time_step"] = nodes.graph.time_step[nodes.index]
+        part = self.trained_on_.parts(nodes.graph)[nodes.index]
+        if (part != "").any():
+            frame["part"] = part
+        return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+    def alerts(self, data: Any, false_alarms: float) -> NDArray[np.bool_]:
+        """Flags nodes [N] so that on average at most a given share of the list is false.
+
+        By conformal p-values on the normal validation nodes; see `aiec_graph.detect.conformal` for
+        what it assumes, which the neighbourhoods of a graph can break.
+
+        Raises:
+            InputError: as `decision_function`; or the share is out of range.
+        """
+        normal = self.validation_score_[self.validation_y_ == 0]
+        return alert_list(conformal_p_values(normal, self.decision_function(data)), false_alarms)
+
+    def drift(self, data: Any) -> Drift:
+        """Compares some data, and their scores, with those of the training.
+
+        Raises:
+            InputError: as `decision_function`.
+        """
+        return self._score(as_nodes(data, None, self.declaration))[1]
+
+    def evaluate(self, data: Any, y: Any = None) -> Evaluation:
+        """Metrics with intervals on labelled nodes that took no part in the training.
+
+        Raises:
+            InputError: as `decision_function`; or a class is absent.
+        """
+        nodes = as_nodes(data, y, self.declaration)
+        score = self._score(nodes)[0]
+        fresh = (nodes.y != UNKNOWN) & (self.trained_on_.parts(nodes.graph)[nodes.index] == "")
+        if not {0, 1} <= set(nodes.y[fresh]):
+            raise InputError(
+                f"{nodes.graph.label}: {int(fresh.sum())} labelled nodes took no part in the "
+                "training; an evaluation needs both anomalous and normal ones"
+            )
+        return self._evaluate(nodes.y[fresh], score[fresh], self._flag(score)[fresh])
+
+    def set_threshold(self, rule: str) -> Self:
+        """Chooses another cut on the validation nodes, without fitting anew.
+
+        Raises:
+            InputError: it is no rule, or no cut fulfils it; the present one stays.
+        """
+        check_is_fitted(self)
+        found = self._make_threshold(Rule.parse(rule))
+        if not found.cut.is_met:
+            raise InputError(found.warnings[-1])
+        self.threshold_ = found
+        self.threshold = rule
+        return self
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes the fitted detector and its model card into a new folder.
+
+        Raises:
+            InputError: the folder holds something else, or cannot be written.
+        """
+        from aiec_graph.detect.store import save_detector
+
+        check_is_fitted(self)
+        return save_detector(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Reads what `save` wrote; the scores are the same, bit for bit. Runs no code of a file's.
+
+        Raises:
+            InputError: it is no such folder, or damaged.
+        """
+        from aiec_graph.detect.store import load_detector
+
+        return load_detector(cls, Path(folder))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # a graph is no matrix of independent rows
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = False
+        tags.classifier_tags.multi_class = False
+        tags.no_validation = True
+        return tags
+
+    def _check(self) -> Rule:
+        """Validates the parameters, and returns the rule of the threshold."""
+        look_up(self.device, dict.fromkeys(DEVICES), "device")
+        if self.base_rate is not None and not 0 < self.base_rate < 1:
+            raise InputError(f"base_rate must be between 0 and 1, not {self.base_rate}")
+        sizes = {"validation_size": self.validation_size, "test_size": self.test_size}
+        for name, size in sizes.items():
+            if not 0 <= size < 1 or (size == 0 and name == "validation_size"):
+                raise InputError(f"{name} must be between 0 and 1, not {size}")
+        if self.validation_size + self.test_size >= 1:
+            raise InputError("validation_size and test_size leave nothing to train on")
+        return Rule.parse(self.threshold)
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _settings(self) -> TrainSettings:
+        given = {name: getattr(self, name) for name in SETTINGS}
+        given = {name: value for name, value in given.items() if value is not None}
+        return replace(STANDARD, features=self.features, **given)
+
+    def _calibrate(self) -> None:
+        if self.calibrate:
+            y, score = self.validation_y_, self.validation_score_
+            self.calibrator_ = Calibrator.fit(y, score, self.base_rate)
+
+    def _make_threshold(self, rule: Rule) -> Threshold:
+        y, score = self.validation_y_, self.validation_score_
+        return make_threshold(y, score, rule, self.base_rate, (self.nodes_, len(y)))
+
+    def _set_threshold(self, rule: Rule) -> None:
+        self.threshold_ = self._make_threshold(rule)
+        for line in self.threshold_.warnings:
+            warnings.warn(line, ThresholdWarning, stacklevel=3)
+
+    def _warn_of_enrichment(self, graph: Graph) -> None:
+        labelled = graph.y != UNKNOWN
+        rate, share = float(graph.y[labelled].mean()), float(labelled.mean())
+        if self.base_rate is None and rate > ENRICHED_RATE and share < FEW_LABELLED:
+            warnings.warn(
+                f"{graph.label}: {share:.1%} of the nodes are labelled, and {rate:.0%} of these "
+                "are anomalous. If anomalies are rarer among the others, probabilities, precision "
+                "and workload are far off; state their share with base_rate",
+                ThresholdWarning,
+                stacklevel=3,
+            )
+
+    def _score(self, nodes: Nodes) -> tuple[NDArray[np.float64], Drift]:
+        check_is_fitted(self)
+        found = align(nodes.graph, self.columns_, self.n_features_in_)
+        score = self.classifier_.decision_function(found.graph)
+        if not np.isfinite(score).all():
+            raise InputError(f"{nodes.graph.label}: the model gives no finite scores for it")
+        return score[nodes.index], self.reference_.compare(found.graph, score, found.unseen)
+
+    def _flag(self, score: NDArray[np.float64]) -> NDArray[np.bool_]:
+        rule = Rule.parse(self.threshold_.rule)
+        if rule.kind != "top":
+            return score >= self.threshold_.cut.value
+        flag = np.zeros(len(score), dtype=bool)
+        flag[np.argsort(-score, kind="stable")[: int(rule.value)]] = True
+        return flag
+
+    def _evaluate(
+        self,
+        y: NDArray[np.integer],
+        score: NDArray[np.float64],
+        flag: NDArray[np.bool_] | None = None,
+    ) -> Evaluation:
+        flag = score >= self.threshold_.cut.value if flag is None else flag
+        fair = self.calibrate and self.base_rate is None
+        return evaluate_scores(y, score, flag, self.calibrator_(score) if fair else None)
+
+
+def describe_data(graph: Graph, masks: dict[str, NDArray[np.bool_]]) -> dict[str, Any]:
+    """What a model card says of the data and of their split, as plain values."""
+    parts = {
+        part: {"nodes": int(mask.sum()), "anomalies": int((graph.y[mask] == 1).sum())}
+        for part, mask in masks.items()
+    }
+    return {
+        "name": graph.label,
+        "simulated": graph.simulated is not None,
+        "nodes": len(graph.y),
+        "edges": graph.edges.num_edges,
+        "features": column_names(graph),
+        "labelled": int((graph.y != UNKNOWN).sum()),
+        "anomalies": int((graph.y == 1).sum()),
+        "parts": parts,
+    }
+
+
+__all__ = ["FraudDetector", "asdict"]
