@@ -35,7 +35,7 @@ def describe_ties(score: NDArray[np.floating]) -> str | None:
         share = float((score == end).mean())
         if share >= MOST_AT_AN_END:
             return (
-                f"{share:.0%} of the {len(score):,} nodes have exactly the {word} score, {end:.6g}: "
-                "among them the order means nothing; look at the features, and at the model"
+                f"{share:.0%} of the {len(score):,} nodes have exactly the {word} score, "
+                f"{end:.6g}: among them the order means nothing; look at the features and the model"
             )
     return None

@@ -51,12 +51,13 @@ class Profile:
         return cls(name, None, empty.categories, _shares(empty.count(codes)), len(codes))
 
     def count(self, values: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Nodes in each bin or category, and at last of missing values."""
+        """Nodes in each bin or category, and at last of missing values and unseen categories."""
         known = values[~np.isnan(values)]
         if self.edges is not None:
             place = np.searchsorted(self.edges, known, side="left")
             counts = np.bincount(place, minlength=len(self.edges) + 1)
         else:
+            known = known[known >= 0]
             counts = np.bincount(known.astype(np.int64), minlength=len(self.categories or ()))
         return np.append(counts, len(values) - len(known))
 
@@ -97,7 +98,9 @@ class Reference:
     profiles: tuple[Profile, ...]
 
     @classmethod
-    def of(cls, graph: Graph, score: NDArray[np.floating], untrained: NDArray[np.bool_]) -> "Reference":
+    def of(
+        cls, graph: Graph, score: NDArray[np.floating], untrained: NDArray[np.bool_]
+    ) -> "Reference":
         """Of the training graph.
 
         Args:
@@ -119,9 +122,7 @@ class Reference:
         profiles.append(Profile.of_number("score", fair))
         return cls(tuple(profiles))
 
-    def compare(
-        self, graph: Graph, score: NDArray[np.floating], unseen: dict[str, float]
-    ) -> Drift:
+    def compare(self, graph: Graph, score: NDArray[np.floating], unseen: dict[str, float]) -> Drift:
         """Compares another graph, with the training's columns in the training's codes.
 
         Args:

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -352,7 +352,8 @@ class FraudDetector(ClassifierMixin, BaseEstimator):
 
     def _make_threshold(self, rule: Rule) -> Threshold:
         y, score = self.validation_y_, self.validation_score_
-        return make_threshold(y, score, rule, self.base_rate, (self.nodes_, len(y)))
+        batch = self.nodes_ if rule.kind == "top" else len(y)
+        return make_threshold(y, score, rule, self.base_rate, (self.nodes_, batch))
 
     def _set_threshold(self, rule: Rule) -> None:
         self.threshold_ = self._make_threshold(rule)
@@ -414,6 +415,3 @@ def describe_data(graph: Graph, masks: dict[str, NDArray[np.bool_]]) -> dict[str
         "anomalies": int((graph.y == 1).sum()),
         "parts": parts,
     }
-
-
-__all__ = ["FraudDetector", "asdict"]

@@ -38,8 +38,10 @@ def rank_metrics(curve: Curve) -> Ranking:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics on some labelled nodes, each a fraction with its 95 % interval: by bootstrap
-    for the ranking, Jeffreys' for the list."""
+    """Metrics on some labelled nodes, each a fraction with its 95 % interval.
+
+    The intervals of the ranking are by bootstrap, those of the list Jeffreys'.
+    """
 
     nodes: int
     anomalies: int

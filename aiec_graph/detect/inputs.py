@@ -151,10 +151,13 @@ def align(graph: Graph, columns: tuple[Column, ...] | None, width: int) -> Align
     """
     if columns is None or graph.columns is None:
         if graph.x.shape[1] != width or columns is not graph.columns:
-            mine = "named columns" if columns is not None else "columns without names"
+            mine, found = (
+                "columns without names" if some is None else "named columns"
+                for some in (columns, graph.columns)
+            )
             raise InputError(
                 f"{graph.label}: the model was fitted on {width} {mine}, and these are "
-                f"{graph.x.shape[1]} {'named ones' if graph.columns is not None else 'without names'}"
+                f"{graph.x.shape[1]} {found}"
             )
         return Aligned(graph, {}, [])
     place = {column.name: i for i, column in enumerate(graph.columns)}
@@ -176,7 +179,9 @@ def _check_columns(graph: Graph, columns: tuple[Column, ...], place: dict[str, i
     faults = []
     for column in columns:
         if column.name not in place:
-            faults.append(f"no column {column.name!r}{did_you_mean(column.name, place).rstrip('?')}")
+            faults.append(
+                f"no column {column.name!r}{did_you_mean(column.name, place).rstrip('?')}"
+            )
             continue
         values = graph.x[:, place[column.name]]
         is_number = (graph.columns or ())[place[column.name]].categories is None

@@ -53,7 +53,7 @@ def _has_row_numbers(graph: Graph) -> bool:
 
 
 def _content(graph: Graph) -> str:
-    content = xxhash.xxh3_128(graph.x.contiguous().numpy())
-    content.update(np.ascontiguousarray(graph.edges.indptr))
-    content.update(np.ascontiguousarray(graph.edges.indices))
+    content = xxhash.xxh3_128()
+    for array in (graph.x.numpy(), graph.edges.indptr, graph.edges.indices):
+        content.update(memoryview(np.ascontiguousarray(array)))
     return content.hexdigest()

@@ -186,4 +186,3 @@ def _position(
         return int(np.searchsorted(-curve.score, -rule.value, side="right")) - 1, share
     f1 = 2 * rate * caught / (share + rate)
     return int(f1.argmax()), f1
-

@@ -99,11 +99,10 @@ def _at_random(graph: Graph, kind: str, shares: tuple[float, float], seed: int) 
 
 def _draw(graph: Graph, nodes: Index, share: float, seed: int) -> tuple[Index, Index]:
     try:
-        keep, take = train_test_split(
-            nodes, test_size=share, stratify=graph.y[nodes], random_state=seed
-        )
+        parts = train_test_split(nodes, test_size=share, stratify=graph.y[nodes], random_state=seed)
     except ValueError as error:
         raise InputError(f"{graph.label}: too few labelled nodes to split ({error})") from None
+    keep, take = (np.asarray(part) for part in parts)
     return keep, take
 
 
@@ -118,7 +117,9 @@ def _by_time(graph: Graph, steps: str, validation: float, test: float) -> tuple[
         try:
             first, last = (int(part) for part in steps.split(":"))
         except ValueError:
-            raise InputError(f"split 'time={steps}': write time=T1:T2, such as time=25:34") from None
+            raise InputError(
+                f"split 'time={steps}': write time=T1:T2, such as time=25:34"
+            ) from None
         if first >= last:
             raise InputError(f"split 'time={steps}': T1 must come before T2")
     else:
@@ -182,7 +183,10 @@ class GraphSplit:
     random_state: int | None = 0
 
     def split(
-        self, X: Nodes, y: Any = None, groups: Any = None  # noqa: N803 (scikit-learn's name)
+        self,
+        X: Nodes,  # noqa: N803 (scikit-learn's name)
+        y: Any = None,
+        groups: Any = None,
     ) -> Iterator[tuple[Index, Index]]:
         """Yields rows of the training and of the test nodes of each fold.
 

@@ -108,7 +108,8 @@ def make_threshold(
     sizes = (alike, rate * batch, batch)
     seen = (cut.precision, cut.recall, cut.share)
     precision, recall, share = (
-        _predict(value, size, errors[:, i]) for i, (value, size) in enumerate(zip(seen, sizes, strict=True))
+        _predict(value, size, errors[:, i])
+        for i, (value, size) in enumerate(zip(seen, sizes, strict=True))
     )
     flagged = Estimate(*(batch * part for part in (share.value, share.low, share.high)))
     if rule.kind == "top":
