@@ -68,14 +68,13 @@ class Calibrator:
         """Probabilities of being anomalous [N] for scores [N]."""
         values = score.astype(np.float64)
         if self.kind == "isotonic":
-            chance = np.interp(values, *self.points)
+            log_odds = _log_odds(np.interp(values, *self.points))
         else:
             slope, intercept = self.points[:, 0]
-            chance = _logistic(slope * values + intercept)
-        if self.base_rate is None:
-            return chance
-        shift = _log_odds(self.base_rate) - _log_odds(self.sample_rate)
-        return _logistic(_log_odds(chance) + shift)
+            log_odds = slope * values + intercept
+        if self.base_rate is not None:
+            log_odds = log_odds + _log_odds(self.base_rate) - _log_odds(self.sample_rate)
+        return _logistic(log_odds)
 
 
 def _isotonic(y: NDArray[np.integer], score: Floats) -> Floats:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from aiec_graph.errors import InputError, did_you_mean
 
 Floats = NDArray[np.float64]
+ROUNDING = 1e-12
+"""4 of 5 nodes are a precision of 0.8, however the shares are computed."""
 KINDS = ("f1", "precision", "recall", "top", "cost", "score")
 USAGE = "f1, precision=0.9, recall=0.8, top=200, cost=1:50 (false alarm : miss) or score=1.5"
 
@@ -151,7 +153,7 @@ def choose_cut(curve: Curve, rule: Rule, base_rate: float | None = None, nodes: 
     precision = rate * caught / share
     at, goal = _position(rule, curve, (caught, alarms, share, precision), rate, nodes)
     best = float(goal.max())
-    is_met = rule.kind not in ("precision", "recall") or best >= rule.value
+    is_met = rule.kind not in ("precision", "recall") or best >= rule.value * (1 - ROUNDING)
     if rule.kind == "score":
         value = rule.value
     elif at < 0:
@@ -171,13 +173,13 @@ def _position(
     """The last score of the list, -1 for an empty one, and what the rule looks at [D]."""
     caught, alarms, share, precision = rates
     if rule.kind == "precision":
-        good = np.flatnonzero(precision >= rule.value)
+        good = np.flatnonzero(precision >= rule.value * (1 - ROUNDING))
         return int(good[-1]) if len(good) else int(precision.argmax()), precision
     if rule.kind == "recall":
-        return int((caught >= rule.value).argmax()), caught
+        return int((caught >= rule.value * (1 - ROUNDING)).argmax()), caught
     if rule.kind == "top":
         wanted = min(rule.value / max(nodes, 1), 1.0)
-        return int((share >= wanted * (1 - 1e-12)).argmax()), share
+        return int((share >= wanted * (1 - ROUNDING)).argmax()), share
     if rule.kind == "cost":
         cost = rule.value * (1 - rate) * alarms + rule.miss * rate * (1 - caught)
         # An empty list may be the cheapest.
