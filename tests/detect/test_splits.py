@@ -6,7 +6,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import GridSearchCV
 
 from aiec_graph.data import UNKNOWN, Edges
-from aiec_graph.detect import FraudDetector, GraphSplit, Nodes, SplitWarning, as_nodes
+from aiec_graph.detect import FraudDetector, GraphSplit, Nodes, SplitWarning, as_nodes, thresholds
 from aiec_graph.detect.splits import split_nodes
 from aiec_graph.errors import InputError
 
@@ -136,9 +136,10 @@ def test_a_fold_sees_the_labels_of_its_nodes_alone(graph):
 
 
 @pytest.mark.filterwarnings("ignore::aiec_graph.detect.ThresholdWarning")
-def test_a_search_over_activation_and_width_runs(graph):
+def test_a_search_over_activation_and_width_runs(graph, monkeypatch):
     nodes = as_nodes(graph)
     grid = {"act": ["relu", "aiec"], "hidden": [4, 8]}
+    monkeypatch.setattr(thresholds, "DRAWS", 200)
     search = GridSearchCV(
         FraudDetector(epochs=15), grid, cv=GraphSplit(n_splits=2), error_score="raise"
     ).fit(nodes, nodes.y)
