@@ -31,6 +31,7 @@ class Variant(AIEC):
         count: "correct" or "all".
         detach_aux: keep the auxiliary loss from flowing into the features.
         pooling: global feature of a token sequence.
+        layout: where the channels are.
         gate: the default and nothing else.
         gate_norm: the default and nothing else.
 
@@ -50,6 +51,7 @@ class Variant(AIEC):
         count: str = "correct",
         detach_aux: bool = False,
         pooling: str = "mean",
+        layout: str | None = None,
         gate: str = "consensus",
         gate_norm: str = "abs",
     ) -> None:
@@ -66,6 +68,7 @@ class Variant(AIEC):
             count=count,
             detach_aux=detach_aux,
             pooling=pooling,
+            layout=layout,
         )
 
     def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:

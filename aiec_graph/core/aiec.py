@@ -8,6 +8,7 @@ from torch import Tensor
 
 from aiec_graph.core import functional as F
 from aiec_graph.core.channelwise import ChannelwiseActivation
+from aiec_graph.core.layout import check_layout
 from aiec_graph.core.units import (
     ActivationCounter,
     ConsensusGate,
@@ -74,9 +75,11 @@ class AIEC(ChannelwiseActivation):
         gate_norm: reading of eq. 13: "abs", "vector", "square" or "batch" (`functional.gate_loss`).
         detach_aux: keep the auxiliary loss from flowing into the features.
         pooling: global feature of a token sequence: "mean" or "class_token".
+        layout: where the channels are: "NC", "NLC", "NCL", "NCHW" or "NHWC". By default nodes are
+            [N, C], tokens [N, T, C] and maps [N, C, H, W].
 
     Shape:
-        Nodes [N, C], maps [N, C, H, W] or tokens [N, T, C]; the output has the input's shape.
+        As `layout` says; the output has the input's shape.
 
     Raises:
         ValueError: an option is outside its set.
@@ -93,8 +96,10 @@ class AIEC(ChannelwiseActivation):
         gate_norm: str = "abs",
         detach_aux: bool = False,
         pooling: str = "mean",
+        layout: str | None = None,
     ) -> None:
         super().__init__()
+        check_layout(layout)
         if num_classes < 2:
             raise ValueError(f"num_classes must be at least 2, not {num_classes}")
         for option, value, known in (
@@ -109,6 +114,7 @@ class AIEC(ChannelwiseActivation):
         self.gate_norm = gate_norm
         self.detach_aux = detach_aux
         self.pooling = pooling
+        self.layout = layout
         self.threshold = ThresholdActivation(tau)
         self.gate = ConsensusGate(gate)
         self.counter: ActivationCounter | None = None
@@ -161,7 +167,7 @@ class AIEC(ChannelwiseActivation):
         # the layer: from the penalty, it would spread the gradients of all layers over their
         # maps first and hold them all at once.
         wide = torch.promote_types(output.dtype, torch.float32)
-        features = F.global_feature(output, self.pooling, wide)
+        features = F.global_feature(output, self.pooling, wide, self.layout)
         version = None if compiling else output._version
         calls = 1 if self._captured is None else self._captured.calls + 1
         self._captured = CapturedActivation(features, output, version, calls)
@@ -224,7 +230,8 @@ class AIEC(ChannelwiseActivation):
         num_channels = self.decision.weight.shape[1]
         if a.shape[1] != num_channels:
             raise ValueError(
-                f"this AIEC was built for {num_channels} channels, but its input has {a.shape[1]}"
+                f"this AIEC was built for {num_channels} channels, but its input has {a.shape[1]}: "
+                "where they are in another dimension, give the layout (such as layout='NHWC')"
             )
         logits = self.decision(a.detach() if self.detach_aux else a)
         with torch.no_grad():
@@ -272,4 +279,5 @@ class AIEC(ChannelwiseActivation):
         return (
             f"num_classes={self.num_classes}, count={self.count!r}, "
             f"gate_norm={self.gate_norm!r}, pooling={self.pooling!r}"
+            + (f", layout={self.layout!r}" if self.layout else "")
         )

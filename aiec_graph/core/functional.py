@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aiec_graph.core.layout import layout_of
 from aiec_graph.errors import look_up
 
 
@@ -24,14 +25,19 @@ POOLINGS = ("mean", "class_token")
 
 
 def global_feature(
-    activated: Tensor, pooling: str = "mean", dtype: torch.dtype | None = None
+    activated: Tensor,
+    pooling: str = "mean",
+    dtype: torch.dtype | None = None,
+    layout: str | None = None,
 ) -> Tensor:
     """Reduces an activated tensor to one vector a sample (eq. 3).
 
     Args:
-        activated: node matrix [N, C], feature map [N, C, H, W] or token sequence [N, T, C].
+        activated: node matrix [N, C], feature map [N, C, H, W] or token sequence [N, T, C], or
+            what `layout` says.
         pooling: for token sequences, "mean" over the tokens or the "class_token" (the first one).
         dtype: of the mean, wider than the tensor's where a small mean must not round to zero.
+        layout: one of `layout.LAYOUTS`; by default the usual one of the number of dimensions.
 
     Returns:
         [N, C].
@@ -39,16 +45,13 @@ def global_feature(
     Raises:
         ValueError: the tensor has another number of dimensions.
     """
-    if activated.dim() == 2:
+    layout = layout_of(activated, layout)
+    if layout == "NC":
         return activated
-    if activated.dim() == 3:
-        return activated[:, 0] if pooling == "class_token" else activated.mean(1, dtype=dtype)
-    if activated.dim() == 4:
-        return activated.mean((2, 3), dtype=dtype)
-    raise ValueError(
-        "AIEC takes node matrices [N, C], maps [N, C, H, W] or tokens [N, T, C], "
-        f"not a tensor of shape {tuple(activated.shape)}"
-    )
+    positions = [dim for dim, name in enumerate(layout) if name not in "NC"]
+    if len(positions) == 1 and pooling == "class_token":
+        return activated.select(positions[0], 0)
+    return activated.mean(positions, dtype=dtype)
 
 
 Index = Tensor | slice | None
@@ -101,11 +104,6 @@ def take(features: Tensor, index: Index) -> Tensor:
             f"index must hold positions from 0 to {len(features) - 1} among the samples that "
             f"the model saw, not {int(index.min())} to {int(index.max())}"
         ) from None
-
-
-def channel_dim(activated: Tensor) -> int:
-    """The dimension that holds the channels of a tensor that `global_feature` takes."""
-    return 2 if activated.dim() == 3 else 1
 
 
 def count_activations(a: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:

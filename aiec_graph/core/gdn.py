@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aiec_graph.core.channelwise import ChannelwiseActivation
+from aiec_graph.core.layout import check_layout
 
 # Parameters are stored as square roots, which keeps β and γ non-negative without a projection.
 # The pedestal keeps the gradient of a zero γ alive; the floor keeps the denominator positive.
@@ -19,16 +20,23 @@ class GDN(ChannelwiseActivation):
 
     Args:
         num_channels: C, or None to build later.
+        layout: where the channels are: "NC", "NLC", "NCL", "NCHW" or "NHWC". By default vectors
+            are [N, C], tokens [N, T, C] and maps [N, C, H, W].
 
     Shape:
-        Vectors [N, C], maps [N, C, H, W] or tokens [N, T, C]; the output has the input's shape.
+        As `layout` says; the output has the input's shape.
+
+    Raises:
+        ValueError: the layout is unknown, or an input has another number of dimensions.
     """
 
     root_beta: nn.Parameter | None
     root_gamma: nn.Parameter | None
 
-    def __init__(self, num_channels: int | None = None) -> None:
+    def __init__(self, num_channels: int | None = None, layout: str | None = None) -> None:
         super().__init__()
+        check_layout(layout)
+        self.layout = layout
         self.register_parameter("root_beta", None)
         self.register_parameter("root_gamma", None)
         if num_channels is not None:
@@ -55,10 +63,12 @@ class GDN(ChannelwiseActivation):
         beta = self.root_beta.square() + BETA_FLOOR
         gamma = self.root_gamma.square()
         energy = x.square()
-        if x.dim() == 4:
+        if self.channel_dim(x) == x.dim() - 1:
+            pooled = F.linear(energy, gamma, beta)
+        elif x.dim() == 4:
             pooled = F.conv2d(energy, gamma[:, :, None, None], beta)
         else:
-            pooled = F.linear(energy, gamma, beta)
+            pooled = F.conv1d(energy, gamma[:, :, None], beta)
         return x * pooled.rsqrt()
 
     def extra_repr(self) -> str:

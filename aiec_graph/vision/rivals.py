@@ -13,7 +13,6 @@ from timm.layers.squeeze_excite import SEModule
 from torch import Tensor, nn
 
 from aiec_graph.core.channelwise import ChannelwiseActivation
-from aiec_graph.core.functional import channel_dim
 from aiec_graph.errors import InputError
 
 # The constants of Louizos et al. (2018): temperature and the interval that is stretched to.
@@ -59,7 +58,7 @@ class HardConcrete(ChannelwiseActivation):
 
     def forward(self, x: Tensor) -> Tensor:
         shape = [1] * x.dim()
-        shape[channel_dim(x)] = -1
+        shape[self.channel_dim(x)] = -1
         return self.activate(x) * self.gates().to(x.dtype).view(shape)
 
     def _log_alpha(self) -> Tensor:
