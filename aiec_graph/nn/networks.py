@@ -1,5 +1,6 @@
 """The two networks of the benchmark: graph layers, an activation after each, a linear head."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -60,9 +61,7 @@ class GNN(nn.Module):
         super().__init__()
         make_norm = look_up(norm, NORMS, "norm")
         widths = [in_channels] + [hidden_channels] * num_layers
-        self.convs = nn.ModuleList(
-            self.conv(widths[i], widths[i + 1], **conv_options) for i in range(num_layers)
-        )
+        self.convs = nn.ModuleList(self.make_convs(widths, **conv_options))
         self.norms = nn.ModuleList(make_norm(width) for width in widths[1:])
         self.dropout = nn.Dropout(dropout)
         self.lin = nn.Linear(hidden_channels, out_channels)
@@ -75,6 +74,11 @@ class GNN(nn.Module):
         """Whether a node's output in training mode depends on nodes beyond its neighbourhood."""
         self.trains_as_it_predicts = dropout == 0 and norm != "batch"
         """Whether the forward pass in training mode gives the outputs of eval mode."""
+
+    def make_convs(self, widths: Sequence[int], **conv_options: Any) -> list[nn.Module]:
+        """Makes the graph layers from the widths before, between and after them."""
+        pairs = itertools.pairwise(widths)
+        return [self.conv(before, after, **conv_options) for before, after in pairs]
 
     def reset_parameters(self) -> None:
         for module in (*self.convs, *self.norms, self.lin, *self.acts):

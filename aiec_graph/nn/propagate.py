@@ -39,6 +39,23 @@ class Csr(NamedTuple):
         return Csr(csr.indptr, csr.indices, csr.data, shape[1])
 
 
+class Pattern(NamedTuple):
+    """Where the entries of a matrix [M, N] stand, by rows and by columns."""
+
+    crow: Tensor
+    """Where each row begins and ends [M + 1]."""
+    column: Tensor
+    """Column of each entry [E], by rows."""
+    row: Tensor
+    """Its row [E]."""
+    crow_back: Tensor
+    """Where each column begins and ends when the entries are sorted by columns [N + 1]."""
+    row_back: Tensor
+    """Row of each entry in that order [E]."""
+    order: Tensor
+    """Which entry of the order by rows each is [E]."""
+
+
 @dataclass
 class _Matrix:
     """A matrix as the operators take it: row pointers, columns and values."""
@@ -66,6 +83,7 @@ class Neighbourhoods:
 
     def __init__(self) -> None:
         self._matrices: dict[tuple[str, torch.dtype, torch.device], _Matrix] = {}
+        self._patterns: dict[torch.device, Pattern] = {}
 
     def aggregate(self, x: Tensor, normalisation: str, *, keep: bool = True) -> Tensor:
         """Aggregates the neighbours of each target; differentiable in x as often as wanted.
@@ -95,6 +113,20 @@ class Neighbourhoods:
     def of_targets(self, x: Tensor) -> Tensor:
         """The targets' own rows of x [num_sources, C]."""
         return x[: self.num_targets] if self.targets is None else x[self.targets]
+
+    @opaque
+    def pattern_with_loops(self, device: torch.device) -> Pattern:
+        """Which sources each target has, itself among them, for layers that learn the weights."""
+        if device not in self._patterns:
+            csr = self._make("gcn", torch.float32)
+            entries = np.arange(len(csr.indices), dtype=np.int64)
+            back = Csr(csr.indptr, csr.indices, entries, csr.num_columns).transposed()
+            rows = np.repeat(np.arange(self.num_targets), np.diff(csr.indptr))
+            parts = (csr.indptr, csr.indices, rows, back.indptr, back.indices, back.values)
+            with torch.inference_mode(False):
+                found = [torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in parts]
+            self._patterns[device] = Pattern(*found)
+        return self._patterns[device]
 
     @opaque
     def _matrix(

@@ -7,13 +7,20 @@ from torch import nn
 from aiec_graph.core import AIEC
 from aiec_graph.core.activations import check_options
 from aiec_graph.errors import InputError, look_up
-from aiec_graph.nn import AGGREGATORS, GCN, MLP, NORMS, GraphSAGE
+from aiec_graph.nn import AGGREGATORS, BWGNN, GAT, GCN, GIN, MLP, NORMS, GraphSAGE
 from aiec_graph.nn.gcn_conv import DEGREES
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.device import DEVICES
 from aiec_graph.train.settings import TrainSettings
 
-MODELS: dict[str, Callable[..., GNN]] = {"mlp": MLP, "gcn": GCN, "sage": GraphSAGE}
+MODELS: dict[str, Callable[..., GNN]] = {
+    "mlp": MLP,
+    "gcn": GCN,
+    "sage": GraphSAGE,
+    "gin": GIN,
+    "gat": GAT,
+    "bwgnn": BWGNN,
+}
 
 
 def build_model(name: str, act: str, in_channels: int, settings: TrainSettings) -> GNN:
