@@ -36,6 +36,7 @@ Reader = Callable[[str, Sequence[Path], TextGraph], Graph]
 FORMS: dict[str, Reader] = {
     "graph": lambda name, files, _: graph_file.read(name, files[0], MERGED),
     "elliptic": lambda name, files, _: elliptic.read(name, files),
+    "elliptic_graph": lambda name, files, _: elliptic.read_graph(name, files),
     "weibo21": weibo21.read,
 }
 

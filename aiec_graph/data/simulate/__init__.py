@@ -16,6 +16,7 @@ Simulator = Callable[[Card, Path, float, np.random.Generator], Planted]
 # By a card's `form`.
 SIMULATORS: dict[str, Simulator] = {
     "elliptic": elliptic.write,
+    "elliptic_graph": elliptic.write_without_features,
     "weibo21": weibo21.write,
     "graph": attributed.write,
 }
@@ -53,7 +54,8 @@ def simulate_dataset(card: Card, folder: Path, scale: float, seed: int = 0) -> P
 def smallest_scale(card: Card) -> float:
     """Below it, a part would too often be without an anomalous node, or posts too few to embed."""
     if card.form != "graph":
-        return {"elliptic": elliptic.SMALLEST_SCALE, "weibo21": weibo21.SMALLEST_SCALE}[card.form]
+        smallest = weibo21 if card.form == "weibo21" else elliptic
+        return smallest.SMALLEST_SCALE
     rate = (card.anomaly_percent or 5) / 100
     known = card.anomalies[0] if isinstance(card.anomalies, list) else card.anomalies
     anomalies = known or rate * card.nodes

@@ -8,6 +8,7 @@ signal is made up, and lies partly in a node's own features and partly in its ne
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from aiec_graph.data.datasets.elliptic import (
     EDGES_FILE,
     FEATURE_TYPES,
     FEATURES_FILE,
+    STEPS_FILE,
     TIME_STEPS,
     VALUES,
 )
@@ -60,6 +62,18 @@ def write(_: Card, folder: Path, scale: float, rng: np.random.Generator) -> Plan
     noise = order[OWN_VALUES + EXPOSURE_VALUES :]
     # The loaded features begin with the time step.
     return Planted(*(sorted((part + 1).tolist()) for part in (own, exposed, noise)))
+
+
+def write_without_features(
+    card: Card, folder: Path, scale: float, rng: np.random.Generator
+) -> Planted:
+    """Writes the three files of `elliptic_graph`; its features, two degrees, carry no signal."""
+    write(card, folder, scale, rng)
+    kept = pd.read_csv(folder / FEATURES_FILE, header=None, usecols=[0, 1])
+    columns = [pa.array(kept[column]) for column in kept]
+    _to_csv(folder / STEPS_FILE, ["txId", "time_step"], columns, header=True)
+    (folder / FEATURES_FILE).unlink()
+    return Planted([], [], [0, 1])
 
 
 def _time_steps(nodes: int, rng: np.random.Generator) -> NDArray[np.int64]:

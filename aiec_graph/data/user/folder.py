@@ -8,9 +8,9 @@ from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.graph import Graph
 from aiec_graph.data.user.declaration import Declaration, read_declaration
 from aiec_graph.data.user.frames import graph_of
-from aiec_graph.data.user.networks import XML_SUFFIXES, read_xml
 from aiec_graph.data.user.tables import SUFFIXES, read_table
 from aiec_graph.data.user.transactions import graph_of_transactions
+from aiec_graph.data.user.xml_file import XML_SUFFIXES, read_xml
 from aiec_graph.errors import InputError
 
 DECLARATION = "graph.yaml"

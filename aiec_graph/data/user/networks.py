@@ -1,4 +1,4 @@
-"""Graphs from NetworkX, from SciPy matrices and from PyG, and GraphML and GEXF files."""
+"""Graphs from NetworkX, SciPy, PyG and DGL objects."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,8 @@ from aiec_graph.data.user.frames import graph_of
 from aiec_graph.data.user.tables import Table
 from aiec_graph.errors import InputError
 
-XML_SUFFIXES = (".graphml", ".gexf")
+MOST_GAPS = 100
+"""More cells than this for each attribute that is given are refused."""
 
 
 def from_networkx(
@@ -40,15 +41,21 @@ def from_networkx(
     Raises:
         InputError: an attribute is not as it should be.
     """
-    return _from_networkx(graph, declaration, name, "nodes", "edges")
+    return graph_of_network(graph, declaration, name, ("nodes", "edges"))
 
 
-def _from_networkx(
-    graph: Any, declared: Declaration, name: str, where_nodes: str, where_edges: str
-) -> Graph:
+def graph_of_network(graph: Any, declared: Declaration, name: str, where: tuple[str, str]) -> Graph:
+    """As `from_networkx`, with what to call its nodes and its edges in messages."""
     if graph.number_of_nodes() == 0:
-        raise InputError(f"{where_nodes}: the graph has no nodes")
+        raise InputError(f"{where[0]}: the graph has no nodes")
     rows = dict(graph.nodes(data=True))
+    keys = set().union(*rows.values())
+    given = sum(map(len, rows.values()))
+    if len(keys) * len(rows) > MOST_GAPS * (given + 10_000):
+        raise InputError(
+            f"{where[0]}: {len(keys)} attributes over {len(rows)} nodes, nearly all of them "
+            "missing; leave out those that few nodes have"
+        )
     nodes = pd.DataFrame(list(rows.values()), index=range(len(rows)))
     nodes = nodes.drop(columns=declared.id, errors="ignore")
     nodes.insert(0, declared.id, [str(node) for node in rows])
@@ -61,43 +68,7 @@ def _from_networkx(
         edges = pd.concat([edges, back], ignore_index=True)
     if (edges[declared.weight] == 1).all():
         edges = edges.drop(columns=declared.weight)
-    return graph_of(Table(nodes, where_nodes), Table(edges, where_edges), declared, name)
-
-
-def read_xml(path: Path, name: str, declared: Declaration = Declaration()) -> Graph:  # noqa: B008
-    """Reads a GraphML or GEXF file through NetworkX.
-
-    Raises:
-        InputError: the file is damaged, declares entities, or holds no usable graph.
-    """
-    import networkx as nx
-
-    try:
-        content = path.read_bytes()
-        if b"<!ENTITY" in content or b"<!DOCTYPE" in content:
-            raise InputError(f"{path}: declares entities, which a graph has no use for; refused")
-        read = nx.read_graphml if path.suffix.lower() == ".graphml" else nx.read_gexf
-        graph = read(path)
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
-    except Exception as error:  # noqa: BLE001 (a damaged file can raise anything)
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"{path}: not a readable {path.suffix[1:]} file ({reason})") from None
-    # What the formats add of their own is no feature.
-    for _, data in graph.nodes(data=True):
-        for key in ("viz", "start", "end"):
-            data.pop(key, None)
-        if path.suffix.lower() == ".gexf":
-            _drop_name(graph, data)
-    return _from_networkx(graph, declared, name, str(path), str(path))
-
-
-def _drop_name(graph: Any, data: dict[str, Any]) -> None:
-    """GEXF names every node in a `label` of its own, which is no class."""
-    if data.get("label") in graph:
-        del data["label"]
+    return graph_of(Table(nodes, where[0]), Table(edges, where[1]), declared, name)
 
 
 def from_scipy(

@@ -1,14 +1,27 @@
 """Elliptic: the loader, its errors, and the simulator that writes the same files."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from aiec_graph.data import UNKNOWN, load_dataset, make_split
+from aiec_graph.data import UNKNOWN, load_and_compare, load_dataset, make_split
 from aiec_graph.data.datasets.cards import read_card
-from aiec_graph.data.datasets.elliptic import CLASSES_FILE, EDGES_FILE, FEATURES_FILE, FILES, read
+from aiec_graph.data.datasets.elliptic import (
+    CLASSES_FILE,
+    EDGES_FILE,
+    FEATURES_FILE,
+    FILES,
+    GRAPH_FILES,
+    STEPS_FILE,
+    read,
+    read_graph,
+)
 from aiec_graph.data.simulate import simulate_dataset
 from aiec_graph.errors import InputError
+
+REAL = Path(__file__).parents[4] / "shared" / "data" / "elliptic_graph"
 
 
 def load(name, folder):
@@ -188,3 +201,65 @@ def test_missing_files_say_where_they_come_from(tmp_path):
     with pytest.raises(InputError, match="kaggle.*--data-root.*--simulate") as error:
         load_dataset("elliptic", tmp_path)
     assert str(tmp_path / "elliptic" / FEATURES_FILE) in str(error.value)
+
+
+# --- the graph without its features --------------------------------------------------------------
+
+
+def load_graph(folder):
+    return read_graph("elliptic_graph", [folder / file for file in GRAPH_FILES])
+
+
+@pytest.fixture
+def bare(folder):
+    features = pd.read_csv(folder / FEATURES_FILE, header=None, usecols=[0, 1])
+    features.columns = ["txId", "time_step"]
+    features.to_csv(folder / STEPS_FILE, index=False)
+    return folder
+
+
+def test_the_graph_without_features_is_the_same_graph(bare):
+    whole, graph = load("elliptic", bare), load_graph(bare)
+    for one, other in (
+        (whole.node_ids, graph.node_ids),
+        (whole.y, graph.y),
+        (whole.time_step, graph.time_step),
+        (whole.edge_index, graph.edge_index),
+        (whole.given["supervised"], graph.given["supervised"]),
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert [column.name for column in graph.columns] == ["in_degree", "out_degree"]
+    source, target = graph.edge_index.numpy()
+    expected = [np.bincount(end, minlength=len(graph.y)) for end in (target, source)]
+    np.testing.assert_array_equal(graph.x.numpy(), np.stack(expected, axis=1))
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "message"),
+    [(4, "50", "line 4, column 2.*50 is not"), (7, "x", "line 7, column 2"), (7, "", "line 7")],
+)
+def test_faulty_time_steps_are_named(bare, line, value, message):
+    edit(bare / STEPS_FILE, line, cell(2, value))
+    with pytest.raises(InputError, match=f"{STEPS_FILE}, {message}"):
+        load_graph(bare)
+
+
+def test_a_simulated_graph_without_features(tmp_path):
+    graph = load_dataset("elliptic_graph", tmp_path, 0.02)
+    assert graph.simulated == 0.02
+    assert graph.x.shape == (round(203_769 * 0.02), 2)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real files are not beside the checkout")
+def test_the_real_graph():
+    loaded = load_and_compare("elliptic_graph", REAL.parent)
+    graph = loaded.graph
+    assert loaded.warnings == []
+    assert np.bincount(graph.y + 1).tolist() == [157_205, 42_019, 4_545]
+    assert graph.edges.num_edges == 234_355
+    assert np.unique(graph.time_step).tolist() == list(range(1, 50))
+    steps = pd.read_csv(REAL / STEPS_FILE)
+    assert np.array_equal(graph.node_ids, steps["txId"])
+    assert np.array_equal(graph.time_step, steps["time_step"])
+    source, target = graph.edge_index
+    assert (graph.time_step[source] == graph.time_step[target]).all()

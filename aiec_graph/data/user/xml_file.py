@@ -1,0 +1,97 @@
+"""GraphML and GEXF files, checked for what NetworkX lets pass and then read by it."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+from aiec_graph.data.graph import Graph
+from aiec_graph.data.user.declaration import Declaration
+from aiec_graph.data.user.networks import graph_of_network
+from aiec_graph.errors import InputError
+
+XML_SUFFIXES = (".graphml", ".gexf")
+MOST_DEPTH = 100
+OWN_KEYS = ("viz", "start", "end")
+"""What GEXF tells of a node beside its attributes."""
+
+
+def read_xml(path: Path, name: str, declared: Declaration = Declaration()) -> Graph:  # noqa: B008
+    """Reads a GraphML or GEXF file.
+
+    The label that GEXF gives to every node is left out where it is the node's own id throughout.
+
+    Raises:
+        InputError: the file is damaged, declares entities, repeats a node, joins one that it does
+            not declare, or holds no usable graph; names the line where it can.
+    """
+    import networkx as nx
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    kind = path.suffix.lower()[1:]
+    try:
+        _Scan(path).run(content)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "No key type")  # text that is a number becomes one
+            graph = (nx.read_graphml if kind == "graphml" else nx.read_gexf)(path)
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 (a damaged file can raise anything)
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path}: not a readable {kind} file ({reason})") from None
+    rows = dict(graph.nodes(data=True))
+    unwanted = {*OWN_KEYS}
+    if kind == "gexf" and all(data.get("label") == node for node, data in rows.items()):
+        unwanted.add("label")
+    for data in rows.values():
+        for key in unwanted & set(data):
+            del data[key]
+    return graph_of_network(graph, declared, name, (f"{path}, nodes", f"{path}, edges"))
+
+
+class _Scan:
+    """One pass over the elements: no entities, each node once, edges between nodes alone."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parser = expat.ParserCreate()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.StartDoctypeDeclHandler = self._refuse
+        self._depth = 0
+        self._lines: dict[str, int] = {}
+        self._ends: dict[str, int] = {}
+
+    def run(self, content: bytes) -> None:
+        self._parser.Parse(content, True)
+        for end, line in self._ends.items():
+            if end not in self._lines:
+                raise InputError(f"{self._path}, line {line}: no node has the id {end!r}")
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        line = self._parser.CurrentLineNumber
+        if self._depth > MOST_DEPTH:
+            raise InputError(f"{self._path}, line {line}: nested too deeply")
+        kind = tag.rpartition(":")[2]
+        if kind == "node" and "id" in attributes:
+            node = attributes["id"]
+            if node in self._lines:
+                raise InputError(
+                    f"{self._path}, line {line}: the node {node!r} is repeated (first in line "
+                    f"{self._lines[node]})"
+                )
+            self._lines[node] = line
+        elif kind == "edge":
+            for end in ("source", "target"):
+                if end in attributes:
+                    self._ends.setdefault(attributes[end], line)
+
+    def _end(self, _: str) -> None:
+        self._depth -= 1
+
+    def _refuse(self, *_: Any) -> None:
+        raise InputError(f"{self._path}: declares entities, which a graph has no use for; refused")

@@ -1,0 +1,112 @@
+"""GraphML and GEXF files as other programs write them, and as an attacker might."""
+
+import re
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from aiec_graph.data.user import load_own
+from aiec_graph.data.user.xml_file import read_xml
+from aiec_graph.errors import InputError
+
+
+def network(name_of=lambda i: f"A{i}", label="label"):
+    graph = nx.DiGraph()
+    for i in range(40):
+        graph.add_node(name_of(i), amount=i + 0.5, age=i % 7, **{label: int(i % 5 == 0)})
+    graph.add_edges_from((name_of(i), name_of((i * 3 + 1) % 40)) for i in range(40))
+    return graph
+
+
+LABELS = np.array([int(i % 5 == 0) for i in range(40)])
+
+
+@pytest.mark.parametrize("suffix", ["gexf", "graphml"])
+@pytest.mark.parametrize("name_of", [lambda i: i, lambda i: f"A{i}", lambda i: (i + 1) % 40])
+def test_a_label_is_a_label_whatever_the_ids_are(tmp_path, suffix, name_of):
+    """GEXF calls its names labels, too: a class of 0 and 1 must not be taken for names of nodes."""
+    path = tmp_path / f"net.{suffix}"
+    getattr(nx, f"write_{suffix}")(network(name_of), path)
+    graph = load_own(path)
+    np.testing.assert_array_equal(graph.y, LABELS)
+    assert graph.columns is not None
+    assert [c.name for c in graph.columns] == ["amount", "age"]
+
+
+def test_names_that_are_the_ids_are_left_out(tmp_path):
+    made = network(label="fraud")
+    nx.write_gexf(made, tmp_path / "net.gexf")
+    graph = load_own(tmp_path / "net.gexf")
+    assert (graph.y == -1).all()
+    (tmp_path / "net.graph.yaml").write_text("label: fraud")
+    np.testing.assert_array_equal(load_own(tmp_path / "net.gexf").y, LABELS)
+
+
+def test_display_names_are_no_classes(tmp_path):
+    made = network(label="fraud")
+    for i, data in enumerate(made.nodes.values()):
+        data["label"] = f"Shop {i}"
+    nx.write_gexf(made, tmp_path / "net.gexf")
+    with pytest.raises(InputError, match="Shop 0"):
+        load_own(tmp_path / "net.gexf")
+    (tmp_path / "net.graph.yaml").write_text("label: fraud\ndrop: [label]")
+    np.testing.assert_array_equal(load_own(tmp_path / "net.gexf").y, LABELS)
+
+
+@pytest.mark.skip(reason="needs the columns of tables")
+def test_attributes_without_a_type_are_numbers(tmp_path):
+    nx.write_graphml(network(), tmp_path / "typed.graphml")
+    text = (tmp_path / "typed.graphml").read_text()
+    (tmp_path / "untyped.graphml").write_text(re.sub(r' attr\.type="[a-z]+"', "", text))
+    typed, untyped = (load_own(tmp_path / f"{kind}.graphml") for kind in ("typed", "untyped"))
+    assert typed.columns == untyped.columns
+    np.testing.assert_array_equal(typed.x.numpy(), untyped.x.numpy())
+    np.testing.assert_array_equal(typed.y, untyped.y)
+
+
+GRAPHML = (
+    '<?xml version="1.0"?>\n<graphml xmlns="http://graphml.graphdrawing.org/xmlns">\n'
+    '<key id="a" for="node" attr.name="a" attr.type="double"/>\n'
+    '<graph edgedefault="directed">\n{}\n</graph></graphml>'
+)
+
+
+def node(name):
+    return f'<node id="{name}"><data key="a">1.5</data></node>'
+
+
+def laughs(kind="ENTITY"):
+    names = [f'<!{kind} a{i} "{f"&a{i - 1};" * 10 if i else "ha" * 100}">' for i in range(10)]
+    return f'<?xml version="1.0"?><!DOCTYPE g [{"".join(names)}]><graphml>&a9;</graphml>'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GRAPHML.format(node("x") + '\n<edge source="x" target="y"/>'), "line 6: no node has.*'y'"),
+        (GRAPHML.format(node("x") + "\n" + node("x")), "line 6: the node 'x' is repeated.*line 5"),
+        (GRAPHML.format("<b>" * 5000), "nested too deeply"),
+        (laughs(), "declares entities"),
+        (laughs().encode("utf-16"), "declares entities"),
+        ('<!DOCTYPE g SYSTEM "file:///etc/passwd"><graphml/>', "declares entities"),
+    ],
+    ids=["unknown end", "repeated", "deep", "laughs", "laughs in UTF-16", "outside"],
+)
+@pytest.mark.parametrize("suffix", [".graphml", ".gexf"])
+def test_what_is_refused(tmp_path, content, message, suffix):
+    path = tmp_path / f"net{suffix}"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message) as error:
+        read_xml(path, "net")
+    assert "\n" not in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_table_of_gaps_is_refused_before_it_is_made():
+    from aiec_graph.data.user import from_networkx
+
+    graph = nx.DiGraph()
+    graph.add_nodes_from((i, {f"a{i}": 1.0}) for i in range(20_000))
+    with pytest.raises(InputError, match="20000 attributes over 20000 nodes"):
+        from_networkx(graph)
