@@ -55,11 +55,11 @@ def global_feature(
 
 
 Index = Tensor | slice | None
-"""Which samples are labelled: their positions [N], a slice, or all."""
+"""Which samples are labelled: their positions [N], a boolean mask [M], a slice, or all (None)."""
 
 
-def positions(index: Index) -> Index:
-    """Checks which samples are labelled, and turns a boolean mask into positions.
+def check_index(index: Index) -> None:
+    """Checks what says which samples are labelled.
 
     Args:
         index: positions [N] as integers, a boolean mask [M], a slice, or None for all.
@@ -69,7 +69,7 @@ def positions(index: Index) -> Index:
         ValueError: it is no vector.
     """
     if index is None or isinstance(index, slice):
-        return index
+        return
     if not isinstance(index, Tensor):
         raise TypeError(
             "index must be a tensor of positions, a boolean mask, a slice or None, not "
@@ -77,28 +77,33 @@ def positions(index: Index) -> Index:
         )
     if index.dim() != 1:
         raise ValueError(f"index must be a vector, not of shape {tuple(index.shape)}")
-    if index.dtype == torch.bool:
-        return index.nonzero().squeeze(1)
-    if index.dtype not in (torch.int16, torch.int32, torch.int64):
+    if index.dtype not in (torch.bool, torch.int16, torch.int32, torch.int64):
         raise TypeError(
             f"index must hold integers or be a boolean mask, not {index.dtype}; "
             "index.bool() makes a mask of zeros and ones"
         )
-    return index.long()
 
 
 def take(features: Tensor, index: Index) -> Tensor:
-    """Returns the labelled rows [N, C] of features [M, C]; a view but for positions.
+    """Returns the labelled rows [N, C] of features [M, C]; a view of them for a slice.
 
     Raises:
         IndexError: a position is outside of the features (on a GPU, torch's own assertion).
+        ValueError: a mask has another length.
     """
     if index is None:
         return features
     if isinstance(index, slice):
         return features[index]
+    if index.dtype == torch.bool:
+        if len(index) != len(features):
+            raise ValueError(
+                f"a mask must have an element for each of the {len(features)} samples that the "
+                f"model saw, not {len(index)}"
+            )
+        return features[index]
     try:
-        return features.index_select(0, index)
+        return features.index_select(0, index.long())
     except IndexError:
         raise IndexError(
             f"index must hold positions from 0 to {len(features) - 1} among the samples that "

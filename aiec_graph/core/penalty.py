@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from aiec_graph.core.aiec import AIEC, BatchStatistics
-from aiec_graph.core.functional import Index, positions
+from aiec_graph.core.functional import Index, check_index
 from aiec_graph.core.processes import num_processes, sum_over_processes
 
 
@@ -119,7 +119,7 @@ class AIECPenalty(nn.Module):
         if not layers:
             return PenaltyTerms(zero, zero, zero)
         _check_labels(y, min(layer.num_classes for layer in layers))
-        index = positions(index)
+        check_index(index)
         # Autocast would run the counting in half precision.
         with torch.autocast(y.device.type, enabled=False):
             statistics = [layer.batch_statistics(y, index) for layer in layers]

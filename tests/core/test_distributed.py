@@ -21,7 +21,7 @@ def model_and_batch():
     return model, torch.randn(24, 5).double(), torch.randint(3, (24,))
 
 
-def judge(model, x, y):
+def step(model, x, y):
     weight = torch.tensor([1.0, 2.0, 5.0])
     objective = AIECLoss(model, lambda_gate=1.0, class_weight=weight)
     losses = objective(model(x), y)
@@ -38,7 +38,7 @@ def worker(rank, port, folder):
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     model, x, y = model_and_batch()
     part = slice(0, CUT) if rank == 0 else slice(CUT, None)
-    torch.save(judge(model, x[part], y[part]), folder / f"{rank}.pt")
+    torch.save(step(model, x[part], y[part]), folder / f"{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -49,7 +49,7 @@ def test_two_processes_equal_one(tmp_path):
         port = free.getsockname()[1]
     mp.spawn(worker, (port, tmp_path), nprocs=2)
     parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
-    whole = judge(*model_and_batch())
+    whole = step(*model_and_batch())
     for part in parts:
         assert all(map(torch.equal, part["theta"], whole["theta"]))
         assert all(map(torch.equal, part["gates"], whole["gates"]))
