@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from aiec_graph.core import AIEC, AIECLoss
 
@@ -39,6 +40,10 @@ def worker(rank, port, folder):
     model, x, y = model_and_batch()
     part = slice(0, CUT) if rank == 0 else slice(CUT, None)
     torch.save(step(model, x[part], y[part]), folder / f"{rank}.pt")
+    wrapped = DistributedDataParallel(model_and_batch()[0])
+    torch.save(step(wrapped, x[part], y[part]), folder / f"ddp-{rank}.pt")
+    with pytest.raises(ValueError, match="find_unused_parameters=False"):
+        AIECLoss(DistributedDataParallel(model, find_unused_parameters=True))
     dist.destroy_process_group()
 
 
@@ -59,3 +64,8 @@ def test_two_processes_equal_one(tmp_path):
         parts[0]["grads"], parts[1]["grads"], whole["grads"], strict=True
     ):
         torch.testing.assert_close((one + other) / 2, expected)
+    # DistributedDataParallel has averaged the gradients, the decision weights' too.
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"ddp-{rank}.pt", weights_only=True)["grads"]
+        for one, expected in zip(found, whole["grads"], strict=True):
+            torch.testing.assert_close(one, expected)
