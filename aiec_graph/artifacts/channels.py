@@ -1,4 +1,4 @@
-"""What a trained network's channels do for each class: activity levels and decision weights."""
+"""Measures a trained network's channels for each class: activity levels and decision weights."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from aiec_graph.core import AIEC
+from aiec_graph.core.channelwise import ChannelwiseActivation
 from aiec_graph.core.functional import count_activations, firing_rate, global_feature
 
 MAX_ITER = 2000
@@ -23,15 +24,15 @@ class Channels(NamedTuple):
     weight: NDArray[np.float32]
     """Decision weights [K, C]."""
     gated: NDArray[np.bool_]
-    """Which channels AIEC holds for irrelevant [K, C]; nowhere in other activations."""
+    """AIEC's gates G [K, C]; false everywhere for other activations."""
     own: bool
-    """Whether the weights are those of AIEC's own decision unit, not fitted here."""
+    """Whether the weights are those of AIEC's decision unit; otherwise they were fitted here."""
 
 
 def collect_features(
     forward: Callable[[], Iterable[Tensor | None]], modules: Mapping[str, tuple[nn.Module, str]]
 ) -> dict[str, Tensor]:
-    """Global features of activation layers over a whole data set.
+    """Collects the global features of activation layers over a whole data set.
 
     Args:
         forward: runs the network in eval mode, batch by batch; after each batch it yields the
@@ -41,31 +42,32 @@ def collect_features(
     Returns:
         By name, features after the activation [N, C].
     """
-    seen: dict[str, Tensor] = {}
-    kept: dict[str, list[Tensor]] = {name: [] for name in modules}
+    current: dict[str, Tensor] = {}
+    batches: dict[str, list[Tensor]] = {name: [] for name in modules}
 
-    def watch(name: str, module: nn.Module, pooling: str) -> torch.utils.hooks.RemovableHandle:
-        def see(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            seen[name] = global_feature(output, pooling)
+    def register(name: str, module: nn.Module, pooling: str) -> torch.utils.hooks.RemovableHandle:
+        def collect(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            layout = module.layout if isinstance(module, ChannelwiseActivation) else None
+            current[name] = global_feature(output, pooling, layout=layout)
 
-        return module.register_forward_hook(see)
+        return module.register_forward_hook(collect)
 
-    handles = [watch(name, *site) for name, site in modules.items()]
+    handles = [register(name, *site) for name, site in modules.items()]
     try:
         with torch.no_grad():
             for index in forward():
-                for name, a in seen.items():
-                    kept[name].append(a if index is None else a[index])
+                for name, a in current.items():
+                    batches[name].append(a if index is None else a[index])
     finally:
         for handle in handles:
             handle.remove()
-    return {name: torch.cat(parts) for name, parts in kept.items()}
+    return {name: torch.cat(parts) for name, parts in batches.items()}
 
 
-def judge_channels(
+def measure_channels(
     layer: nn.Module, a: Tensor, y: Tensor, num_classes: int, fit: bool = False
 ) -> Channels:
-    """Activity levels over some samples, and decision weights.
+    """Computes a layer's activity levels over some samples, and its decision weights.
 
     AIEC brings the weights of its decision unit; for any other activation a linear classifier
     without bias is fitted to the features.
@@ -73,7 +75,7 @@ def judge_channels(
     Args:
         layer: the activation.
         a: its global features [N, C].
-        y: labels [N].
+        y: labels [N], int64 in [0, K).
         num_classes: K.
         fit: fit a classifier for AIEC too, so that networks are compared by one instrument.
     """
@@ -96,6 +98,6 @@ def _fit(a: NDArray[np.float32], y: NDArray[np.int64], num_classes: int) -> NDAr
         fit_intercept=False, class_weight="balanced", max_iter=MAX_ITER
     ).fit(a / scale, y)
     weight = np.zeros((num_classes, a.shape[1]), dtype=np.float32)
-    found = classifier.coef_ / scale
-    weight[classifier.classes_] = np.vstack([-found, found]) / 2 if len(found) == 1 else found
+    fitted = classifier.coef_ / scale
+    weight[classifier.classes_] = np.vstack([-fitted, fitted]) / 2 if len(fitted) == 1 else fitted
     return weight

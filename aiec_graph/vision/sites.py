@@ -35,7 +35,7 @@ def convert(
 
     AIEC is judged where the first dimension is that of the images. Elsewhere, as at the inner
     tokens of TNT, its threshold unit alone takes the place. Activations called as functions are no
-    modules and cannot be replaced; maps must have their channels second.
+    modules and cannot be replaced.
 
     Args:
         model: from images [N, 3, H, W] to logits.

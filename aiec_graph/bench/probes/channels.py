@@ -12,7 +12,7 @@ from rich.console import Console
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from aiec_graph.artifacts.channels import Channels, collect_features, judge_channels
+from aiec_graph.artifacts.channels import Channels, collect_features, measure_channels
 from aiec_graph.artifacts.checkpoint import read_content
 from aiec_graph.artifacts.image_checkpoint import is_of_images, load_image_checkpoint
 from aiec_graph.artifacts.predict import reopen
@@ -86,7 +86,7 @@ def draw_channels(
     summary, frames = [], []
     for place in _layers(observed, layer):
         judged = [
-            judge_channels(one.modules[name], one.features[name], one.y, len(names), fit)
+            measure_channels(one.modules[name], one.features[name], one.y, len(names), fit)
             for one, name in zip(observed, place, strict=True)
         ]
         for one, name, channels in zip(observed, place, judged, strict=True):

@@ -10,7 +10,7 @@ import torch.nn.functional as torch_functional
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aiec_graph.artifacts.channels import judge_channels
+from aiec_graph.artifacts.channels import measure_channels
 from aiec_graph.artifacts.specs import RunSpec, split_of
 from aiec_graph.core import AIEC, Losses
 from aiec_graph.core import functional as F
@@ -206,7 +206,7 @@ class _Watch:
 
     def _fit(self, a: Tensor) -> NDArray[np.bool_]:
         # Counting takes responses that are not negative; GELU's dip below 0 counts as silence.
-        channels = judge_channels(nn.Identity(), a.clamp(min=0), self.run.y_train, len(CLASSES))
+        channels = measure_channels(nn.Identity(), a.clamp(min=0), self.run.y_train, len(CLASSES))
         return (channels.activity <= 0) & (channels.weight <= 0)
 
     def _silence(self, act: nn.Module) -> NDArray[np.float64]:
