@@ -13,6 +13,12 @@ IMAGE_ACTIVATIONS = (
 """`aiec_graph.vision.activations.IMAGE_ACTIVATIONS`."""
 MODELS = ("gcn", "sage")
 """`aiec_graph.train.models.MODELS`."""
+CLASSIFIERS = (
+    *("logistic", "logistic_graph", "logistic_rich", "rf", "rf_graph", "rf_rich"),
+    *("xgb", "xgb_graph", "xgb_rich", "hgb", "hgb_graph", "hgb_rich"),
+    *MODELS,
+)
+"""`aiec_graph.train.registry.CLASSIFIERS`."""
 TREES = ("rf", "rf_graph")
 """`aiec_graph.train.forests.TREES`."""
 FEATURES = ("raw", "standard", "row")

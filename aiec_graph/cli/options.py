@@ -1,8 +1,9 @@
 """A command's options, read from the signature of its function and from docstrings.
 
-A parameter without a default is a positional argument, one with a default an option. A parameter
-that is a dataclass stands for an option for each of its fields, dataclasses within it included, and
-the command then takes a YAML file with these fields too. Help comes from the function's docstring
+A parameter without a default is a positional argument, one with a default an option, or, before a
+`/` in the signature, a positional argument that may be left out. A parameter that is a dataclass
+stands for an option for each of its fields, dataclasses within it included, and the command then
+takes a YAML file with these fields too. Help comes from the function's docstring
 and from the text below each field.
 """
 
@@ -12,7 +13,7 @@ import types
 import warnings
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -47,11 +48,12 @@ class Option:
     default: Any
     """`inspect.Parameter.empty` for a positional argument."""
     text: str
+    is_positional: bool = False
 
     @property
     def flag(self) -> str:
         """As on the command line."""
-        if self.default is inspect.Parameter.empty:
+        if self.is_positional:
             return self.name
         return "--" + self.name.replace("_", "-")
 
@@ -88,6 +90,10 @@ class Signature:
                 self._add_fields(_default_of(parameter), "")
             else:
                 self._add(name, parameter.annotation, parameter.default, texts.get(name, ""))
+                option = self.options[name]
+                first = parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+                is_positional = first or parameter.default is inspect.Parameter.empty
+                self.options[name] = replace(option, is_positional=is_positional)
 
     @property
     def description(self) -> str:
@@ -146,7 +152,9 @@ def run(program: str, signature: Signature, arguments: list[str]) -> int:
         InputError: an option or value is unknown or cannot be used.
     """
     values = parse(program, signature, arguments)
-    return signature.function(**signature.arguments(values))
+    bound = inspect.signature(signature.function).bind_partial()
+    bound.arguments.update(signature.arguments(values))
+    return signature.function(*bound.args, **bound.kwargs)
 
 
 def parse(program: str, signature: Signature, arguments: list[str]) -> dict[str, Any]:
@@ -189,7 +197,7 @@ def _make_parser(program: str, signature: Signature) -> ArgumentParser:
             action="config",
             metavar="FILE",
             help="Read options from a YAML file; those on the command line go before. The file may "
-            "also stand first, without --config.",
+            "also stand first, without --config, where the command takes no other argument there.",
         )
     for option in signature.options.values():
         how: dict[str, Any] = {"help": option.text}
@@ -203,6 +211,8 @@ def _make_parser(program: str, signature: Signature) -> ArgumentParser:
             several = get_origin(option.kind) is list
             how |= {"type": type(option.choices[0])} | ({"nargs": "+"} if several else {})
             how["metavar"] = "{" + ",".join(map(str, option.choices)) + "}"
+        elif option.is_positional and "default" in how:
+            how |= {"nargs": "?", "type": option.kind}
         elif option.name in VALUE_WHERE_NONE_IS_GIVEN:
             constant = VALUE_WHERE_NONE_IS_GIVEN[option.name]
             how |= {"nargs": "?", "const": constant, "type": float}
@@ -226,7 +236,8 @@ def _refuse_unknown(arguments: list[str], flags: list[str]) -> None:
 
 def _with_file(parser: ArgumentParser, signature: Signature, arguments: list[str]) -> list[str]:
     """The arguments, in which each file's content stands where its path was."""
-    if arguments and not arguments[0].startswith("-"):
+    has_positional = any(option.is_positional for option in signature.options.values())
+    if arguments and not arguments[0].startswith("-") and not has_positional:
         arguments = ["--config", *arguments]
     found: list[str] = []
     rest = iter(arguments)

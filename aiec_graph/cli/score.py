@@ -6,30 +6,69 @@ SCORES = Path("scores.csv")
 
 
 def score(
-    checkpoint: Path,
+    model: Path,
+    data: str | None = None,
+    /,
     out: Path = SCORES,
     dataset: str | None = None,
     data_root: Path | None = None,
 ) -> int:
-    """Scores nodes with a network that --checkpoint saved.
+    """Ranks the nodes of a graph by a model that fit wrote, or by a network of the benchmark.
 
+      run_bench.py score model/ next-month/ --out suspects.csv
       run_bench.py score CHECKPOINT --out scores.csv                    # the data of its training
-      run_bench.py score CHECKPOINT --dataset next-month/ --out scores.csv
+      run_bench.py score CHECKPOINT next-month/ --out scores.csv
 
-    Where the data are still those of the training, the scores come with each node's part of the
-    split, and test metrics; where they are others, or have changed, with neither: some of their
-    nodes may have been trained on.
+    With a model's folder: a row for each node, the most anomalous first, with its score, its
+    calibrated probability, whether the threshold flags it, and its rank; warnings name what has
+    shifted since the training. With a checkpoint: a row for each node in the order of the data,
+    and, where these are still the data of the training, each node's part of the split and test
+    metrics.
 
     Args:
-        checkpoint: A file that --checkpoint wrote.
-        out: The CSV to write.
-        dataset: Another data set with the same features: a name, or a folder of your own.
+        model: A folder that fit wrote, or a file that --checkpoint wrote.
+        data: A folder of tables, a file, or the name of a data set; a checkpoint's default is the
+            data of its training.
+        out: The table to write; .csv, or of a model's folder also .parquet.
+        dataset: The same as DATA.
         data_root: Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else
             datasets/).
 
     Raises:
-        InputError: the checkpoint or the data cannot be used.
+        InputError: the model or the data cannot be used.
     """
+    from aiec_graph.errors import InputError
+
+    if data is not None and dataset is not None:
+        raise InputError("the data are named twice: give DATA or --dataset")
+    data = dataset if data is None else data
+    if model.is_dir():
+        return _rank(model, data, out)
+    return _score(model, data, out, data_root)
+
+
+def _rank(model: Path, data: str | None, out: Path) -> int:
+    from rich.console import Console
+
+    from aiec_graph.cli.detection import check_list, load_nodes, reporting, write_list
+    from aiec_graph.detect import FraudDetector
+    from aiec_graph.errors import InputError
+
+    if data is None:
+        raise InputError("name the data to score: run_bench.py score MODEL DATA --out FILE")
+    check_list(out)
+    with reporting():
+        detector = FraudDetector.load(model)
+        frame = detector.rank(load_nodes(data))
+        write_list(frame, out)
+    flagged = int(frame["flag"].sum())
+    rule = detector.threshold_.rule
+    line = f"{out}: {len(frame):,} nodes, {flagged:,} of them flagged ({rule})"
+    Console(soft_wrap=True).print(line, markup=False)
+    return 0
+
+
+def _score(checkpoint: Path, dataset: str | None, out: Path, data_root: Path | None) -> int:
     from rich.console import Console
 
     from aiec_graph.artifacts.predict import score as score_file

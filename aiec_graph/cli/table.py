@@ -61,6 +61,9 @@ COMMANDS: dict[str, Command] = {
     "vision": Command("images", "compare activations in image classification", "vision:vision"),
     "cost": Command("images", "time and memory of image networks", "cost:cost"),
     "export": Command("images", "write an image network for other runtimes", "export:export"),
-    "score": Command("detection", "score nodes with a trained network", "score:score"),
+    "fit": Command("detection", "fit a detector on a graph with labels", "fit:fit"),
+    "score": Command("detection", "rank the nodes of a graph by a trained model", "score:score"),
+    "threshold": Command("detection", "cut a detector's list elsewhere", "threshold:threshold"),
+    "evaluate": Command("detection", "measure a detector on later labels", "evaluate:evaluate"),
 }
 """By name; a name of two words is a command with an action."""

@@ -9,6 +9,9 @@ from typing import Any
 from aiec_graph import __version__
 from aiec_graph.detect.conformal import ASSUMPTION
 from aiec_graph.detect.estimator import FraudDetector
+from aiec_graph.detect.evaluation import Evaluation
+from aiec_graph.detect.rules import Rule
+from aiec_graph.detect.thresholds import Estimate, Threshold
 from aiec_graph.tables import escape_markdown
 
 PACKAGES = ("torch", "scikit-learn", "numpy", "pandas")
@@ -24,7 +27,7 @@ LIMITS = (
 def make_card(detector: FraudDetector) -> dict[str, Any]:
     """The card of a fitted detector as plain values."""
     threshold = detector.threshold_
-    limits = list(LIMITS)
+    limits: list[str] = list(LIMITS)
     if detector.base_rate is not None:
         limits.append(
             f"Probabilities, precision and workload assume that {detector.base_rate:g} of the "
@@ -37,7 +40,11 @@ def make_card(detector: FraudDetector) -> dict[str, Any]:
         "model": {name: getattr(detector, name) for name in shown},
         "split": detector.split_,
         "metrics": {part: asdict(found) for part, found in detector.metrics_.items()},
-        "threshold": {**asdict(threshold), "warnings": threshold.warnings},
+        "threshold": {
+            **asdict(threshold),
+            "warnings": threshold.warnings,
+            "text": describe_threshold(threshold),
+        },
         "calibration": detector.calibrator_.kind if detector.calibrate else None,
         "alerts": ASSUMPTION,
         "limits": limits,
@@ -77,7 +84,9 @@ def _lines(card: dict[str, Any]) -> Iterator[str]:
     yield "| nodes | AUC | AP | Rec@K | precision | recall | calibration error |"
     yield "|---|---|---|---|---|---|---|"
     for part, found in card["metrics"].items():
-        numbers = [in_words(found[k]) for k in ("auc", "ap", "rec_at_k", "precision", "recall")]
+        numbers = [
+            in_words(Estimate(**found[k])) for k in ("auc", "ap", "rec_at_k", "precision", "recall")
+        ]
         error = found["calibration_error"]
         shown = "" if error is None else f"{error:.3f}"
         yield f"| {part} ({found['nodes']:,}) | {' | '.join(numbers)} | {shown} |"
@@ -86,19 +95,11 @@ def _lines(card: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield "## Threshold"
     yield ""
-    yield f"Rule `{threshold['rule']}`: a score of {threshold['cut']['value']:.6g} and above."
-    yield (
-        f"Expected in a new batch of {threshold['nodes']:,} nodes, of which "
-        f"{threshold['base_rate']:.2%} are anomalous:"
-    )
+    first, *rest = threshold["text"]
+    yield f"{first}:"
     yield ""
-    yield f"- precision {in_words(threshold['precision'])}"
-    yield f"- recall {in_words(threshold['recall'])}"
-    share = threshold["flagged"]["value"] / threshold["nodes"]
-    flagged = in_words(threshold["flagged"], lambda value: f"{value:,.0f}")
-    yield f"- flagged {flagged}, {share:.2%} of the nodes"
-    for line in threshold["warnings"]:
-        yield f"- warning: {escape_markdown(line)}"
+    yield from (f"- {line}" for line in rest)
+    yield from (f"- warning: {escape_markdown(line)}" for line in threshold["warnings"])
     yield ""
     yield "## Limits"
     yield ""
@@ -111,8 +112,48 @@ def _lines(card: dict[str, Any]) -> Iterator[str]:
     yield ", ".join(f"{name} {found}" for name, found in card["versions"].items())
 
 
+def describe_threshold(threshold: Threshold) -> list[str]:
+    """Where the list ends, and what to expect of it, in lines."""
+    if Rule.parse(threshold.rule).kind == "top":
+        where = "the highest scores of what is scored"
+    else:
+        where = f"a score of {threshold.cut.value:.6g} and above"
+    share = threshold.flagged.value / threshold.nodes
+    return [
+        f"threshold {threshold.rule}: {where}; to expect in a new batch of {threshold.nodes:,} "
+        f"nodes of which {threshold.base_rate:.2%} are anomalous",
+        f"precision {in_words(threshold.precision)}",
+        f"recall {in_words(threshold.recall)}",
+        f"flagged {in_words(threshold.flagged, lambda value: f'{value:,.0f}')}, {share:.2%} of "
+        "the nodes",
+    ]
+
+
+def describe_evaluation(found: Evaluation) -> list[str]:
+    """What was measured on some nodes, in lines."""
+    lines = [
+        f"{found.nodes:,} labelled nodes that took no part in the training, {found.anomalies:,} "
+        f"anomalous; 95 % intervals in brackets",
+        f"AUC {in_words(found.auc)}, AP {in_words(found.ap)}, Rec@K {in_words(found.rec_at_k)}",
+        f"at the threshold: {found.flagged:,} flagged, precision {in_words(found.precision)}, "
+        f"recall {in_words(found.recall)}",
+    ]
+    if found.calibration_error is not None:
+        lines.append(f"calibration error of the probabilities: {found.calibration_error:.3f}")
+    return lines
+
+
+def describe_fit(detector: FraudDetector) -> list[str]:
+    """What came of a fit, in lines."""
+    lines = describe_threshold(detector.threshold_)
+    if "test" in detector.metrics_:
+        lines += ["test: " + describe_evaluation(detector.metrics_["test"])[0]]
+        lines += describe_evaluation(detector.metrics_["test"])[1:]
+    return lines
+
+
 def in_words(
-    estimate: dict[str, float], show: Callable[[float], str] = lambda value: f"{value:.3f}"
+    estimate: Estimate, show: Callable[[float], str] = lambda value: f"{value:.3f}"
 ) -> str:
     """A number with its interval."""
-    return f"{show(estimate['value'])} ({show(estimate['low'])} to {show(estimate['high'])})"
+    return f"{show(estimate.value)} ({show(estimate.low)} to {show(estimate.high)})"

@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.base import BaseEstimator
+from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -48,7 +48,7 @@ def _is_calibrated(detector: "FraudDetector") -> bool:
     return bool(detector.calibrate)
 
 
-class FraudDetector(ClassifierMixin, BaseEstimator):
+class FraudDetector(BaseEstimator):
     """Ranks the nodes of a graph by how anomalous they are, and says where to cut the list.
 
     Attributes that end in an underscore are there after `fit`. Every method that takes `data`
@@ -291,16 +291,20 @@ class FraudDetector(ClassifierMixin, BaseEstimator):
         self.threshold = rule
         return self
 
-    def save(self, folder: str | Path) -> Path:
-        """Writes the fitted detector and its model card into a new folder.
+    def save(self, folder: str | Path, overwrite: bool = False) -> Path:
+        """Writes the fitted detector and its model card into a folder.
+
+        Args:
+            folder: to make.
+            overwrite: a detector that is there already is replaced; nothing else ever is.
 
         Raises:
-            InputError: the folder holds something else, or cannot be written.
+            InputError: something is there already, or the folder cannot be written.
         """
         from aiec_graph.detect.store import save_detector
 
         check_is_fitted(self)
-        return save_detector(self, Path(folder))
+        return save_detector(self, Path(folder), overwrite)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -318,7 +322,8 @@ class FraudDetector(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False  # a graph is no matrix of independent rows
         tags.input_tags.allow_nan = True
         tags.target_tags.required = False
-        tags.classifier_tags.multi_class = False
+        tags.estimator_type = "classifier"
+        tags.classifier_tags = ClassifierTags(multi_class=False)
         tags.no_validation = True
         return tags
 

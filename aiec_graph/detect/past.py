@@ -1,6 +1,7 @@
 """Which nodes of some data a model has been trained on, without keeping their names."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,5 +56,6 @@ def _has_row_numbers(graph: Graph) -> bool:
 def _content(graph: Graph) -> str:
     content = xxhash.xxh3_128()
     for array in (graph.x.numpy(), graph.edges.indptr, graph.edges.indices):
-        content.update(memoryview(np.ascontiguousarray(array)))
+        whole: Any = np.ascontiguousarray(array)  # a buffer, though its stubs do not say so
+        content.update(whole)
     return content.hexdigest()

@@ -36,16 +36,21 @@ def is_detector(path: Path) -> bool:
     return (path / MODEL).is_file()
 
 
-def save_detector(detector: FraudDetector, folder: Path) -> Path:
-    """Writes a fitted detector; an older one under that name is replaced.
+def save_detector(detector: FraudDetector, folder: Path, overwrite: bool = False) -> Path:
+    """Writes a fitted detector.
+
+    Args:
+        detector: fitted.
+        folder: to make.
+        overwrite: a detector that is there already is replaced.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: the folder holds something else, or cannot be written.
+        InputError: something is there already, or the folder cannot be written.
     """
-    check_folder(folder)
+    check_folder(folder, overwrite)
     meta, arrays = detector.classifier_.to_state()
     calibrator = detector.calibrator_ if detector.calibrate else None
     parameters = detector.get_params()
@@ -84,12 +89,17 @@ def save_detector(detector: FraudDetector, folder: Path) -> Path:
     return folder
 
 
-def check_folder(folder: Path) -> None:
-    """Sees to it that a detector can be written without losing anything else.
+def check_folder(folder: Path, overwrite: bool) -> None:
+    """Sees to it that a detector can be written without losing anything.
 
     Raises:
-        InputError: there is a file of that name, or a folder that holds other things.
+        InputError: there is a file of that name, a folder that holds other things, or, unless it
+            may be replaced, a detector.
     """
+    if is_detector(folder) and not overwrite:
+        raise InputError(
+            f"{folder}: there is a model already; name another folder, or overwrite it"
+        )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: there is a file of that name; a model is a folder")
     others = sorted({f.name for f in folder.iterdir()} - FILES) if folder.is_dir() else []

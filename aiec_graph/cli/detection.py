@@ -1,0 +1,121 @@
+"""What the commands of detection share: what they say while they run, and the tables they write."""
+
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiec_graph.errors import InputError, look_up
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from aiec_graph.detect import Nodes
+
+FIRST_COLUMNS = ["id", "score"]
+"""By which a list of suspects is known."""
+
+
+@contextmanager
+def reporting() -> Iterator["Console"]:
+    """Gives a console on standard error, and prints there what detection logs and warns of.
+
+    Each line is there once, in a terminal and in a log file; a terminal shows that time goes by.
+    """
+    from rich.console import Console
+
+    from aiec_graph.detect import DetectionWarning
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    started = time.perf_counter()
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            line = f"{time.perf_counter() - started:6.1f} s  {record.getMessage()}"
+            console.print(line, markup=False)
+
+    def show(message: Warning | str, *_: object) -> None:
+        console.print(f"warning: {' '.join(str(message).split())}", markup=False)
+
+    logger, handler = logging.getLogger("aiec_graph.detect"), Lines()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        with warnings.catch_warnings(), console.status(""):
+            warnings.simplefilter("always", DetectionWarning)
+            warnings.showwarning = show
+            yield console
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def load_nodes(data: str) -> "Nodes":
+    """Loads the graph of a command, and says how large it is.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    from aiec_graph.data import UNKNOWN
+    from aiec_graph.detect import as_nodes
+
+    log = logging.getLogger("aiec_graph.detect")
+    log.info("loading %s", data)
+    nodes = as_nodes(data)
+    graph = nodes.graph
+    size = graph.x.nbytes + graph.edges.indices.nbytes + graph.edges.indptr.nbytes
+    labelled = graph.y != UNKNOWN
+    log.info(
+        "%s: %s nodes, %s directed edges, %s features (%.0f MB); %s labelled, %s anomalous",
+        graph.label,
+        f"{len(graph.y):,}",
+        f"{graph.edges.num_edges:,}",
+        graph.x.shape[1],
+        size / 1e6,
+        f"{int(labelled.sum()):,}",
+        f"{int((graph.y == 1).sum()):,}",
+    )
+    return nodes
+
+
+def check_list(out: Path) -> None:
+    """Refuses a path that no list can be written to, or that holds something else.
+
+    Raises:
+        InputError: the suffix is another, or what is there is no list of suspects.
+    """
+    look_up(out.suffix.lower(), dict.fromkeys((".csv", ".parquet")), "suffix of --out")
+    if not out.exists():
+        return
+    try:
+        if out.suffix.lower() == ".parquet":
+            import pyarrow.parquet
+
+            names = pyarrow.parquet.read_schema(out).names
+        else:
+            with out.open(encoding="utf-8", errors="replace") as stream:
+                names = stream.readline().strip().split(",")
+    except (OSError, ValueError):
+        names = []
+    if names[: len(FIRST_COLUMNS)] != FIRST_COLUMNS:
+        raise InputError(f"{out} is there already and holds no list of ours; name another --out")
+
+
+def write_list(frame: "pd.DataFrame", out: Path) -> None:
+    """Writes a list of suspects, as CSV in which a spreadsheet runs nothing, or as Parquet.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from aiec_graph.files import write_whole
+    from aiec_graph.tables import write_csv
+
+    if out.suffix.lower() == ".parquet":
+        write_whole(out, lambda draft: frame.to_parquet(draft, index=False))
+    else:
+        write_csv(frame, out)
