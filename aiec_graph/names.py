@@ -14,6 +14,7 @@ IMAGE_ACTIVATIONS = (
 MODELS = ("gcn", "sage")
 """`aiec_graph.train.models.MODELS`."""
 CLASSIFIERS = (
+    *("auto", "auto_no_trees", "auto_no_networks", "auto_no_aiec", "auto_no_rich"),
     *("logistic", "logistic_graph", "logistic_rich", "rf", "rf_graph", "rf_rich"),
     *("xgb", "xgb_graph", "xgb_rich", "hgb", "hgb_graph", "hgb_rich"),
     *MODELS,

@@ -12,8 +12,10 @@ KNOWN = {"model": CLASSIFIERS, "act": ACTIVATIONS}
 class FitOptions:
     """The parameters of a detector that the command line sets."""
 
-    model: str = "sage"
-    """A network, or a baseline."""
+    model: str = "auto"
+    """auto mixes forests, boosting and networks; or one of them, or a baseline."""
+    budget: float = 60.0
+    """Seconds that auto may take."""
     act: str = "aiec"
     """Activation of a network."""
     threshold: str = "f1"

@@ -30,16 +30,18 @@ from aiec_graph.detect.inputs import align, as_nodes, known_as_of
 from aiec_graph.detect.nodes import Nodes
 from aiec_graph.detect.past import TrainedOn
 from aiec_graph.detect.rules import Rule
-from aiec_graph.detect.splits import split_nodes
+from aiec_graph.detect.splits import split_again, split_nodes
 from aiec_graph.detect.thresholds import Threshold, make_threshold
-from aiec_graph.errors import InputError, look_up
+from aiec_graph.errors import InputError
 from aiec_graph.metrics import average_precision
 from aiec_graph.train import TrainSettings
+from aiec_graph.train.classifier import NodeClassifier
+from aiec_graph.train.device import resolve_device
+from aiec_graph.train.ensemble import AutoClassifier
 from aiec_graph.train.network_classifier import STANDARD
 from aiec_graph.train.registry import make_classifier
 
 LOG = logging.getLogger("aiec_graph.detect")
-DEVICES = ("auto", "cpu")
 ENRICHED_RATE, FEW_LABELLED = 0.2, 0.5
 SETTINGS = ("hidden", "layers", "dropout", "lr", "epochs", "patience", "lambda_gate")
 
@@ -57,12 +59,13 @@ class FraudDetector(BaseEstimator):
     it has never seen; their columns are matched by name.
 
     Args:
-        model: a name in `aiec_graph.train.registry.CLASSIFIERS`, a network or a baseline.
+        model: a name in `aiec_graph.train.registry.CLASSIFIERS`: a network, a baseline, or "auto",
+            which chooses and mixes them within `budget`, on a part of the training nodes.
         act: the activation of a network.
         threshold: rule of the cut on validation nodes: f1, precision=0.9, recall=0.8, top=200,
             cost=1:50 (false alarm : miss) or score=1.5; see `set_threshold`.
         calibrate: whether scores are calibrated to probabilities on the validation nodes.
-        device: auto or cpu.
+        device: of networks: auto, cpu, cuda or mps.
         random_state: seed of everything drawn.
         base_rate: the share of anomalies among the nodes that are to be scored, where the labelled
             ones are enriched; None where they are as the others.
@@ -74,12 +77,13 @@ class FraudDetector(BaseEstimator):
         features: input features of a network: standard, raw or row.
         as_of: a time step; nodes that came later are left out of `fit`.
         declaration: names of columns, where the data are frames.
+        budget: seconds that "auto" may take.
         n_jobs: threads of forests and boosting; None for all cores.
     """
 
     def __init__(
         self,
-        model: str = "sage",
+        model: str = "auto",
         act: str = "aiec",
         threshold: str = "f1",
         calibrate: bool = True,
@@ -100,6 +104,7 @@ class FraudDetector(BaseEstimator):
         features: str = "standard",
         as_of: int | None = None,
         declaration: Declaration | None = None,
+        budget: float = 60.0,
         n_jobs: int | None = None,
     ) -> None:
         self.model = model
@@ -122,6 +127,7 @@ class FraudDetector(BaseEstimator):
         self.features = features
         self.as_of = as_of
         self.declaration = declaration
+        self.budget = budget
         self.n_jobs = n_jobs
 
     def fit(self, data: Any, y: Any = None) -> Self:
@@ -142,10 +148,9 @@ class FraudDetector(BaseEstimator):
         test = self.test_size if nodes.is_whole else 0.0
         split, how = split_nodes(graph, self.split, self.validation_size, test, seed)
         LOG.info("training %s on %s nodes", self.model, f"{int(split.train_mask.sum()):,}")
-        classifier = make_classifier(
-            self.model, self.act, self._settings(), seed=seed, n_jobs=self.n_jobs
-        )
-        classifier.fit(graph, split)
+        classifier = self._make_classifier(seed)
+        chooses = isinstance(classifier, AutoClassifier)
+        classifier.fit(graph, split_again(graph, split, how, seed) if chooses else split)
         score = classifier.decision_function(graph)
         self.classifier_ = classifier
         self.classes_ = np.array([0, 1])
@@ -329,7 +334,7 @@ class FraudDetector(BaseEstimator):
 
     def _check(self) -> Rule:
         """Validates the parameters, and returns the rule of the threshold."""
-        look_up(self.device, dict.fromkeys(DEVICES), "device")
+        resolve_device(self.device)
         if self.base_rate is not None and not 0 < self.base_rate < 1:
             raise InputError(f"base_rate must be between 0 and 1, not {self.base_rate}")
         sizes = {"validation_size": self.validation_size, "test_size": self.test_size}
@@ -348,7 +353,19 @@ class FraudDetector(BaseEstimator):
     def _settings(self) -> TrainSettings:
         given = {name: getattr(self, name) for name in SETTINGS}
         given = {name: value for name, value in given.items() if value is not None}
-        return replace(STANDARD, features=self.features, **given)
+        return replace(STANDARD, features=self.features, device=self.device, **given)
+
+    def _make_classifier(self, seed: int) -> NodeClassifier:
+        classifier = make_classifier(
+            self.model, self.act, self._settings(), seed=seed, n_jobs=self.n_jobs
+        )
+        if isinstance(classifier, AutoClassifier):
+            classifier.budget = self.budget
+            classifier.on_step = lambda step: LOG.info(
+                "%s of %s: %s (%.0f s of the budget left)",
+                *(step.done + 1, step.total, step.name, step.seconds_left),
+            )
+        return classifier
 
     def _calibrate(self) -> None:
         if self.calibrate:

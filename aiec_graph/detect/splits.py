@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from aiec_graph.errors import InputError, look_up
 Index = NDArray[np.int64]
 SPLITS = ("auto", "given", "stratified", "time", "group")
 WAYS = ("stratified", "time", "group")
+INNER_SHARE = 0.25
 MOST_IN_ONE = 0.5
 """Share of the labelled nodes that one group may hold."""
 
@@ -70,6 +71,29 @@ def split_nodes(
             )
     _check(graph, split, bool(test) and kind != "given")
     return split, how if kind == "time" else kind
+
+
+def split_again(graph: Graph, split: Split, how: str, seed: int) -> Split:
+    """Splits the training nodes once more, for a model that chooses among models.
+
+    The nodes of `split.val_mask` are left out, so that a threshold and probabilities can be made on
+    nodes that took no part in the choice.
+
+    Args:
+        graph: with labels.
+        split: of its nodes.
+        how: as `split_nodes` returned it; by time, the last time steps validate.
+        seed: of what is drawn.
+
+    Raises:
+        InputError: a part would be without one of the classes.
+    """
+    known = replace(graph, y=np.where(split.train_mask, graph.y, UNKNOWN), given={})
+    if how.startswith("time"):
+        return split_nodes(known, "time", INNER_SHARE, 0, seed)[0]
+    inner = _at_random(known, "stratified", (INNER_SHARE, 0), seed)
+    _check(known, inner, has_test=False)
+    return inner
 
 
 def _given(graph: Graph) -> Split:

@@ -37,4 +37,4 @@ def graph(frames):
 
 @pytest.fixture(scope="package")
 def detector(frames):
-    return FraudDetector(epochs=15, hidden=8).fit(frames)
+    return FraudDetector("sage", epochs=15, hidden=8).fit(frames)

@@ -141,7 +141,7 @@ def test_a_search_over_activation_and_width_runs(graph, monkeypatch):
     grid = {"act": ["relu", "aiec"], "hidden": [4, 8]}
     monkeypatch.setattr(thresholds, "DRAWS", 200)
     search = GridSearchCV(
-        FraudDetector(epochs=15), grid, cv=GraphSplit(n_splits=2), error_score="raise"
+        FraudDetector("sage", epochs=15), grid, cv=GraphSplit(n_splits=2), error_score="raise"
     ).fit(nodes, nodes.y)
     best = search.best_estimator_
     assert best.hidden == search.best_params_["hidden"]
