@@ -1,0 +1,127 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aiec_graph.cli.main import main
+from aiec_graph.detect import FraudDetector
+from aiec_graph.names import CLASSIFIERS
+from aiec_graph.train import registry
+from tests.detect.conftest import make_frames
+
+
+def write(folder, seed=0, **columns):
+    folder.mkdir(parents=True)
+    nodes, edges = make_frames(600, seed, **columns)
+    nodes.to_csv(folder / "nodes.csv", index=False)
+    edges.to_csv(folder / "edges.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("detection")
+    write(folder / "now")
+    write(folder / "later", seed=1, **{"=note": 1.0})
+    arguments = ["fit", folder / "now", "--out", folder / "model", "--model", "logistic_graph"]
+    assert main([*map(str, arguments), "--test-size", "0.3"]) == 0
+    return folder
+
+
+def call(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def test_the_names_in_the_help_are_those_of_the_registry():
+    assert tuple(CLASSIFIERS) and set(CLASSIFIERS) == set(registry.CLASSIFIERS)
+
+
+def test_a_fit_says_what_to_expect(tmp_path, capsys):
+    data = write(tmp_path / "data")
+    assert call("fit", data, "--out", tmp_path / "m", "--model", "logistic") == 0
+    out, err = capsys.readouterr()
+    assert "m: fitted; see" in out
+    for part in ("600 nodes", "training logistic", "threshold f1", "recall", "test: "):
+        assert part in err
+    assert call("fit", data, "--out", tmp_path / "m", "--model", "logistic") == 2
+    assert "a model already" in capsys.readouterr().err
+    assert call("fit", data, "--out", tmp_path / "m", "--model", "logistic", "--overwrite") == 0
+
+
+def test_a_list_is_written_highest_first(work, tmp_path, capsys):
+    out = tmp_path / "suspects.csv"
+    assert call("score", work / "model", work / "later", "--out", out) == 0
+    frame = pd.read_csv(out)
+    assert list(frame)[:5] == ["id", "score", "probability", "flag", "rank"]
+    assert frame["score"].is_monotonic_decreasing and len(frame) == 600
+    assert f"600 nodes, {frame['flag'].sum()} of them flagged" in capsys.readouterr().out
+    expected = FraudDetector.load(work / "model").rank(work / "later")
+    np.testing.assert_array_equal(frame["score"], expected["score"])
+    assert call("score", work / "model", work / "later", "--out", out) == 0  # a list of ours
+    parquet = out.with_suffix(".parquet")
+    for _ in range(2):
+        assert call("score", work / "model", "--dataset", work / "later", "--out", parquet) == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(parquet), expected, check_dtype=False)
+
+
+def test_a_list_runs_nothing_in_a_spreadsheet(work, tmp_path):
+    folder = tmp_path / "data"
+    write(folder)
+    for name in ("nodes.csv", "edges.csv"):
+        text = (folder / name).read_text()
+        (folder / name).write_text(text.replace("N0-", "=N0-"))
+    assert call("score", work / "model", folder, "--out", tmp_path / "s.csv") == 0
+    assert pd.read_csv(tmp_path / "s.csv")["id"].str.startswith("'=N0-").all()
+
+
+def test_drift_is_said(work, tmp_path, capsys):
+    folder = tmp_path / "data"
+    write(folder, 1, a=5.0)
+    assert call("score", work / "model", folder, "--out", tmp_path / "s.csv") == 0
+    assert "warning: data: a has shifted" in capsys.readouterr().err
+
+
+def test_a_threshold_is_shown_and_changed(work, capsys):
+    assert call("threshold", work / "model") == 0
+    assert "threshold f1" in capsys.readouterr().out
+    assert call("threshold", work / "model", "top=25") == 0
+    assert "threshold top=25" in capsys.readouterr().out
+    assert FraudDetector.load(work / "model").predict(work / "later").sum() == 25
+    assert call("threshold", work / "model", "f1") == 0
+    assert call("threshold", work / "model", "tpo=25") == 2
+    assert "Did you mean 'top'" in capsys.readouterr().err
+
+
+def test_later_labels_are_evaluated(work, tmp_path, capsys):
+    out = tmp_path / "found.json"
+    assert call("evaluate", work / "model", work / "later", "--out", out) == 0
+    found = json.loads(out.read_text())
+    assert found["auc"]["low"] < found["auc"]["value"] < found["auc"]["high"]
+    assert "took no part in the training" in capsys.readouterr().out
+    assert call("evaluate", work / "model", work / "later", "--out", out) == 2
+    assert "there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("score", "{}/model"), "name the data"),
+        (("score", "{}/model", "{}/nowhere/"), "no such file or folder"),
+        (("score", "{}/model", "{}/now", "--out", "x.xlsx"), "suffix"),
+        (("score", "{}/model", "{}/now", "--out", "{}/now/nodes.csv"), "no list of ours"),
+        (("score", "{}/model", "{}/now", "--dataset", "{}/now"), "named twice"),
+        (("score", "{}/now", "{}/now"), "no fitted model"),
+        (("threshold", "{}/now"), "no fitted model"),
+        (("evaluate", "{}/model"), "data"),
+        (("fit", "{}/now", "--out", "{}/now"), "no part of a model"),
+        (("fit", "{}/now", "--out", "{}/new", "--treshold", "f1"), "'--threshold'"),
+        (("fit", "{}/now", "--out", "{}/new", "--threshold", "f2"), "unknown threshold"),
+    ],
+)
+def test_slips_end_in_a_line_and_code_2(work, capsys, arguments, message):
+    before = {f: f.read_bytes() for f in work.rglob("*") if f.is_file()}
+    assert call(*(argument.replace("{}", str(work)) for argument in arguments)) == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+    assert {f: f.read_bytes() for f in work.rglob("*") if f.is_file()} == before
