@@ -11,7 +11,7 @@ IMAGE_ACTIVATIONS = (
     *("relu_by_hand", "gelu_by_hand", "relu_l0", "gelu_l0", "senet", "cbam"),
 )
 """`aiec_graph.vision.activations.IMAGE_ACTIVATIONS`."""
-MODELS = ("gcn", "sage")
+MODELS = ("mlp", "gcn", "sage", "gin", "gat", "bwgnn")
 """`aiec_graph.train.models.MODELS`."""
 CLASSIFIERS = (
     *("auto", "auto_no_trees", "auto_no_networks", "auto_no_aiec", "auto_no_rich"),

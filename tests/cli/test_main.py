@@ -292,7 +292,7 @@ def fails(arguments, capsys):
     ("extra", "message"),
     [
         (["--dataset", "redit"], "Did you mean 'reddit'"),
-        (["--model", "gnc"], "Did you mean 'gcn'"),
+        (["--model", "sgae"], "Did you mean 'sage'"),
         (["--act", "aeic"], "Did you mean 'aiec'"),
         (["--act-options", "{gate: unoin}"], "Did you mean 'union'"),
         (["--features", "standart"], "Did you mean 'standard'"),
