@@ -85,8 +85,7 @@ def _graph(
     source, target = _read_edges(edges_path, ids, files[0].name)
     parts = np.where(step <= LAST_TRAIN_STEP, TRAIN, np.where(step <= LAST_VAL_STEP, VAL, TEST))
     parts[y == UNKNOWN] = NO_PART
-    if x is None:
-        degrees = [np.bincount(end, minlength=len(y)) for end in (target, source)]
+    degrees = [np.bincount(end, minlength=len(y)) for end in (target, source)]
     return Graph(
         name=name,
         x=torch.from_numpy(np.stack(degrees, axis=1).astype(np.float32) if x is None else x),

@@ -105,7 +105,7 @@ def _stores(data: Any) -> tuple[dict[str, Parts] | None, dict[tuple[str, str, st
         nodes, edges = (data.state.get(f"_{kind}_store_dict") for kind in ("node", "edge"))
         if not isinstance(nodes, dict) or not isinstance(edges, dict):
             raise InputError("damaged (a HeteroData without its stores)")
-    elif hasattr(data, "node_stores") and hasattr(data, "edge_types"):
+    elif not isinstance(data, Record) and hasattr(data, "node_types"):
         nodes = {kind: data[kind] for kind in data.node_types}
         edges = {kind: data[kind] for kind in data.edge_types}
     else:
@@ -138,7 +138,7 @@ def _plain(value: Any) -> Any:
     """A tensor in memory, or what a file held of one, as a NumPy array or `SparseMatrix`."""
     if isinstance(value, Record) and value.kind == "SparseTensor":
         return _of_sparse_tensor(value.state.get("storage"))
-    if not hasattr(value, "layout"):
+    if isinstance(value, Record) or not hasattr(value, "layout"):
         return plain(value)
     value = value.detach().cpu()
     if value.is_quantized or value.is_complex():
@@ -225,11 +225,11 @@ def _of_adjacency(key: str, value: Any, nodes: int) -> Pairs:
 def _joined(pairs: list[Pairs]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
     if len(pairs) == 1:
         return pairs[0][:2]
-    source, target = (np.concatenate([pair[i] for pair in pairs]) for i in (0, 1))
-    return source, target
+    sources, targets, _ = zip(*pairs, strict=True)
+    return np.concatenate(sources), np.concatenate(targets)
 
 
-def _weights(pairs: list[Pairs]) -> NDArray[np.float64] | None:
+def _weights(pairs: list[Pairs]) -> NDArray[np.floating] | None:
     """One weight for each edge, where any has one; an edge without weighs 1."""
     if all(weight is None for *_, weight in pairs):
         return None

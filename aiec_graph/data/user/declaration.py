@@ -132,6 +132,8 @@ def read_declaration(path: Path) -> Declaration:
             raise InputError(
                 f"{path}: unknown key {key!r}.{did_you_mean(key, known)} Known: {', '.join(known)}"
             )
+    if isinstance(content.get("edge_types"), str):  # one of them, or all
+        content["edge_types"] = [content["edge_types"]]
     for key in ("anomalous", "normal", "unknown"):
         if isinstance(content.get(key), list):  # 1 and true are written without quotes
             content[key] = [to_word(value) for value in content[key]]
