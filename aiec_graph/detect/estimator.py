@@ -374,7 +374,9 @@ class FraudDetector(BaseEstimator):
 
     def _make_threshold(self, rule: Rule) -> Threshold:
         y, score = self.validation_y_, self.validation_score_
-        batch = self.nodes_ if rule.kind == "top" else len(y)
+        # Of nodes as rare as the base rate says, a batch of the validation's size holds too few.
+        is_whole = rule.kind == "top" or self.base_rate is not None
+        batch = self.nodes_ if is_whole else len(y)
         return make_threshold(y, score, rule, self.base_rate, (self.nodes_, batch))
 
     def _set_threshold(self, rule: Rule) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,9 @@ from aiec_graph.detect.rules import Curve, Cut, Rule, choose_cut
 
 LEVEL = 0.95
 FEW_ANOMALIES = 20
-DRAWS, FEWEST_DRAWS, MOST_WORK = 1000, 200, 20_000_000
+DRAWS, FEWEST_DRAWS, MOST_WORK = 300, 50, 20_000_000
+PREDICTED = 10_000
+"""Batches that are drawn for an interval."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class Threshold:
     """Share of anomalies that the estimates assume."""
     anomalies: int
     """Validation nodes that are anomalous."""
-    draws: int
-    """Bootstrap samples behind the intervals; 0 if there are none."""
+    normal: int
+    """Validation nodes that are normal."""
 
     @property
     def warnings(self) -> list[str]:
@@ -51,6 +54,12 @@ class Threshold:
             found.append(
                 f"only {self.anomalies} validation nodes are anomalous: too few to say much about "
                 f"the threshold ({FEW_ANOMALIES} at the least; see the intervals)"
+            )
+        if 1 / self.normal > self.base_rate:
+            found.append(
+                f"{self.normal} normal validation nodes cannot tell a rate of false alarms below "
+                f"1 in {self.normal}, and only {self.base_rate:.3g} of the nodes are taken to be "
+                "anomalous: the precision is very uncertain, label more normal nodes"
             )
         if not self.cut.is_met:
             kind = Rule.parse(self.rule).kind
@@ -71,12 +80,13 @@ def make_threshold(
 ) -> Threshold:
     """Chooses a cut on validation nodes and estimates what it gives on a new batch of nodes.
 
-    The interval is a pivotal bootstrap prediction interval on the logit scale. In each draw the
-    validation nodes play the population: a sample of them chooses a cut by the same rule, another
-    sample, of the batch's size, tests it, and the difference between what the first saw and the
-    second got is noted. So the choice of the cut and the chance in the new batch both count. It
-    holds for new nodes that are like the validation nodes and independent of each other; neighbours
-    that are anomalous together make it too narrow.
+    The interval is predictive. The rates of true and of false alarms at the cut have Jeffreys'
+    posterior, so that none among a few is not taken for never; the choice of the cut on the same
+    nodes flatters both, by as much, on the logit scale, as it does when bootstrap samples of these
+    nodes choose a cut and the nodes themselves test it, and that is taken off. The interval then
+    counts the chance in the rates and in a new batch of the stated size. It holds for new nodes
+    that are like the validation nodes and independent of each other; neighbours that are anomalous
+    together make it too narrow.
 
     Args:
         y: labels of the validation nodes [N] in {0, 1}.
@@ -97,21 +107,10 @@ def make_threshold(
     cut = choose_cut(curve, rule, base_rate, at_a_time)
     draws = int(np.clip(MOST_WORK / len(curve.score), FEWEST_DRAWS, DRAWS))
     rng = np.random.default_rng(seed)
-    errors = np.array(
-        [
-            error
-            for _ in range(draws)
-            if (error := _draw_error(curve, rule, base_rate, (at_a_time, batch), rng)) is not None
-        ]
+    optimism = _optimism(curve, rule, (base_rate, at_a_time), draws, rng)
+    precision, recall, flagged = _predict(
+        _counts(curve, cut.value), base_rate, batch, optimism, rng
     )
-    alike = cut.share * batch
-    sizes = (alike, rate * batch, batch)
-    seen = (cut.precision, cut.recall, cut.share)
-    precision, recall, share = (
-        _predict(value, size, errors[:, i])
-        for i, (value, size) in enumerate(zip(seen, sizes, strict=True))
-    )
-    flagged = Estimate(*(batch * part for part in (share.value, share.low, share.high)))
     if rule.kind == "top":
         listed = min(rule.value, at_a_time)
         flagged = Estimate(listed, listed, listed)
@@ -124,55 +123,87 @@ def make_threshold(
         nodes=batch,
         base_rate=rate,
         anomalies=int(curve.anomalous.sum()),
-        draws=len(errors),
+        normal=int(curve.normal.sum()),
     )
 
 
-def _draw_error(
+class _Counts(NamedTuple):
+    """Labelled nodes, and those of them that a cut flags."""
+
+    hits: int
+    alarms: int
+    anomalous: int
+    normal: int
+
+
+def _counts(curve: Curve, cut: float) -> _Counts:
+    listed = int(np.searchsorted(-curve.score, -cut, side="right"))
+    hits, alarms = curve.anomalous[:listed].sum(), curve.normal[:listed].sum()
+    return _Counts(int(hits), int(alarms), int(curve.anomalous.sum()), int(curve.normal.sum()))
+
+
+def _optimism(
     curve: Curve,
     rule: Rule,
-    base_rate: float | None,
-    nodes: tuple[int, int],
+    use: tuple[float | None, int],
+    draws: int,
     rng: np.random.Generator,
-) -> tuple[float, float, float] | None:
-    """How much better precision, recall and share look to who chooses than to who uses [logit]."""
-    sample = curve.resampled(rng)
-    if sample is None:
-        return None
-    at_a_time, batch = nodes
-    rate = curve.rate if base_rate is None else base_rate
-    cut = choose_cut(sample, rule, base_rate, at_a_time)
-    listed = int(np.searchsorted(-curve.score, -cut.value, side="right"))
-    positive, negative = int(curve.anomalous.sum()), int(curve.normal.sum())
-    caught = rate * curve.anomalous[:listed].sum() / positive
-    alarms = (1 - rate) * curve.normal[:listed].sum() / negative
-    parts = np.array([caught, rate - caught, alarms, 1 - rate - alarms]).clip(0)
-    hits, missed, false, _ = rng.multinomial(batch, parts / parts.sum())
-    flagged, anomalous = hits + false, hits + missed
-    seen = len_of(sample)
+) -> tuple[float, float]:
+    """How much higher the rates of true and false alarms look to who chooses the cut [logit]."""
+    found = []
+    for _ in range(draws):
+        sample = curve.resampled(rng)
+        if sample is not None:
+            cut = choose_cut(sample, rule, *use)
+            seen, real = _rates(_counts(sample, cut.value)), _rates(_counts(curve, cut.value))
+            found.append((seen[0] - real[0], seen[1] - real[1]))
+    true, false = np.mean(found, axis=0) if found else (0.0, 0.0)
+    return float(true), float(false)
+
+
+def _rates(counts: _Counts) -> tuple[float, float]:
+    """The logits of the rates of true and of false alarms, with half a node added on each side."""
+    true = math.log((counts.hits + 0.5) / (counts.anomalous - counts.hits + 0.5))
+    return true, math.log((counts.alarms + 0.5) / (counts.normal - counts.alarms + 0.5))
+
+
+def _predict(
+    counts: _Counts,
+    base_rate: float | None,
+    batch: int,
+    optimism: tuple[float, float],
+    rng: np.random.Generator,
+) -> tuple[Estimate, Estimate, Estimate]:
+    """Precision, recall and number of flagged nodes in a new batch."""
+    hits, alarms, anomalous, normal = counts
+    true = _shifted(rng.beta(hits + 0.5, anomalous - hits + 0.5, PREDICTED), -optimism[0])
+    false = _shifted(rng.beta(alarms + 0.5, normal - alarms + 0.5, PREDICTED), -optimism[1])
+    rate = rng.beta(anomalous + 0.5, normal + 0.5, PREDICTED) if base_rate is None else base_rate
+    there = rng.binomial(batch, rate, PREDICTED)
+    found, wrong = rng.binomial(there, true), rng.binomial(batch - there, false)
+    flagged = found + wrong
+    share = rate * true + (1 - rate) * false
     return (
-        _logit(cut.precision, cut.share * seen) - _logit(hits / max(flagged, 1), flagged),
-        _logit(cut.recall, sample.anomalous.sum()) - _logit(hits / max(anomalous, 1), anomalous),
-        _logit(cut.share, seen) - _logit(flagged / batch, batch),
+        _estimate(rate * true / share, found, flagged),
+        _estimate(true, found, there),
+        _estimate(share * batch, flagged, np.ones_like(flagged)),
     )
 
 
-def len_of(curve: Curve) -> int:
-    """Nodes on a curve."""
-    return int(curve.anomalous.sum() + curve.normal.sum())
+def _shifted(rate: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
+    """Rates moved on the logit scale."""
+    odds = rate * math.exp(shift)
+    return odds / (1 - rate + odds)
 
 
-def _logit(share: float, size: float) -> float:
-    """The logit of a share of `size` nodes, which is finite for none and for all of them."""
-    count = share * size
-    return math.log((count + 0.5) / (size - count + 0.5))
-
-
-def _predict(seen: float, size: float, errors: NDArray[np.float64]) -> Estimate:
-    """The interval for a share of `size` new nodes, from what was seen and how wrong that is."""
+def _estimate(
+    expected: NDArray[np.float64], part: NDArray[np.int64], whole: NDArray[np.int64]
+) -> Estimate:
+    """The median of what is expected, and the interval of the shares that can come of it."""
     tail = (1 - LEVEL) / 2
-    steps = np.quantile(errors, (0.5, 1 - tail, tail)) if len(errors) else (0.0, np.inf, -np.inf)
-    middle, low, high = (1 / (1 + np.exp(step - _logit(seen, size))) for step in steps)
-    size = max(size, 1.0)
-    parts = [float(np.clip((part * (size + 1) - 0.5) / size, 0, 1)) for part in (middle, low, high)]
-    return Estimate(*parts)
+    is_there = whole > 0
+    value = float(np.median(expected))
+    if not is_there.any():
+        return Estimate(value, 0.0, 1.0)
+    low, high = np.quantile(part[is_there] / whole[is_there], (tail, 1 - tail))
+    return Estimate(value, min(float(low), value), max(float(high), value))
