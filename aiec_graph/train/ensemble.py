@@ -23,7 +23,7 @@ from aiec_graph.train.classifier import (
 )
 from aiec_graph.train.network_classifier import NetworkClassifier
 from aiec_graph.train.portfolio import Candidate, portfolio
-from aiec_graph.train.selection import Ranker, Selection, select
+from aiec_graph.train.selection import Ranker, Selection, from_top, select, to_rank
 from aiec_graph.train.trainer import DivergedError, Prepared, prepare_graph
 
 FEW_ANOMALIES = 100
@@ -67,7 +67,7 @@ class _Fitted(NamedTuple):
     candidate: Candidate
     models: list[tuple[Member, Ranker]]
     out_of_fold: NDArray[np.float64]
-    """Ranks of the nodes that the choice is made on [M]."""
+    """What `from_top` makes of the ranks of the nodes that the choice is made on [M]."""
 
 
 class _Shared:
@@ -175,7 +175,7 @@ class AutoClassifier:
                 model.fit_prepared(shared.prepared, fold)
             score = shared.score(model)
             ranker = Ranker.fit(score[~fold.train_mask])
-            parts.append(ranker(score[fold.val_mask]))
+            parts.append(from_top(ranker(score[fold.val_mask])))
             models.append((model, ranker))
         return _Fitted(candidate, models, np.concatenate(parts))
 
@@ -206,11 +206,11 @@ class AutoClassifier:
             InputError: the graph has other columns.
         """
         shared = _Shared(graph, self.preprocessor_)
-        rank = np.zeros(len(graph.y))
+        mean = np.zeros(len(graph.y))
         for weight, models in self.members_:
             for model, ranker in models:
-                rank += weight / len(models) * ranker(shared.score(model))
-        return logit(rank)
+                mean += weight / len(models) * from_top(ranker(shared.score(model)))
+        return logit(to_rank(mean))
 
     def to_state(self) -> State:
         """See `NodeClassifier`."""

@@ -61,7 +61,7 @@ class NetworkClassifier:
             for i in range(self.repeats)
         ]
         self.preprocessor_: Preprocessor = runs[0].preprocessor
-        self.networks_: list[GNN] = [run.model.cpu() for run in runs]
+        self.networks_: list[GNN] = [run.model for run in runs]
         return self
 
     def decision_function(self, graph: Graph) -> NDArray[np.float64]:

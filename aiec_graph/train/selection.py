@@ -1,8 +1,9 @@
 """Which models to mix, and with what weight: greedy ensemble selection on ranks, with bagging.
 
 Caruana et al., "Ensemble selection from libraries of models", 2004: models are added one at a
-time, each the one that the mean of ranks gains most from, with repetition; the share of the draws
-is the weight. Few anomalies make the choice a matter of luck, so it is made anew on many bootstrap
+time, each the one that the mixture gains most from, with repetition; the share of the draws is the
+weight. What is averaged is the logarithm of the rank from the top (`from_top`), since AP is decided
+there. Few anomalies make the choice a matter of luck, so it is made anew on many bootstrap
 samples of the nodes, and the weights are the mean over them. Where the mixture, on the nodes that a
 sample left out, is not ahead of the model that the sample calls the best, it is not taken.
 """
@@ -19,6 +20,8 @@ STEPS = 12
 """Draws of a greedy selection."""
 SHARE = 0.7
 """Of the models that a bag chooses from."""
+TOP = 1e-4
+"""Share of nodes at the top within which the logarithm of a rank grows little."""
 REFERENCE = 4096
 """Largest number of reference scores that are kept of a model."""
 
@@ -35,12 +38,21 @@ class Selection(NamedTuple):
     fraction of AP, in the mean over the bags."""
 
 
+def from_top(rank: NDArray[np.float64]) -> NDArray[np.float64]:
+    """−log of the share of nodes above: 0 at the bottom, and steep at the top, to about 9."""
+    return -np.log(1 - rank + TOP)
+
+
+def to_rank(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of `from_top`: of a mean, the rank that stands for it."""
+    return 1 + TOP - np.exp(-mean)
+
+
 def select(ranks: NDArray[np.float64], y: NDArray[np.int64], seed: int) -> Selection:
     """Weighs models by the AP of their mixture.
 
     Args:
-        ranks: what each model gives to each node, as a share of other nodes that it puts below
-            [K, M].
+        ranks: what each model gives to each node [K, M], on a scale that can be averaged.
         y: labels, 0 or 1 [M].
         seed: of the bags.
 

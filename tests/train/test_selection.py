@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiec_graph.train.selection import REFERENCE, Ranker, select
+from aiec_graph.train.selection import REFERENCE, Ranker, from_top, select, to_rank
 
 
 def ranks_of(score):
-    return Ranker.fit(score)(score)
+    return from_top(Ranker.fit(score)(score))
 
 
 def make(strengths, nodes=2000, anomalous=200, seed=0):
@@ -75,3 +75,9 @@ def test_many_references_keep_the_highest_exactly():
     assert np.abs(ranker(score) - exact).max() < 1e-3
     top = score.argsort()[-1000:]
     assert ranker(score[top]) == pytest.approx(exact[top], abs=1e-12)
+
+
+@given(st.floats(0, 1))
+def test_a_rank_comes_back_from_its_logarithm(rank):
+    assert to_rank(from_top(np.array(rank))) == pytest.approx(rank, abs=1e-9)
+    assert from_top(np.array(rank)) <= from_top(np.array(min(rank + 0.01, 1)))
