@@ -1,6 +1,6 @@
 """Training: settings, networks by name, and the loop for full-batch graphs."""
 
-from aiec_graph.train.classifier import NodeClassifier
+from aiec_graph.train.classifier import NodeClassifier, held_out_scores
 from aiec_graph.train.forests import TREES, TreeResult, TreeSettings, train_trees, with_neighbours
 from aiec_graph.train.models import MODELS, build_model, check_settings, count_parameters
 from aiec_graph.train.registry import CLASSIFIERS, make_classifier
@@ -33,6 +33,7 @@ __all__ = [
     "build_trainer",
     "check_settings",
     "count_parameters",
+    "held_out_scores",
     "make_classifier",
     "prepare_graph",
     "train",

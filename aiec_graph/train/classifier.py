@@ -56,6 +56,24 @@ class NodeClassifier(Protocol):
         ...
 
 
+def held_out_scores(classifier: NodeClassifier, score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The scores by which thresholds are set, probabilities calibrated and metrics computed.
+
+    A classifier that was fitted on validation nodes too, by cross-validation or again after the
+    choice of models, keeps for each of these nodes the score of models that had not seen it
+    (`held_out_` [N], NaN elsewhere).
+
+    Args:
+        classifier: fitted.
+        score: what its `decision_function` gave for the graph that it was fitted on [N].
+
+    Returns:
+        The same scores, the kept ones in their place [N].
+    """
+    kept = getattr(classifier, "held_out_", None)
+    return score if kept is None else np.where(np.isnan(kept), score, kept)
+
+
 def nest(prefix: str, arrays: Arrays) -> Arrays:
     """The arrays of a part under names that begin with the part's."""
     return {f"{prefix}/{name}": array for name, array in arrays.items()}

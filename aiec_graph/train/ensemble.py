@@ -98,7 +98,9 @@ class AutoClassifier:
     part of the training and validation nodes together, and judged on that part. Scores become
     ranks; `select` weighs them, or takes the best candidate alone where mixing does not pay.
 
-    Attributes that end in an underscore are there once it is fitted.
+    Attributes that end in an underscore are there once it is fitted. `held_out_` [N] has, for the
+    nodes that the choice was made on, the scores of models that were not fitted on them, and NaN
+    for others; whoever calibrates takes these (`held_out_scores`). It is not saved.
     """
 
     budget: float = 180.0
@@ -136,7 +138,11 @@ class AutoClassifier:
             raise InputError(f"{graph.label}: no model could be fitted ({notes})")
         y = np.concatenate([graph.y[fold.val_mask] for fold in folds])
         self.selection_ = select(np.stack([f.out_of_fold for f in fitted]), y, self.seed)
-        self._take(fitted)
+        weights = self._take(fitted)
+        self.held_out_: NDArray[np.float64] = np.full(len(graph.y), np.nan)
+        nodes = np.concatenate([np.flatnonzero(fold.val_mask) for fold in folds])
+        mean = weights @ np.stack([f.out_of_fold for f in fitted])
+        self.held_out_[nodes] = logit(to_rank(mean))
         if self.refit and not self.is_cross_validated_:
             self._refit(shared, split.train_mask | split.val_mask)
         self.remarks_ = _remarks(fitted, self.trials_, self.selection_)
@@ -179,7 +185,8 @@ class AutoClassifier:
             models.append((model, ranker))
         return _Fitted(candidate, models, np.concatenate(parts))
 
-    def _take(self, fitted: list[_Fitted]) -> None:
+    def _take(self, fitted: list[_Fitted]) -> NDArray[np.float64]:
+        """Keeps the models that have a weight, and returns the weights [K]."""
         weights = np.where(self.selection_.weights < LEAST_WEIGHT, 0, self.selection_.weights)
         weights /= weights.sum()
         by_name = {trial.name: trial for trial in self.trials_}
@@ -189,6 +196,7 @@ class AutoClassifier:
                 by_name[part.candidate.name].status = "taken"
                 by_name[part.candidate.name].weight = weight
                 self.members_.append((weight, part.models))
+        return weights
 
     def _refit(self, shared: _Shared, known: NDArray[np.bool_]) -> None:
         for _, models in self.members_:

@@ -61,6 +61,7 @@ PORTFOLIO = (
     _table("rf_graph", Recipe("rf", "means"), 3, **FOREST),
     _table("xgb", Recipe("xgb", "own"), 2, **SLOW_BOOSTING),
     _table("xgb_graph", Recipe("xgb", "means"), 3, **SLOW_BOOSTING),
+    _network("bwgnn", "relu", 3, features="robust"),
     _network("mlp", "relu", 1),
     _network("gcn", "relu", 1, features="robust"),
     _network("sage", "aiec", 2, aggr="mean"),

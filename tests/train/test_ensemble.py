@@ -13,6 +13,7 @@ from aiec_graph.metrics import auc
 from aiec_graph.train import CLASSIFIERS, make_classifier
 from aiec_graph.train import ensemble as module
 from aiec_graph.train.baselines import Recipe, TableClassifier
+from aiec_graph.train.classifier import held_out_scores
 from aiec_graph.train.ensemble import AutoClassifier, make_folds
 from aiec_graph.train.network_classifier import NetworkClassifier
 from aiec_graph.train.portfolio import ABLATIONS, PORTFOLIO, Candidate, portfolio
@@ -141,3 +142,22 @@ def test_ablations_leave_out_what_they_say():
     assert not names["auto_no_trees"] & names["auto_no_networks"]
     with pytest.raises(InputError, match="Did you mean 'auto_no_trees'"):
         portfolio("auto_no_tree")
+
+
+def test_scores_to_calibrate_by_come_from_models_that_had_not_seen_the_node(graph, monkeypatch):
+    # Labels are drawn at random: models know those that they were fitted on, and no others.
+    y = (np.random.default_rng(3).random(NODES) < 0.2).astype(np.int64)
+    noise = replace(graph, y=y)
+    part = np.arange(NODES) % 5
+    split = Split(part < 3, part == 3, part == 4)
+    for refit in (False, True):
+        monkeypatch.setattr(module, "FEW_ANOMALIES", 1 if refit else 1000)
+        small(monkeypatch)
+        portfolio = module.portfolio("auto")[2:]
+        monkeypatch.setattr(module, "portfolio", lambda name, only=portfolio: only)
+        auto = AutoClassifier(refit=refit).fit(noise, split)
+        score = auto.decision_function(noise)
+        honest = held_out_scores(auto, score)
+        assert auc(y[split.val_mask], score[split.val_mask]) > 0.95
+        assert auc(y[split.val_mask], honest[split.val_mask]) < 0.65
+        assert np.array_equal(honest[split.test_mask], score[split.test_mask])
