@@ -175,8 +175,13 @@ def num_rows(x: Tensor) -> int:
 
 
 def _to_torch(csr: Csr, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
-    # Kept beyond this call, so never tensors of inference mode, which cannot train.
+    # Kept beyond this call, so never tensors of inference mode, which cannot train. On a CPU not
+    # by `to`, which a trace would record.
+    def placed(part: Any) -> Tensor:
+        made = torch.from_numpy(part)
+        return made if device.type == "cpu" else made.to(device)
+
     with torch.inference_mode(False):
-        crow, column = (torch.from_numpy(part).to(device) for part in (csr.indptr, csr.indices))
-        values = None if csr.values is None else torch.from_numpy(csr.values).to(device)
+        crow, column = placed(csr.indptr), placed(csr.indices)
+        values = None if csr.values is None else placed(csr.values)
     return crow, column, values
