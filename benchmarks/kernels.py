@@ -1,8 +1,8 @@
 """What each compiled loop gives by itself: whole epochs with it, and with torch's own instead.
 
-The sum over neighbours stands against torch's CSR product with the prepared transpose; the maximum
-against torch's sparse product with amax, and against gathering and reducing by segments. All take
-turns in one process. With --processor-time on one thread, others on the machine matter little.
+The maximum stands against torch's sparse product with amax, and against gathering and reducing by
+segments. All take turns in one process. With --processor-time on one thread, others on the machine
+matter little.
 
     python benchmarks/kernels.py --data-root ../shared/data --processor-time --threads 1
 """
@@ -23,16 +23,6 @@ from timing import interleaved
 from torch import Tensor
 
 from aiec_graph.nn import propagate
-from aiec_graph.ops import operators
-
-
-def torch_product(crow: Any, column: Any, value: Any, x: Any, out: Any) -> bool:
-    """The sum by torch's CSR product, in place of `ops.kernels.weighted_sum`."""
-    parts = [torch.from_numpy(part) for part in (crow, column, value)]
-    shape = (len(out), len(x))
-    matrix = torch.sparse_csr_tensor(parts[0], parts[1], parts[2], shape, check_invariants=False)
-    out[...] = (matrix @ torch.from_numpy(x)).numpy()
-    return True
 
 
 def torch_amax(x: Tensor, crow: Tensor, column: Tensor) -> tuple[Tensor, None]:
@@ -63,7 +53,6 @@ VARIANTS = {
         "torch's amax": (propagate.ops, "maximum", torch_amax),
         "torch's segments": (propagate.ops, "maximum", segments),
     },
-    "gcn": {"torch's CSR product": (operators.kernels, "weighted_sum", torch_product)},
 }
 
 

@@ -1,4 +1,4 @@
-"""The loops behind the operators on a CPU, compiled by Numba at their first use.
+"""The loops behind the maximum over neighbours on a CPU, compiled by Numba at their first use.
 
 Each runs over a range of rows (or channels) without Python's lock, so that threads share out the
 work; results don't depend on their number. Threads of our own rather than Numba's: its layers end
@@ -25,25 +25,6 @@ LINE = 16
 
 _log = logging.getLogger(__name__)
 _recompiled: dict[Any, Any] = {}
-
-
-@njit(nogil=True, cache=True)
-def _weighted_sum(
-    crow: Any, column: Any, value: Any, x: Any, out: Any, first: int, end: int
-) -> bool:
-    for i in range(first, end):
-        total = out[i]
-        total[:] = 0
-        if crow[i] < 0 or crow[i + 1] < crow[i] or crow[i + 1] > len(column):
-            return False
-        for k in range(crow[i], crow[i + 1]):
-            j = column[k]
-            if j < 0 or j >= len(x):
-                return False
-            weight, row = value[k], x[j]
-            for c in range(len(row)):
-                total[c] += weight * row[c]
-    return True
 
 
 @njit(nogil=True, cache=True)
@@ -87,23 +68,13 @@ def _winner_sum(grad: Any, winner: Any, out: Any, first: int, end: int) -> bool:
     return True
 
 
-def weighted_sum(crow: Any, column: Any, value: Any, x: Any, out: Any) -> bool:
-    """Writes the product of a CSR matrix [M, N] and x [N, C] into `out` [M, C].
-
-    Returns:
-        Whether all indices were in range; `out` is of no use where not.
-    """
-    cuts = _by_entries(crow, len(column) * x.shape[1])
-    return _in_threads(_weighted_sum, (crow, column, value, x, out), cuts)
-
-
 def maximum(crow: Any, column: Any, x: Any, out: Any, winner: Any) -> bool:
     """Writes the maxima over each row's columns and the columns that they are from, both [M, C].
 
     Of several equal values the first wins, of several NaN too; an empty row has 0 and −1.
 
     Returns:
-        As `weighted_sum`.
+        Whether all indices were in range; the outputs are of no use where not.
     """
     cuts = _by_entries(crow, len(column) * x.shape[1])
     return _in_threads(_maximum, (crow, column, x, out, winner), cuts)
@@ -113,7 +84,7 @@ def winner_sum(grad: Any, winner: Any, out: Any) -> bool:
     """Adds grad [M, C] to the rows of `out` [N, C] that `winner` [M, C] names.
 
     Returns:
-        As `weighted_sum`.
+        As `maximum`.
     """
     channels = grad.shape[1]
     # Two rows may have one winner: so threads share out the channels, not the rows.

@@ -1,8 +1,9 @@
 """The operators, registered with torch: autograd, its compiler, vmap and profilers see them.
 
 A matrix [M, N] comes as the three arrays of its CSR form, and as those of its transpose where a
-gradient is to flow. Everything is checked here before it reaches a compiled loop. On a CUDA device
-the sum is torch's own CSR product; elsewhere than on a CPU or there, operands go through the CPU.
+gradient is to flow. Everything is checked here before it reaches a compiled loop. The sum is
+torch's own CSR product, the maximum a loop of ours on a CPU and torch's segments on a CUDA GPU; on
+other devices operands go through the CPU.
 """
 
 import warnings
@@ -105,19 +106,16 @@ def _weighted_sum(
             f"the matrix needs {column.numel()} values in {x.dtype} on {x.device}, not "
             f"{value.numel()} in {value.dtype} on {value.device}"
         )
-    rows = crow.shape[0] - 1
-    if x.device.type == "cuda":
-        with warnings.catch_warnings():
-            # torch calls the layout a beta at its first use in a process.
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-            parts = (crow, column, value, (rows, x.shape[0]))
-            return torch.sparse_csr_tensor(*parts, check_invariants=False) @ x
-    if x.device.type != "cpu":
+    if x.device.type not in ("cpu", "cuda"):
         operands = (part.cpu() for part in (x, crow, column, value))
         return _weighted_sum(*operands, None, None, None).to(x.device)
-    out = x.new_empty(rows, x.shape[1])
-    _refuse_unless(kernels.weighted_sum(*_arrays(crow, column, value, x, out)))
-    return out
+    _check_indices(crow, column, x.shape[0])
+    shape = (crow.shape[0] - 1, x.shape[0])
+    with warnings.catch_warnings(), torch.autocast(x.device.type, enabled=False):
+        # torch calls the layout a beta at its first use in a process.
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        matrix = torch.sparse_csr_tensor(crow, column, value, shape, check_invariants=False)
+        return matrix @ x.contiguous()
 
 
 @_weighted_sum.register_fake
@@ -275,6 +273,16 @@ def _check(x: Tensor, crow: Tensor, column: Tensor) -> None:
         )
     if x.shape[0] >= 2**31:
         raise ValueError("more than 2³¹ − 1 rows")
+
+
+def _check_indices(crow: Tensor, column: Tensor, num_columns: int) -> None:
+    """What torch's product takes on trust."""
+    ends = crow[0] == 0, crow[-1] == len(column), (crow.diff() >= 0).all()
+    in_range = bool(torch.stack(ends).all())
+    if in_range and len(column):
+        low, high = column.aminmax()
+        in_range = bool((low >= 0) & (high < num_columns))
+    _refuse_unless(in_range)
 
 
 def _arrays(*tensors: Tensor) -> list[Any]:
