@@ -6,6 +6,8 @@ equal.
 
 ACTIVATIONS = ("softplus", "elu", "selu", "silu", "relu", "gelu", "gdn", "aiec")
 """`aiec_graph.core.activations.ACTIVATIONS`."""
+AIEC_OPTIONS = ("tau", "gate", "count", "gate_norm", "detach_aux", "variant")
+"""What a benchmark may change about AIEC; width, classes and pooling follow from the site."""
 IMAGE_ACTIVATIONS = (
     *ACTIVATIONS,
     *("relu_by_hand", "gelu_by_hand", "relu_l0", "gelu_l0", "senet", "cbam"),
@@ -22,7 +24,7 @@ CLASSIFIERS = (
 """`aiec_graph.train.registry.CLASSIFIERS`."""
 TREES = ("rf", "rf_graph")
 """`aiec_graph.train.forests.TREES`."""
-FEATURES = ("raw", "standard", "row")
+FEATURES = ("raw", "standard", "row", "robust")
 """`aiec_graph.data.transforms.preprocess.FEATURES`."""
 SPLITS = ("supervised", "semi")
 """`aiec_graph.data.transforms.splits.SPLITS`."""

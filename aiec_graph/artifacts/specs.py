@@ -4,21 +4,17 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiec_graph.artifacts.variants import label_of
-from aiec_graph.core.activations import changed_options
-from aiec_graph.data import (
-    Conditions,
-    Graph,
-    Split,
-    TextGraph,
-    fractions,
-    make_split,
-    short_name,
-)
+from aiec_graph.data.datasets.text_options import TextGraph
+from aiec_graph.data.transforms.perturbations import Conditions
 from aiec_graph.errors import InputError
-from aiec_graph.train import TrainSettings, TreeSettings
+from aiec_graph.train.settings import TrainSettings
+
+if TYPE_CHECKING:  # a specification is made before the libraries that run it are imported
+    from aiec_graph.data.graph import Graph, Split
+    from aiec_graph.train.forests import TreeSettings
 
 FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
 MOST_SEEDS = 10_000
@@ -76,6 +72,8 @@ class GraphSpec:
     @property
     def name(self) -> str:
         """The data set's name for tables and files."""
+        from aiec_graph.data.datasets.registry import short_name
+
         return short_name(self.dataset)
 
     @property
@@ -112,6 +110,8 @@ class RunSpec(GraphSpec):
         if settings["weight_decay"] == 0:
             del settings["weight_decay"]
         if self.act == "aiec":
+            from aiec_graph.core.activations import changed_options
+
             settings["act_options"] = changed_options(settings["act_options"])
         else:
             for name in ONLY_AIEC:
@@ -138,7 +138,7 @@ class RunSpec(GraphSpec):
 class TreeSpec(GraphSpec):
     """Everything that the run of a forest depends on but its seed."""
 
-    settings: TreeSettings
+    settings: "TreeSettings"
     text: TextGraph | None
     conditions: Conditions
 
@@ -158,11 +158,13 @@ class TreeSpec(GraphSpec):
         return TREE_FEATURES
 
 
-def split_of(spec: RunSpec | TreeSpec, seed: int, graph: Graph) -> Split:
+def split_of(spec: RunSpec | TreeSpec, seed: int, graph: "Graph") -> "Split":
     """The split of one run.
 
     Raises:
         InputError: a part would be without an anomalous or without a normal node.
     """
+    from aiec_graph.data import fractions, make_split
+
     split = make_split(graph, spec.split, seed, fractions(spec.dataset), trial_of(seed))
     return spec.conditions.thin_out(split, graph.y, seed)

@@ -10,8 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 import yaml
 
-from aiec_graph.core.activations import AIEC_OPTIONS
 from aiec_graph.errors import InputError, did_you_mean
+from aiec_graph.names import AIEC_OPTIONS
 
 LAMBDAS = ("lambda_aux", "lambda_gate")
 SETTINGS = (*LAMBDAS, *AIEC_OPTIONS)

@@ -7,19 +7,12 @@ from typing import Any, TypeVar
 
 from aiec_graph.artifacts.specs import RunSpec, trial_seeds
 from aiec_graph.artifacts.variants import Variant, parse_variant
-from aiec_graph.core import ACTIVATIONS
-from aiec_graph.data import (
-    DATASETS,
-    FEATURES,
-    SPLITS,
-    TextGraph,
-    check_dataset,
-    is_text,
-    short_name,
-)
+from aiec_graph.data.datasets.cards import DATASETS
+from aiec_graph.data.datasets.text_options import TextGraph
 from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.names import ACTIVATIONS, FEATURES, MODELS, SPLITS
 from aiec_graph.plugins import load_plugins
-from aiec_graph.train import MODELS, TrainSettings, check_settings
+from aiec_graph.train.settings import TrainSettings
 
 S = TypeVar("S", bound=Any)
 
@@ -87,6 +80,8 @@ class BenchConfig:
         Raises:
             InputError: one is unknown or out of range.
         """
+        from aiec_graph.data.datasets.registry import check_dataset, short_name
+
         load_plugins(self.plugins)
         for option in ("dataset", "model", "act"):
             if not getattr(self, option):
@@ -94,7 +89,7 @@ class BenchConfig:
         for name in self.dataset:
             check_dataset(name, self.simulate is not None)
         for name in self.model:
-            look_up(name, MODELS, "model")
+            look_up(name, dict.fromkeys(MODELS), "model")
         look_up(self.split, dict.fromkeys(SPLITS), "split")
         trial_seeds(self.seeds)
         if self.jobs < 0:
@@ -106,12 +101,16 @@ class BenchConfig:
         datasets = {*DATASETS, *self.dataset}
         known = {"dataset": datasets, "model": set(MODELS), "act": set(ACTIVATIONS)}
         check_overrides(self.overrides, known)
+        from aiec_graph.train.models import check_settings
+
         for cell in self.cells():
-            look_up(cell.settings.features, FEATURES, "kind of features")
+            look_up(cell.settings.features, dict.fromkeys(FEATURES), "kind of features")
             check_settings(cell.settings)
 
     def cells(self) -> Iterator[RunSpec]:
         """Every combination of data set, model and activation, in the order of the table."""
+        from aiec_graph.data.datasets.registry import is_text
+
         for dataset in dict.fromkeys(self.dataset):
             for model in dict.fromkeys(self.model):
                 for variant in variants_of(self.act, ACTIVATIONS):
@@ -127,6 +126,8 @@ class BenchConfig:
     @property
     def folder(self) -> Path:
         """Where the results go."""
+        from aiec_graph.data.datasets.registry import short_name
+
         suffix = "" if self.simulate is None else f"-simulated-{self.simulate:g}"
         names = dict.fromkeys(short_name(name) for name in self.dataset)
         return self.out or Path("results") / ("+".join(names) + suffix)

@@ -5,7 +5,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,67 +18,15 @@ from torch import nn
 from aiec_graph.artifacts.variants import label_of, title_of
 from aiec_graph.bench import memory
 from aiec_graph.bench.config import variants_of
+from aiec_graph.bench.cost_config import CostConfig
 from aiec_graph.bench.report.results import versions
 from aiec_graph.bench.report.tables import Entry, ResultTable, write_tables
 from aiec_graph.bench.vision import LIBRARIES
 from aiec_graph.core import AIECLoss, strip
-from aiec_graph.errors import InputError, look_up
-from aiec_graph.vision import BACKBONES, IMAGE_ACTIVATIONS, VisionSettings, check_image_size
+from aiec_graph.vision import BACKBONES, IMAGE_ACTIVATIONS, VisionSettings
 from aiec_graph.vision.training import build_network, make_optimizer
 
 PHASES = ("train", "inference")
-DEVICES = ("auto", "cpu", "cuda")
-
-
-@dataclass(frozen=True)
-class CostConfig:
-    """The whole command; the text below each field is its help."""
-
-    backbone: list[str] = field(default_factory=lambda: ["vit_tiny", "resnet18"])
-    """Networks."""
-    act: list[str] = field(
-        default_factory=lambda: ["relu_by_hand", "gelu_by_hand", "relu", "gelu", "aiec"]
-    )
-    """Activations; the first is what the others are divided by."""
-    image_size: int = 224
-    """Height and width in pixels."""
-    batch_size: int = 32
-    """Images in a step; the paper's 1,024 need a large accelerator."""
-    num_classes: int = 100
-    """Number of classes."""
-    rounds: int = 10
-    """Timed steps of each network, in turn with those of the others; medians are reported."""
-    warmup: int = 2
-    """Steps before the first timed one."""
-    device: str = "auto"
-    """cpu, cuda, or auto: cuda where there is one."""
-    out: Path | None = None
-    """Folder for the results (default: results/cost)."""
-
-    def check(self) -> None:
-        """Checks names and ranges.
-
-        Raises:
-            InputError: one is unknown or out of range.
-        """
-        for option in ("backbone", "act"):
-            if not getattr(self, option):
-                raise InputError(f"name at least one {option} with --{option}")
-        for name in self.backbone:
-            check_image_size(name, self.image_size)
-        variants_of(self.act, IMAGE_ACTIVATIONS)
-        for name, least in (("batch_size", 2), ("num_classes", 2), ("rounds", 1), ("warmup", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        look_up(self.device, dict.fromkeys(DEVICES), "device")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError("device cuda: there is none here; leave --device out")
-
-    @property
-    def chosen_device(self) -> str:
-        if self.device != "auto":
-            return self.device
-        return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class _Case(NamedTuple):

@@ -1,6 +1,6 @@
 """The command `cost`."""
 
-from aiec_graph.bench.cost import CostConfig
+from aiec_graph.bench.cost_config import CostConfig
 from aiec_graph.cli.known import PICTURES
 from aiec_graph.cli.vision import need_libraries
 

@@ -1,6 +1,6 @@
 """The command `vision`, and what the commands on images need."""
 
-from aiec_graph.bench.vision import VisionConfig
+from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.cli.known import PICTURES
 from aiec_graph.errors import InputError
 

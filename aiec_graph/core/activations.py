@@ -10,6 +10,7 @@ from aiec_graph.core.aiec import AIEC
 from aiec_graph.core.channelwise import ChannelwiseActivation
 from aiec_graph.core.gdn import GDN
 from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.names import AIEC_OPTIONS
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "softplus": nn.Softplus,
@@ -21,9 +22,6 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "gdn": GDN,
     "aiec": AIEC,
 }
-
-AIEC_OPTIONS = ("tau", "gate", "count", "gate_norm", "detach_aux", "variant")
-"""What a benchmark may change about AIEC; width, classes and pooling follow from the site."""
 
 VARIANTS: dict[str, type[AIEC]] = {}
 """Variants of AIEC that are not the paper's, by name; empty until a plugin registers some."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         load_dataset,
         short_name,
     )
-    from aiec_graph.data.datasets.text_graph import TextGraph
+    from aiec_graph.data.datasets.text_options import TextGraph
     from aiec_graph.data.edges import Edges
     from aiec_graph.data.graph import UNKNOWN, Column, Graph, Split
     from aiec_graph.data.transforms.perturbations import Conditions
@@ -68,7 +68,7 @@ _MODULES = {
     "load_and_compare": "aiec_graph.data.datasets.registry",
     "load_dataset": "aiec_graph.data.datasets.registry",
     "short_name": "aiec_graph.data.datasets.registry",
-    "TextGraph": "aiec_graph.data.datasets.text_graph",
+    "TextGraph": "aiec_graph.data.datasets.text_options",
     "Edges": "aiec_graph.data.edges",
     "UNKNOWN": "aiec_graph.data.graph",
     "Column": "aiec_graph.data.graph",

@@ -1,20 +1,34 @@
-"""Training: settings, networks by name, and the loop for full-batch graphs."""
+"""Training: settings, networks by name, and the loop for full-batch graphs.
 
-from aiec_graph.train.classifier import NodeClassifier, held_out_scores
-from aiec_graph.train.forests import TREES, TreeResult, TreeSettings, train_trees, with_neighbours
-from aiec_graph.train.models import MODELS, build_model, check_settings, count_parameters
-from aiec_graph.train.registry import CLASSIFIERS, make_classifier
-from aiec_graph.train.settings import TrainSettings
-from aiec_graph.train.trainer import (
-    DivergedError,
-    FullBatch,
-    Prepared,
-    Trainer,
-    TrainResult,
-    build_trainer,
-    prepare_graph,
-    train,
-)
+Names are imported when they are first asked for, so that help and slips are answered without
+PyTorch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aiec_graph.train.classifier import NodeClassifier, held_out_scores
+    from aiec_graph.train.forests import (
+        TREES,
+        TreeResult,
+        TreeSettings,
+        train_trees,
+        with_neighbours,
+    )
+    from aiec_graph.train.models import MODELS, build_model, check_settings, count_parameters
+    from aiec_graph.train.registry import CLASSIFIERS, make_classifier
+    from aiec_graph.train.settings import TrainSettings
+    from aiec_graph.train.trainer import (
+        DivergedError,
+        FullBatch,
+        Prepared,
+        Trainer,
+        TrainResult,
+        build_trainer,
+        prepare_graph,
+        train,
+    )
 
 __all__ = [
     "CLASSIFIERS",
@@ -40,3 +54,34 @@ __all__ = [
     "train_trees",
     "with_neighbours",
 ]
+
+_MODULES = {
+    "NodeClassifier": "aiec_graph.train.classifier",
+    "held_out_scores": "aiec_graph.train.classifier",
+    "TREES": "aiec_graph.train.forests",
+    "TreeResult": "aiec_graph.train.forests",
+    "TreeSettings": "aiec_graph.train.forests",
+    "train_trees": "aiec_graph.train.forests",
+    "with_neighbours": "aiec_graph.train.forests",
+    "MODELS": "aiec_graph.train.models",
+    "build_model": "aiec_graph.train.models",
+    "check_settings": "aiec_graph.train.models",
+    "count_parameters": "aiec_graph.train.models",
+    "CLASSIFIERS": "aiec_graph.train.registry",
+    "make_classifier": "aiec_graph.train.registry",
+    "TrainSettings": "aiec_graph.train.settings",
+    "DivergedError": "aiec_graph.train.trainer",
+    "FullBatch": "aiec_graph.train.trainer",
+    "Prepared": "aiec_graph.train.trainer",
+    "Trainer": "aiec_graph.train.trainer",
+    "TrainResult": "aiec_graph.train.trainer",
+    "build_trainer": "aiec_graph.train.trainer",
+    "prepare_graph": "aiec_graph.train.trainer",
+    "train": "aiec_graph.train.trainer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

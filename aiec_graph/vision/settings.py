@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiec_graph.core.activations import check_options
 from aiec_graph.errors import InputError
 
 REFERENCE_BATCH = 512
@@ -54,6 +53,8 @@ class VisionSettings:
         Raises:
             InputError: one is out of range.
         """
+        from aiec_graph.core.activations import check_options
+
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")

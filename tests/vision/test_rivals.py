@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from aiec_graph.bench.paper_images import paper_top1
-from aiec_graph.bench.vision import VisionConfig
+from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.errors import InputError
 from aiec_graph.vision import BACKBONES, VisionSettings, convert, make_backbone
 from aiec_graph.vision.by_hand import GELUByHand, ReLUByHand

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.bench.config import BenchConfig
-from aiec_graph.data import FEATURES, TextGraph, short_name
+from aiec_graph.data.datasets.text_options import TextGraph
 from aiec_graph.errors import InputError, look_up
-from aiec_graph.train import TrainSettings
+from aiec_graph.names import FEATURES
+from aiec_graph.train.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class MechanismConfig:
 
     def folder(self, command: str) -> Path:
         """Where the results go."""
+        from aiec_graph.data.datasets.registry import short_name
+
         suffix = "" if self.simulate is None else f"-simulated-{self.simulate:g}"
         names = dict.fromkeys(short_name(name) for name in self.dataset)
         return self.out or Path("results") / f"{command}-{'+'.join(names)}{suffix}"
@@ -54,7 +57,7 @@ class MechanismConfig:
         if not self.features:
             raise InputError("name at least one kind of features with --features")
         for kind in self.features:
-            look_up(kind, FEATURES, "kind of features")
+            look_up(kind, dict.fromkeys(FEATURES), "kind of features")
             self._bench(kind).check()
 
     def trial_seeds(self) -> list[int]:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from sklearn.model_selection import ParameterSampler
-
 from aiec_graph.artifacts.specs import (
     FIRST_SEED,
     ONLY_AIEC,
@@ -21,19 +19,12 @@ from aiec_graph.artifacts.specs import (
     trial_seeds,
 )
 from aiec_graph.bench.config import replaced, variants_of
-from aiec_graph.core import ACTIVATIONS
-from aiec_graph.data import (
-    FEATURES,
-    SPLITS,
-    Conditions,
-    TextGraph,
-    check_dataset,
-    is_text,
-    short_name,
-)
+from aiec_graph.data.datasets.text_options import TextGraph
+from aiec_graph.data.transforms.perturbations import Conditions
 from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.names import ACTIVATIONS, FEATURES, MODELS, SPLITS, TREES
 from aiec_graph.plugins import load_plugins
-from aiec_graph.train import MODELS, TREES, TrainSettings, TreeSettings, check_settings
+from aiec_graph.train.settings import TrainSettings
 
 CONFIRM_FROM = 100
 """The first trial that confirms. Those before it are for exploring and tuning."""
@@ -104,6 +95,8 @@ class StudyConfig:
     @property
     def folder(self) -> Path:
         """Where the results go."""
+        from aiec_graph.data.datasets.registry import short_name
+
         suffix = "" if self.simulate is None else f"-simulated-{self.simulate:g}"
         names = dict.fromkeys(short_name(name) for name in self.dataset)
         return self.out or Path("results") / f"study-{'+'.join(names)}{suffix}"
@@ -124,6 +117,9 @@ class StudyConfig:
         Raises:
             InputError: one is unknown or out of range.
         """
+        from aiec_graph.data.datasets.registry import check_dataset
+        from aiec_graph.train.models import check_settings
+
         load_plugins(self.plugins)
         for option in ("dataset", "model", "act", "features"):
             if not getattr(self, option):
@@ -131,11 +127,11 @@ class StudyConfig:
         for name in self.dataset:
             check_dataset(name, self.simulate is not None)
         for name in self.model:
-            look_up(name, MODELS, "model")
+            look_up(name, dict.fromkeys(MODELS), "model")
         for name in self.trees:
-            look_up(name, TREES, "forest")
+            look_up(name, dict.fromkeys(TREES), "forest")
         for name in self.features:
-            look_up(name, FEATURES, "kind of features")
+            look_up(name, dict.fromkeys(FEATURES), "kind of features")
         look_up(self.split, dict.fromkeys(SPLITS), "split")
         if self.seeds < 2:
             raise InputError(f"seeds must be at least 2 for a paired comparison, not {self.seeds}")
@@ -165,6 +161,8 @@ class StudyConfig:
                     cell.conditions.check()
 
     def _check_spaces(self) -> None:
+        from aiec_graph.train.forests import TreeSettings
+
         if len(self.factor) > 1:
             raise InputError(f"factor takes one setting, not {', '.join(self.factor)}")
         conditions = {f.name for f in fields(Conditions)}
@@ -214,6 +212,8 @@ class StudyConfig:
 
     def _place(self, dataset: str, level: Any) -> RunSpec:
         """A cell with all but the network; the factor at one of its values."""
+        from aiec_graph.data.datasets.registry import is_text
+
         text = self.text if is_text(dataset) else None
         cell = RunSpec(dataset, self.simulate, self.split, "", "", self.train, text)
         for name in self.factor:
@@ -235,6 +235,8 @@ class StudyConfig:
         ]
 
     def _forests(self, place: RunSpec, name: str) -> list["TreeSpec"]:
+        from aiec_graph.train.forests import TreeSettings
+
         base = TreeSettings()
         drawn = _draw(self.tree_space, self.candidates - 1)
         found = [base] + [replaced(base, changes, "tree_space") for changes in drawn]
@@ -244,6 +246,8 @@ class StudyConfig:
 
 def _draw(space: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
     """Different points of a grid, all of it where it has no more than `count`."""
+    from sklearn.model_selection import ParameterSampler
+
     size = 1
     for values in space.values():
         size *= len(values)

@@ -16,7 +16,7 @@ from aiec_graph.data.datasets.cards import (
     find_files,
     read_card,
 )
-from aiec_graph.data.datasets.text_graph import TextGraph
+from aiec_graph.data.datasets.text_options import TextGraph
 from aiec_graph.data.formats import graph_file
 from aiec_graph.data.formats.options import MERGED
 from aiec_graph.data.graph import Graph

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from aiec_graph.data.datasets.text_graph import TextGraph, embed, join_nearest
+from aiec_graph.data.datasets.text_graph import embed, join_nearest
+from aiec_graph.data.datasets.text_options import TextGraph
 from aiec_graph.data.graph import PARTS, Graph
 from aiec_graph.data.storage.frame_file import read_frame
 from aiec_graph.errors import InputError, named

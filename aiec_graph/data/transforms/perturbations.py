@@ -1,14 +1,16 @@
 """Harder conditions for a data set: noise among its features, fewer labels, fewer anomalies."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
-from aiec_graph.data.graph import Graph, Split
 from aiec_graph.errors import InputError
+
+if TYPE_CHECKING:  # a configuration holds the perturbations, and is read without these libraries
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from aiec_graph.data.graph import Graph, Split
 
 FEWEST = 5  # training nodes of a class that are always kept
 
@@ -43,12 +45,14 @@ class Conditions:
             if not 0 < getattr(self, name) <= 1:
                 raise InputError(f"{name} must be above 0 and at most 1, not {getattr(self, name)}")
 
-    def add_noise(self, graph: Graph, seed: int) -> Graph:
+    def add_noise(self, graph: "Graph", seed: int) -> "Graph":
         """The graph with its noise columns, each as wide as a given column is on average.
 
         Raises:
             InputError: the graph has columns that are not plain numbers.
         """
+        import torch
+
         count = round(self.noise * graph.x.shape[1])
         if not count:
             return graph
@@ -58,8 +62,10 @@ class Conditions:
         noise = torch.randn(len(graph.x), count, generator=generator) * graph.x.std(0).mean()
         return replace(graph, x=torch.cat([graph.x, noise], 1), trusted=True)
 
-    def thin_out(self, split: Split, y: NDArray[np.int64], seed: int) -> Split:
+    def thin_out(self, split: "Split", y: "NDArray[np.int64]", seed: int) -> "Split":
         """The split with the training labels that are left."""
+        import numpy as np
+
         shares = {0: self.labels, 1: self.labels * self.anomalies}
         if min(shares.values()) == 1:
             return split
@@ -71,8 +77,10 @@ class Conditions:
             train_mask[rng.choice(members, kept, replace=False)] = True
         return replace(split, train_mask=train_mask)
 
-    def corrupt(self, x: Tensor, seed: int) -> Tensor:
+    def corrupt(self, x: "Tensor", seed: int) -> "Tensor":
         """The inputs [N, F] that the trained network is shown."""
+        import torch
+
         if not self.corruption:
             return x
         generator = torch.Generator().manual_seed(seed)

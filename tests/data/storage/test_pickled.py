@@ -12,7 +12,7 @@ import torch
 from torch_geometric.data import Data
 
 from aiec_graph.data import load_dataset
-from aiec_graph.data.datasets.text_graph import TextGraph
+from aiec_graph.data.datasets.text_options import TextGraph
 from aiec_graph.data.datasets.weibo21 import FILES, UNDETERMINED, read
 from aiec_graph.data.graph import Split
 from aiec_graph.errors import InputError
