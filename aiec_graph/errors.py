@@ -17,7 +17,7 @@ class InputError(ValueError):
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the known name nearest to `name`, or ""."""
-    close = difflib.get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.6)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 

@@ -25,7 +25,7 @@ from aiec_graph.data.storage.cache import cache_folder, cached
 from aiec_graph.data.storage.fingerprint import Fingerprint, Fingerprints
 from aiec_graph.errors import InputError, did_you_mean
 
-LOADER_VERSION = 1
+LOADER_VERSION = 2
 """Part of every cache's key: raised when a loader makes something else of the same files."""
 DEFAULT_FRACTIONS = 0.4, 0.2
 DEFAULT_TEXT = TextGraph()

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiec_graph.data.user.declaration import Declaration
-    from aiec_graph.data.user.folder import load_own, own_sources
-    from aiec_graph.data.user.frames import from_frames
+    from aiec_graph.data.user.folder import load_own, own_sources, profile_own
+    from aiec_graph.data.user.frames import from_frames, from_transactions
     from aiec_graph.data.user.networks import from_dgl, from_networkx, from_pyg, from_scipy
-    from aiec_graph.data.user.transactions import from_transactions
 
 __all__ = [
     "Declaration",
@@ -23,6 +22,7 @@ __all__ = [
     "from_transactions",
     "load_own",
     "own_sources",
+    "profile_own",
 ]
 
 _MODULES = {
@@ -32,9 +32,10 @@ _MODULES = {
     "from_networkx": "networks",
     "from_pyg": "networks",
     "from_scipy": "networks",
-    "from_transactions": "transactions",
+    "from_transactions": "frames",
     "load_own": "folder",
     "own_sources": "folder",
+    "profile_own": "folder",
 }
 
 

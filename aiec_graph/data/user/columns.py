@@ -49,6 +49,8 @@ class Options:
     missing_values: tuple[str, ...] = ()
     trained: Column | None = None
     """The column of the training data whose kind this one takes."""
+    is_measure: bool = False
+    """Whether it must hold numbers, as an amount or a weight does."""
     in_python: bool = True
     """Whether advice names arguments of `Declaration` instead of lines of graph.yaml."""
 
@@ -149,6 +151,7 @@ def _read_words(words: Words, options: Options) -> ColumnValues:
                 f"holds times of the day, such as {_show(text)}; list it under drop, or say "
                 f"{options.advise('categorical')}"
             ),
+            kind="date",
         )
     return _read_numbers(words, options)
 
@@ -215,10 +218,16 @@ def _name_words(words: Words, bad: NDArray[np.int64], options: Options) -> list[
     faults = []
     for row in bad[:MOST_NAMED]:
         word = words.text[words.codes[row]]
+        if word.lower().strip("+-") in ("inf", "infinity"):
+            faults.append(Fault(f"{word!r} is not a finite number", int(row)))
+            continue
+        found = "is not a number" if options.is_measure else "among numbers"
         message = (
-            f"{word!r} among numbers; say {options.advise('missing_values', [word])} if it means "
-            f"a missing one, or {options.advise('categorical')} if the column holds categories"
+            f"{word!r} {found}; say {options.advise('missing_values', [word])} if it means a "
+            "missing one"
         )
+        if not options.is_measure:
+            message += f", or {options.advise('categorical')} if the column holds categories"
         faults.append(Fault(message, int(row)))
     if len(bad) > MOST_NAMED:
         faults.append(Fault(f"and {len(bad) - MOST_NAMED} more cells that are no numbers"))

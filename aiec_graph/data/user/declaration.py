@@ -1,67 +1,96 @@
-"""What the file graph.yaml of a user's own graph may declare."""
+"""What was declared about a user's own graph: which columns have which role, and their meaning.
+
+A declaration is plain texts, lists and mappings, so that it can be kept in JSON beside a model.
+"""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-import yaml
-from jsonargparse import ArgumentError, ArgumentParser
-
-from aiec_graph.data.user.tables import Table
-from aiec_graph.errors import InputError, did_you_mean, look_up, named
+from aiec_graph.data.column import Column
+from aiec_graph.data.user.columns import Options
+from aiec_graph.errors import InputError, did_you_mean, look_up
 
 MISSING = ("median", "mean", "most_frequent", "zero")
 AGGREGATES = ("count", "sum", "mean", "std", "min", "max", "median", "nunique")
 ENDS = ("source", "target", "both")
+LISTS = (
+    "anomalous",
+    "normal",
+    "unknown",
+    "features",
+    "categorical",
+    "numeric",
+    "drop",
+    "edge_types",
+)
+LISTS_OR_TEXTS = ("nodes", "edges", "transactions", "id", "source", "target", "time")
+TRUE, FALSE = ("true", "yes", "on"), ("false", "no", "off")
+SIGNS = {"point": ".", "comma": ",", "space": " ", "apostrophe": "'"}
 
 
 @dataclass(frozen=True)
 class Declaration:
     """Names of files and columns, and how to read them; everything has a default."""
 
-    nodes: str | None = None
-    """File of the nodes, or accounts (default: nodes or accounts, .csv or .parquet)."""
-    edges: str | None = None
-    """File of the edges (default: edges.csv or edges.parquet)."""
-    transactions: str | None = None
-    """File of the transactions (default: transactions.csv or transactions.parquet)."""
+    nodes: str | list[str] | None = None
+    """Table of the nodes, or accounts (default: nodes or accounts, with any suffix that is
+    read); a list of tables with the same columns is read as one."""
+    edges: str | list[str] | None = None
+    """Table of the edges (default: edges), or a list of them."""
+    transactions: str | list[str] | None = None
+    """Table of the transactions (default: transactions), or a list of them."""
     graph: str | None = None
     """File of a whole graph, such as a .pt or DGL file, in place of tables."""
     edge_types: list[str] | None = None
     """Of a graph file with several edge types: those to take, or all (default: there is one)."""
-    id: str = "id"
+    labels: str | None = None
+    """Table with ids and labels, where the labels stand apart (default: labels)."""
+    id: str | list[str] = "id"
+    """Column of the nodes that names them; several columns together are one id."""
     label: str = "label"
     split: str = "split"
     time_step: str = "time_step"
     """Columns of the nodes; all but the id may be missing."""
-    anomalous: list[str] = field(default_factory=lambda: ["1", "true"])
-    """Labels that mean anomalous."""
-    normal: list[str] = field(default_factory=lambda: ["0", "false"])
-    """Labels that mean normal."""
-    unknown: list[str] = field(default_factory=lambda: ["-1", "unknown"])
-    """Labels that mean unknown, as an empty one does."""
+    anomalous: list[str] | None = None
+    """Labels that mean anomalous (default: usual words such as 1, true, yes, fraud)."""
+    normal: list[str] | None = None
+    """Labels that mean normal (default: usual words such as 0, false, no, ok)."""
+    unknown: list[str] | None = None
+    """Labels that mean unknown, as an empty one does (default: -1, unknown and the like)."""
     features: list[str] | None = None
     """Columns of the nodes to use, in this order (default: all others)."""
     categorical: list[str] = field(default_factory=list)
-    """Columns that are categories though they hold numbers."""
+    """Columns that are categories though they look like something else."""
+    numeric: list[str] = field(default_factory=list)
+    """Columns that are numbers though they look like codes, such as 007."""
     drop: list[str] = field(default_factory=list)
     """Columns to leave out."""
     missing: str = "median"
     """What a missing number becomes: median, mean, most_frequent or zero."""
     missing_of: dict[str, str] = field(default_factory=dict)
-    """The same for single columns."""
-    source: str = "source"
-    target: str = "target"
+    """The same for single columns, which a table that is to be scored may then lack."""
+    missing_values: list[str] = field(default_factory=list)
+    """Words that mean an empty cell, such as NA or (null)."""
+    as_of: str = ""
+    """The day against which dates among the features become an age in days."""
+    date_format: str | dict[str, str] = ""
+    """How dates are written, in the letters of strptime, such as %d/%m/%Y; or one for a column."""
+    decimal: str | dict[str, str] = ""
+    thousands: str | dict[str, str] = ""
+    """The signs in numbers where they cannot be told from the column; or one for a column."""
+    source: str | list[str] = "source"
+    target: str | list[str] = "target"
     weight: str = "weight"
     """Columns of the edges; the weight may be missing. In transactions, the weight of an edge is
     the number of transactions, or the sum of this column where there is one."""
     undirected: bool = False
     """Whether each edge goes both ways."""
     amount: str = "amount"
-    time: str = "time"
-    """Columns of the transactions; both may be missing."""
+    time: str | list[str] = "time"
+    """Columns of the transactions; both may be missing. A date and a time of the day in two
+    columns are named as a list."""
     aggregate: dict[str, list[str]] | None = None
     """For each column of the transactions, what to compute of it for each account and direction
     (default: sum, mean and max of the amount)."""
@@ -71,6 +100,17 @@ class Declaration:
     """Whom a labelled transaction labels: source, target or both."""
 
     def __post_init__(self) -> None:
+        for key in ("anomalous", "normal", "unknown", "missing_values"):
+            words = getattr(self, key)
+            if words is not None:
+                object.__setattr__(self, key, [_write(word) for word in _as_list(words)])
+        for key in ("features", "categorical", "numeric", "drop"):
+            if getattr(self, key) is not None:
+                object.__setattr__(self, key, [str(name) for name in _as_list(getattr(self, key))])
+        if self.as_of:
+            object.__setattr__(self, "as_of", str(self.as_of)[:10])
+            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", self.as_of):
+                raise InputError(f"as_of must be a day such as 2026-01-31, not {self.as_of!r}")
         look_up(self.missing, dict.fromkeys(MISSING), "way to fill missing")
         look_up(self.label_of, dict.fromkeys(ENDS), "label_of")
         for kind in self.missing_of.values():
@@ -78,74 +118,106 @@ class Declaration:
         for kinds in (self.aggregate or {}).values():
             for kind in kinds:
                 look_up(kind, dict.fromkeys(AGGREGATES), "aggregate")
-        both = {*self.anomalous} & {*self.normal} or {*self.unknown} & {
-            *self.anomalous,
-            *self.normal,
-        }
-        if both:
-            raise InputError(f"the label {both.pop()!r} is declared to mean two things")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what differs from the defaults, as plain values."""
+        plain = Declaration()
+        return {k: v for k, v in asdict(self).items() if v != getattr(plain, k)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Declaration":
+        """Makes a declaration of plain values, such as `to_dict` or a YAML file gives.
+
+        Raises:
+            InputError: a key is unknown, or a value is not of the kind that it takes.
+        """
+        known = [f.name for f in fields(cls)]
+        values = {}
+        for key, value in content.items():
+            if key not in known:
+                raise InputError(
+                    f"unknown key {key!r}.{did_you_mean(key, known)} Known: {', '.join(known)}"
+                )
+            values[key] = _coerce(key, value)
+        return cls(**values)
+
+    def columns_of(self, key: str) -> list[str]:
+        """Returns the names of the column or columns that have a role."""
+        value = getattr(self, key)
+        return [] if value is None else _as_list(value)
+
+    def is_default(self, key: str) -> bool:
+        """Says whether nothing was declared for a key."""
+        return getattr(self, key) == getattr(Declaration(), key)
+
+    def options_of(self, name: str, trained: Column | None = None, *, in_python: bool) -> Options:
+        """Returns what was declared about one column."""
+
+        def pick(value: str | dict[str, str]) -> str:
+            found = value.get(name, "") if isinstance(value, dict) else value
+            return SIGNS.get(found, found)
+
+        return Options(
+            name=name,
+            is_categorical=name in self.categorical,
+            is_numeric=name in self.numeric,
+            as_of=self.as_of,
+            date_format=pick(self.date_format),
+            decimal=pick(self.decimal),
+            thousands=pick(self.thousands),
+            missing_values=tuple(self.missing_values),
+            trained=trained,
+            in_python=in_python,
+        )
 
 
-def check_declared(declared: Declaration, keys: Iterable[str], table: Table) -> None:
-    """Sees to it that the columns that somebody declared are there.
+def _as_list(value: Any) -> list[Any]:
+    """A list as it is, and one value as a list of it."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return [value]
+    return list(value)
 
-    Args:
-        declared: what was declared.
-        keys: fields of it that name columns which may be missing, unless they were declared.
-        table: where they should be.
+
+def _write(word: object) -> str:
+    if isinstance(word, bool):
+        return "true" if word else "false"
+    return str(word)
+
+
+def _coerce(key: str, value: Any) -> Any:
+    """A value of the kind that a key takes.
 
     Raises:
-        InputError: a column is not there, or is there in capitals where nothing was declared.
+        InputError: it is of another kind, or empty.
     """
-    for key in keys:
-        name = getattr(declared, key)
-        if name != getattr(Declaration, key):
-            table.check(name, key)
-        elif name not in table.names:
-            for other in table.names:
-                if other.lower() == name:
-                    raise InputError(
-                        f"{table.where}: is the column {other!r} the {key}? Then say '{key}: "
-                        f"{other}' in graph.yaml; if not, rename it"
-                    )
+    wrong = InputError(f"{key}: cannot be {str(value)[:80]!r}")
+    if value is None or value == "":
+        raise InputError(f"{key}: has no value; leave the key out, or give it one")
+    if key in LISTS or key == "missing_values":
+        return _texts(_as_list(value), wrong) if not isinstance(value, dict) else _fail(wrong)
+    if key in LISTS_OR_TEXTS and isinstance(value, list):
+        return _texts(value, wrong)
+    if key == "aggregate":
+        if not isinstance(value, dict):
+            raise wrong
+        return {str(k): _texts(_as_list(v), wrong) for k, v in value.items()}
+    if key == "missing_of" or (
+        key in ("date_format", "decimal", "thousands") and isinstance(value, dict)
+    ):
+        if not isinstance(value, dict):
+            raise wrong
+        return {str(k): _texts([v], wrong)[0] for k, v in value.items()}
+    if key == "undirected":
+        word = _write(value).lower()
+        return word in TRUE if word in (*TRUE, *FALSE) else _fail(wrong)
+    return _texts([value], wrong)[0]
 
 
-def read_declaration(path: Path) -> Declaration:
-    """Reads a graph.yaml; where there is none, everything is as by default.
-
-    Raises:
-        InputError: it is no YAML, or a key or a value is not one that it may hold.
-    """
-    try:
-        if not path.is_file():
-            return Declaration()
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(
-            f"{path}: not a YAML file ({' '.join(str(error).split())[:200]})"
-        ) from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold keys and values, such as 'label: is_fraud'")
-    known = [f.name for f in fields(Declaration)]
-    for key in content:
-        if key not in known:
-            raise InputError(
-                f"{path}: unknown key {key!r}.{did_you_mean(key, known)} Known: {', '.join(known)}"
-            )
-    if isinstance(content.get("edge_types"), str):  # one of them, or all
-        content["edge_types"] = [content["edge_types"]]
-    for key in ("anomalous", "normal", "unknown"):
-        if isinstance(content.get(key), list):  # 1 and true are written without quotes
-            content[key] = [to_word(value) for value in content[key]]
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(Declaration)
-    with named(path):
-        try:
-            return Declaration(**vars(parser.parse_object(content)))
-        except ArgumentError as error:
-            raise InputError(" ".join(str(error).split())[:300]) from None
+def _texts(values: list[Any], wrong: InputError) -> list[str]:
+    if any(isinstance(value, list | dict | tuple | set) for value in values):
+        raise wrong
+    return [_write(value) for value in values]
 
 
-def to_word(value: object) -> str:
-    """A label as it is compared: 1, 1.0 and "1" are one, and so are True and "true"."""
-    return re.sub(r"\.0+$", "", str(value).strip().lower())
+def _fail(error: InputError) -> Any:
+    raise error

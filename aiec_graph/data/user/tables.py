@@ -1,21 +1,23 @@
-"""Tables of the user's own, from CSV or Parquet, with errors that name the line."""
+"""Tables of the user's own: columns under clean names, and messages that name the line."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pa_parquet
-from numpy.typing import NDArray
 
+from aiec_graph.data.formats.table_file import read_file
+from aiec_graph.data.user.columns import Fault, to_yaml
+from aiec_graph.data.user.findings import Findings
+from aiec_graph.data.user.words import BLANK
 from aiec_graph.errors import InputError, did_you_mean
 
-SUFFIXES = (".csv", ".parquet")
-PACKED = {b"\x1f\x8b": "gzip", b"PK": "zip", b"BZ": "bzip2", b"\xfd7": "xz"}
+NAMELESS = re.compile(r"(?:Unnamed: \d+(?:_level_\d+)?|__index_level_\d+__|)")
+VECTOR = r"\[[^\[\]]*\]"
+MOST_IN_VECTOR = 10_000
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,46 @@ class Table:
 
     frame: pd.DataFrame
     where: str
-    first_line: int | None = None
-    """The line of its first row in a text file."""
+    locate: Callable[[int], int] | None = None
+    """Gives the line of a row in the file that it is from."""
+    in_python: bool = True
+    """Whether it is from an object in memory, so that advice is about Python."""
+    notes: tuple[str, ...] = ()
+    repeated: frozenset[str] = frozenset()
+    """Names that stood there more than once; the second now has `.1` after it."""
+    vectors: dict[str, list[str]] = field(default_factory=dict)
+    """Columns of vectors, and the columns that were made of them."""
+    is_clean: bool = False
 
     def at(self, row: int) -> str:
         """Names a row, counted from 0."""
-        if self.first_line is None:
+        if self.locate is None:
             return f"{self.where}, row {row}"
-        return f"{self.where}, line {row + self.first_line}"
+        return f"{self.where}, line {self.locate(row)}"
 
     @property
     def names(self) -> list[str]:
         """Of the columns."""
         return [str(name) for name in self.frame.columns]
 
-    def check(self, column: str, key: str = "") -> None:
-        """Sees to it that a column is there that graph.yaml names, as `key` where that tells more.
+    def advise(self, key: str, value: Any) -> str:
+        """Says how to declare something, in graph.yaml or in Python."""
+        if self.in_python:
+            return f"Declaration({key}={value!r})"
+        return f"'{key}: {to_yaml(value)}' in graph.yaml"
+
+    @property
+    def declared_in(self) -> str:
+        """Where a declaration of this table stands."""
+        return "the declaration" if self.in_python else "graph.yaml"
+
+    def explain(self, column: str, fault: Fault) -> str:
+        """Puts the place before a fault of a column."""
+        place = self.where if fault.row is None else self.at(fault.row)
+        return f"{place}, column {column}: {fault.message}"
+
+    def need(self, column: str, key: str = "") -> pd.Series:
+        """Returns a column.
 
         Raises:
             InputError: it is missing.
@@ -47,117 +73,161 @@ class Table:
         if column not in self.frame.columns:
             as_key = f" ({key})" if key else ""
             raise InputError(
-                f"{self.where}: graph.yaml names the column {column!r}{as_key}, which is not there."
-                f"{did_you_mean(column, self.names)}"
-            )
-
-    def need(self, column: str) -> pd.Series:
-        """A column.
-
-        Raises:
-            InputError: it is missing.
-        """
-        if column not in self.frame.columns:
-            raise InputError(
-                f"{self.where}: no column {column!r}.{did_you_mean(column, self.names)} Found: "
-                f"{', '.join(self.names)[:300]}"
+                f"{self.where}: {self.declared_in} names the column {column!r}{as_key}, which is "
+                f"not there.{did_you_mean(column, self.names)}"
             )
         return self.frame[column]
 
 
-def read_table(path: Path, text_columns: Iterable[str] = ()) -> Table:
-    """Reads a CSV file with a header, or a Parquet file.
-
-    A byte order mark and the line ends of Windows are taken as they come.
-
-    Args:
-        path: by its suffix, .csv or .parquet.
-        text_columns: columns that are read as they are written, so that 007 is not 7.
+def read_table(path: Path) -> Table:
+    """Reads a table file of any kind that is read; see `formats.table_file`.
 
     Raises:
-        InputError: the file is missing, empty, packed, not UTF-8, or a row has another number of
-            cells or a cell that does not fit its column.
+        InputError: it cannot be read.
     """
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(4)
-        if path.suffix.lower() == ".parquet":
-            table, line = pa_parquet.ParquetFile(path).read(), None
-        else:
-            packed = [kind for magic, kind in PACKED.items() if head.startswith(magic)]
-            if packed:
-                raise InputError(f"{path}: a {packed[0]} file; unpack it first")
-            types = pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(text_columns, pa.string()), strings_can_be_null=True
-            )
-            reading = pa_csv.ReadOptions(use_threads=False)  # then errors name the row
-            table, line = pa_csv.read_csv(path, reading, convert_options=types), 2
-        names = table.column_names
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
-    except (pa.ArrowException, pa.ArrowInvalid, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: {_explained(str(error))}") from None
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated:
-        raise InputError(f"{path}: the column {repeated.pop()!r} is there twice")
-    for name in names if line else ():
-        if pa.types.is_binary(table.schema.field(name).type):
-            row = _first_undecodable(table[name])
-            raise InputError(f"{path}, line {row + 2}, column {name}: not UTF-8 text")
-    if table.num_rows == 0:
-        raise InputError(f"{path}: the file holds no rows")
-    return Table(table.to_pandas(date_as_object=False), str(path), line)
+    found = read_file(path)
+    return Table(found.frame, str(path), found.locate, in_python=False, notes=found.notes)
 
 
-def _first_undecodable(values: pa.ChunkedArray) -> int:
-    for row, value in enumerate(values.to_pylist()):
-        try:
-            (value or b"").decode("utf-8")
-        except UnicodeDecodeError:
-            return row
-    return 0
-
-
-def _explained(message: str) -> str:
-    message = " ".join(message.split())[:300]
-    row = re.search(r"Row #(\d+)", message)
-    if row and "line" not in message:
-        message = message.replace(row[0], f"line {row[1]}")
-    if "conversion error" in message:
-        message += "; if the column holds categories, list it under categorical: in graph.yaml"
-    return message
-
-
-def to_ids(table: Table, column: str) -> pd.Index:
-    """The ids of a column as text: whole numbers in their shortest form, all else as it is.
+def read_tables(paths: Iterable[Path]) -> Table:
+    """Reads several files with the same columns as one table.
 
     Raises:
-        InputError: one is missing, or they are fractions.
+        InputError: one cannot be read, or their columns differ.
     """
-    values = table.need(column)
-    missing = np.flatnonzero(values.isna())
-    if len(missing):
-        raise InputError(f"{table.at(int(missing[0]))}: {column} is empty")
-    if pd.api.types.is_float_dtype(values):
-        whole = values.to_numpy(np.float64)
-        wrong = np.flatnonzero((whole != np.rint(whole)) | (np.abs(whole) >= 2**53))
-        if len(wrong):
+    tables = [read_table(path) for path in paths]
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    for table in tables[1:]:
+        if sorted(table.names) != sorted(first.names):
             raise InputError(
-                f"{table.at(int(wrong[0]))}: {column} is {whole[wrong[0]]!r}; an id is a whole "
-                "number or text (as a fraction, a large number loses digits)"
+                f"{table.where}: has the columns {', '.join(table.names)}, but {first.where} has "
+                f"{', '.join(first.names)}"
             )
-        values = values.astype(np.int64)
-    return pd.Index(values.astype(str))
+        if len(set(table.names)) < len(table.names):
+            raise InputError(f"{table.where}: a name of a column is there twice")
+    starts = np.cumsum([0, *(len(table.frame) for table in tables)])
+    frame = pd.concat([table.frame[first.names] for table in tables], ignore_index=True)
+    notes = tuple(note for table in tables for note in table.notes)
+    return _Joined(frame, first.where, None, False, notes, parts=(tables, starts))
 
 
-def to_node_ids(ids: pd.Index) -> NDArray[np.generic]:
-    """Text ids as numbers, where every one is a whole number in its shortest form."""
-    text = ids.to_numpy(dtype=str)
-    if all(re.fullmatch(r"0|-?[1-9]\d{0,19}", word) for word in text):
-        for dtype in (np.int64, np.uint64):
-            limits = np.iinfo(dtype)
-            if all(limits.min <= int(word) <= limits.max for word in text):
-                return np.array([int(word) for word in text], dtype=dtype)
-    return text
+@dataclass(frozen=True)
+class _Joined(Table):
+    """Several files as one table."""
+
+    parts: Any = None
+
+    def at(self, row: int) -> str:
+        tables, starts = self.parts
+        number = int(np.searchsorted(starts, row, side="right")) - 1
+        return str(tables[number].at(row - int(starts[number])))
+
+
+def clean(table: Table, findings: Findings) -> Table:
+    """Gives a table its clean names: trimmed, each once; expands vectors; what is said is noted."""
+    if table.is_clean:
+        return table
+    frame = _with_index(table.frame)
+    names, notes = [str(name).strip(BLANK) for name in frame.columns], list(table.notes)
+    trimmed = [str(old) for old, new in zip(frame.columns, names, strict=True) if str(old) != new]
+    trimmed = [name for name in trimmed if name.strip(BLANK)]
+    if trimmed:
+        notes.append(f"blanks around the name of the column {trimmed[0]!r} are left out")
+    kept = [i for i, name in enumerate(names) if not NAMELESS.fullmatch(name)]
+    nameless = [i + 1 for i in range(len(names)) if i not in kept]
+    if nameless:
+        listed = ", ".join(map(str, nameless))
+        notes.append(
+            f"column {listed} has no name, as the row numbers of to_csv() have none; it is left out"
+        )
+    frame, names = frame.iloc[:, kept], [names[i] for i in kept]
+    repeated = frozenset(name for name in names if names.count(name) > 1)
+    frame = frame.set_axis(_number(names), axis=1).reset_index(drop=True)
+    cleaned = replace(table, frame=frame, notes=(), repeated=repeated, is_clean=True)
+    cleaned = _expand_vectors(cleaned, findings)
+    for note in notes:
+        findings.notes.append(f"{table.where}: {note}")
+    return cleaned
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an index that has a name as its columns, for it holds something."""
+    names = [name for name in frame.index.names if name is not None]
+    if names and not any(name in frame.columns for name in names):
+        return frame.reset_index(level=names)
+    return frame
+
+
+def _number(names: list[str]) -> list[str]:
+    """Each name once: the second time it has .1 after it, as in pandas."""
+    found: list[str] = []
+    for name in names:
+        number, new = 0, name
+        while new in found or (number and new in names):
+            number += 1
+            new = f"{name}.{number}"
+        found.append(new)
+    return found
+
+
+def _expand_vectors(table: Table, findings: Findings) -> Table:
+    columns: dict[str, pd.Series] = {}
+    vectors: dict[str, list[str]] = {}
+    for name, values in table.frame.items():
+        parts = _to_parts(str(name), values)
+        if isinstance(parts, Fault):
+            findings.add_fault(table.explain(str(name), parts))
+            parts = None
+            continue
+        if parts is None:
+            columns[str(name)] = values
+            continue
+        vectors[str(name)] = list(parts)
+        columns |= parts
+        findings.notes.append(
+            f"{table.where}: column {name} holds vectors; it becomes {len(parts)} columns, "
+            f"{', '.join(list(parts)[:2])} …"
+        )
+    if not vectors and len(columns) == table.frame.shape[1]:
+        return table
+    return replace(table, frame=pd.DataFrame(columns), vectors=vectors)
+
+
+def _to_parts(name: str, values: pd.Series) -> dict[str, pd.Series] | Fault | None:
+    """The columns that a column of vectors or structures becomes; None for any other column."""
+    is_object = values.dtype == object
+    if not is_object and not pd.api.types.is_string_dtype(values):
+        return None
+    given = values.dropna()
+    if not len(given):
+        return None
+    first = given.iloc[0]
+    if isinstance(first, str):
+        given = given.astype("str").str.strip()
+        if not given.str.fullmatch(VECTOR).all():
+            return None
+        given = given.str.strip("[] ").str.split(r"[,;\s]+", regex=True)
+    elif isinstance(first, dict):
+        inner = pd.DataFrame(given.tolist(), index=given.index).reindex(values.index)
+        return {f"{name}.{key}": inner[key] for key in inner}
+    elif (
+        not hasattr(first, "__len__") or isinstance(first, bytes) or not hasattr(first, "__iter__")
+    ):
+        return None
+    try:
+        lengths = given.map(len)
+    except TypeError:
+        return Fault("vectors and other values are mixed", int(given.index[0]))
+    wrong = np.flatnonzero((lengths != lengths.iloc[0]).to_numpy())
+    if len(wrong):
+        row = int(np.flatnonzero(values.notna())[wrong[0]])
+        odd, usual = lengths.iloc[wrong[0]], lengths.iloc[0]
+        return Fault(f"a vector of {odd} among vectors of {usual}", row)
+    width = int(lengths.iloc[0])
+    if not 0 < width <= MOST_IN_VECTOR:
+        return Fault(f"vectors of {width} numbers")
+    rows: list[Any] = [cast(Any, v).tolist() if hasattr(v, "tolist") else list(v) for v in given]
+    inner = pd.DataFrame(rows, index=given.index).reindex(values.index)
+    return {f"{name}[{i}]": inner[i] for i in range(width)}

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from aiec_graph.data import load_dataset
 from aiec_graph.data.formats.dgl_binary import write_graph
-from aiec_graph.data.user import from_networkx, from_pyg, from_scipy
+from aiec_graph.data.user import Declaration, from_networkx, from_pyg, from_scipy
 from aiec_graph.errors import InputError
 
 
@@ -32,7 +32,10 @@ def dense(graph):
 
 @pytest.mark.parametrize("directed", [True, False])
 def test_networkx(directed):
-    graph = from_networkx(network(directed))
+    made = network(directed)
+    with pytest.raises(InputError, match="column fraud: is it the label"):
+        from_networkx(made)
+    graph = from_networkx(made, Declaration(features=["amount", "city", "fraud"]))
     assert list(graph.node_ids) == ["007", "ä & b", "c"]
     expected = np.array([[0, 0 if directed else 2, 0], [2, 0, 0], [0, 0, 1]])
     np.testing.assert_array_equal(dense(graph), expected)

@@ -197,7 +197,7 @@ ERRORS = [
     ({"edges": EDGES.assign(weight="x")}, r"edges\.csv, line 2, column weight"),
     ({"nodes": NODES.assign(label=[1, 0, 2, 0])}, r"nodes\.csv, line 4.*label.*2.*anomalous:"),
     ({"nodes": NODES.assign(split="trian")}, r"line 2, column split: 'trian' is none of train"),
-    ({"nodes": NODES.assign(amount=[1, 2, np.inf, 3])}, r"line 4, column amount: inf is not"),
+    ({"nodes": NODES.assign(amount=[1, 2, np.inf, 3])}, r"line 4, column amount: 'inf' is not a finite number"),
     ({"nodes": NODES.assign(time_step=[1, 2, 2.5, 3])}, r"line 4, column time_step: must be a who"),
     ({"nodes": NODES[["id", "label"]]}, "no feature columns; found only id, label"),
     ({"nodes": NODES.drop(columns="id")}, "no column 'id'"),
@@ -206,18 +206,19 @@ ERRORS = [
     ({"nodes": "id,a\n"}, "holds no rows"),
     ({"nodes": ""}, r"nodes\.csv"),
     ({"nodes": "id,a\n1,2,3\n"}, r"nodes\.csv.*[Ee]xpected 2 columns"),
-    ({"nodes": "id,a\n1,\xff\n".encode("latin-1")}, r"nodes\.csv.*UTF"),
-    ({"nodes": gzip.compress(b"id,a\n1,2\n")}, "a gzip file; unpack it first"),
+    ({"nodes": "id,a\nä,1\n".encode() + b"\xff,2\n"}, r"nodes\.csv, line 3: not UTF-8"),
+    ({"nodes": b"BZh91AY"}, "a bzip2 file; unpack it first"),
+    ({"nodes": gzip.compress(b"id,a\n1,2\n")[:-9]}, "a damaged archive"),
     ({"nodes": NODES.assign(amount=[f"word {i}" for i in range(4)] )[["id"]].assign(
-        day=pd.Timestamp(0))}, r"column day: holds dates; list it under drop"),
+        day=pd.Timestamp(0))}, r"column day: holds dates, such as .*'as_of: .*'drop: \[day\]' in graph"),
     ({"declared": "lable: fraud"}, r"graph\.yaml: unknown key 'lable'\. Did you mean 'label'"),
     ({"declared": "missing: medain"}, r"graph\.yaml.*Did you mean 'median'"),
-    ({"declared": "categorical: [citty]"}, r"'citty', which is not there\. Did you mean 'city'"),
+    ({"declared": "categorical: [citty]"}, r"'citty' \(categorical\), which is not there\. Did you mean 'city'"),
     ({"declared": "drop: 5"}, r"graph\.yaml"),
     ({"declared": "- a"}, r"graph\.yaml: must hold keys"),
     ({"declared": "{"}, r"graph\.yaml: not a YAML file"),
-    ({"declared": "normal: [1]"}, r"graph\.yaml.*'1' is declared to mean two things"),
-    ({"declared": "nodes: ../other.csv"}, r"graph\.yaml: \.\./other\.csv must be"),
+    ({"declared": "normal: [1]"}, r"nodes\.csv, column label: the label '1' is declared to mean two things"),
+    ({"declared": "nodes: ../other.csv"}, r"graph\.yaml: nodes: \.\./other\.csv must be"),
 ]  # fmt: skip
 
 
@@ -235,7 +236,10 @@ def test_a_text_column_like_another_id_is_refused():
     edges = pd.DataFrame({"source": [1], "target": [2]})
     with pytest.raises(InputError, match=r"1001 different texts.*list it under drop"):
         from_frames(nodes, edges)
-    assert from_frames(nodes[:1000], edges).x.shape == (1000, 1)
+    few = nodes[:1000]
+    with pytest.raises(InputError, match=r"1000 different texts in 1000 rows, such as 'IT0'"):
+        from_frames(few, edges)
+    assert from_frames(few, edges, Declaration(categorical=["iban"])).x.shape == (1000, 1)
 
 
 def test_fractions_are_no_ids():
@@ -326,7 +330,7 @@ def test_damaged_tables(data, folder):
 def test_the_page_on_own_graphs_shows_every_key(tmp_path):
     from dataclasses import fields
 
-    from aiec_graph.data.user.declaration import read_declaration
+    from aiec_graph.data.user.graph_yaml import read_declaration
 
     page = (Path(__file__).parents[3] / "docs" / "own-graphs.md").read_text()
     shown = set()

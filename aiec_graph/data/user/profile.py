@@ -1,0 +1,152 @@
+"""What a user's tables hold: each column's role and kind, faults and warnings, and counts."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aiec_graph.data.column import UNKNOWN, Column
+from aiec_graph.data.user.columns import Options
+from aiec_graph.data.user.declaration import Declaration
+from aiec_graph.data.user.findings import Findings
+from aiec_graph.data.user.tables import Table
+
+ROLES = (
+    "id",
+    "label",
+    "split",
+    "time_step",
+    "weight",
+    "source",
+    "target",
+    "amount",
+    "time",
+    "feature",
+    "ignored",
+)
+KINDS = ("number", "category", "date", "text", "boolean")
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column of one file."""
+
+    file: str
+    name: str
+    role: str
+    """One of `ROLES`."""
+    kind: str
+    """One of `KINDS`."""
+
+
+@dataclass(frozen=True)
+class DataProfile:
+    """What is to be told about a user's tables."""
+
+    columns: tuple[ColumnProfile, ...]
+    faults: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    nodes: int | None = None
+    edges: int | None = None
+    labelled: int | None = None
+    anomalous: int | None = None
+    """Counts; None where a fault stands before them."""
+    tables: "GraphTables | None" = None
+    """The arrays of the graph, where there is no fault."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns all but the arrays, as plain values for JSON."""
+        return {
+            "columns": [asdict(column) for column in self.columns],
+            "faults": list(self.faults),
+            "warnings": list(self.warnings),
+            "notes": list(self.notes),
+            "nodes": self.nodes,
+            "edges": self.edges,
+            "labelled": self.labelled,
+            "anomalous": self.anomalous,
+        }
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input column and its values."""
+
+    column: Column
+    values: NDArray[np.float64]
+    """[N]; NaN where missing."""
+
+
+@dataclass(frozen=True)
+class NodeTable:
+    """What a table of nodes holds."""
+
+    ids: pd.Index
+    """[N], text."""
+    features: list[Feature]
+    y: NDArray[np.int64]
+    """1 anomalous, 0 normal, -1 unknown [N]."""
+    parts: NDArray[np.int8] | None = None
+    """Split codes [N]."""
+    time_step: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class GraphTables:
+    """A graph in NumPy arrays, before it is a `Graph`; made without torch."""
+
+    nodes: NodeTable
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    """Ends of the edges as numbers of nodes [E]."""
+    weight: NDArray[np.float64] | None
+    """[E]; None where every edge weighs 1."""
+
+
+@dataclass
+class Reading:
+    """Goes through the tables of one graph, and gathers what is found."""
+
+    declared: Declaration = field(default_factory=Declaration)
+    trained: tuple[Column, ...] | None = None
+    """The columns of the training data, where tables are to be scored."""
+    findings: Findings = field(default_factory=Findings)
+    columns: list[ColumnProfile] = field(default_factory=list)
+
+    def record(self, table: Table, name: str, role: str, kind: str) -> None:
+        """Keeps what a column turned out to be; the last word on a column counts."""
+        self.columns = [c for c in self.columns if (c.file, c.name) != (table.where, name)]
+        self.columns.append(ColumnProfile(table.where, name, role, kind))
+
+    def options(self, table: Table, name: str, trained: Column | None = None) -> Options:
+        """Returns what was declared about a column of a table."""
+        return self.declared.options_of(name, trained, in_python=table.in_python)
+
+    def fault(self, table: Table, column: str, faults: Any) -> None:
+        """Adds the faults of one column."""
+        for one in faults:
+            self.findings.add_fault(table.explain(column, one), f"{table.where} {column}")
+
+    def profile(self, tables: GraphTables | None) -> DataProfile:
+        """Returns all that was found."""
+        found = self.findings
+        counts: dict[str, Any] = {}
+        if tables is not None:
+            y = tables.nodes.y
+            counts = {
+                "nodes": len(y),
+                "edges": len(tables.source),
+                "labelled": int((y != UNKNOWN).sum()),
+                "anomalous": int((y == 1).sum()),
+            }
+        return DataProfile(
+            columns=tuple(self.columns),
+            faults=tuple(found.faults),
+            warnings=tuple(found.warnings),
+            notes=tuple(found.notes),
+            tables=None if found.faults else tables,
+            **counts,
+        )
