@@ -81,7 +81,12 @@ def find_sources(path: Path) -> Sources:
             f"{path}: {', '.join(unused[:5])} {'is' if len(unused) == 1 else 'are'} not read"
         )
     return Sources(
-        nodes, edges, transactions, labels, file if file.is_file() else None, tuple(notes)
+        nodes=nodes,
+        edges=edges,
+        transactions=transactions,
+        labels=labels,
+        declaration=file if file.is_file() else None,
+        notes=tuple(notes),
     )
 
 

@@ -32,7 +32,8 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
         near, _ = find_near(table, "transaction_label", taken_names(declared))
         hint = did_you_mean(leak, table.names) or (f" Did you mean {near!r}?" if near else "")
         reading.findings.add_fault(
-            f"{table.where}: no column {leak!r} (transaction_label).{hint} Found: {', '.join(table.names)[:300]}"
+            f"{table.where}: no column {leak!r} (transaction_label).{hint} Found: "
+            f"{', '.join(table.names)[:300]}"
         )
         leak = None
     if leak is not None and leak in (declared.aggregate or {}):
