@@ -37,8 +37,8 @@ def test_a_label_is_a_label_whatever_the_ids_are(tmp_path, suffix, name_of):
 def test_names_that_are_the_ids_are_left_out(tmp_path):
     made = network(label="fraud")
     nx.write_gexf(made, tmp_path / "net.gexf")
-    graph = load_own(tmp_path / "net.gexf")
-    assert (graph.y == -1).all()
+    with pytest.raises(InputError, match="column fraud: is it the label"):
+        load_own(tmp_path / "net.gexf")
     (tmp_path / "net.graph.yaml").write_text("label: fraud")
     np.testing.assert_array_equal(load_own(tmp_path / "net.gexf").y, LABELS)
 
