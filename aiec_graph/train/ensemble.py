@@ -66,8 +66,11 @@ class _Fitted(NamedTuple):
 
     candidate: Candidate
     models: list[tuple[Member, Ranker]]
+    judged: NDArray[np.float64]
+    """What `from_top` makes of the ranks, each among those of its own fold, of the nodes that the
+    choice is made on [M]; so no fold's models are ahead of another's as a whole."""
     out_of_fold: NDArray[np.float64]
-    """What `from_top` makes of the ranks of the nodes that the choice is made on [M]."""
+    """The same among all nodes that a model was not fitted on [M]."""
 
 
 class _Shared:
@@ -137,7 +140,7 @@ class AutoClassifier:
             notes = "; ".join(f"{trial.name}: {trial.note}" for trial in self.trials_)
             raise InputError(f"{graph.label}: no model could be fitted ({notes})")
         y = np.concatenate([graph.y[fold.val_mask] for fold in folds])
-        self.selection_ = select(np.stack([f.out_of_fold for f in fitted]), y, self.seed)
+        self.selection_ = select(np.stack([f.judged for f in fitted]), y, self.seed)
         weights = self._take(fitted)
         self.held_out_: NDArray[np.float64] = np.full(len(graph.y), np.nan)
         nodes = np.concatenate([np.flatnonzero(fold.val_mask) for fold in folds])
@@ -166,13 +169,13 @@ class AutoClassifier:
             seconds = time.perf_counter() - begun
             pace = max(pace, seconds / candidate.cost)
             y = np.concatenate([shared.columns.graph.y[fold.val_mask] for fold in folds])
-            ap = 100 * average_precision(y, found.out_of_fold)
+            ap = 100 * average_precision(y, found.judged)
             self.trials_.append(Trial(candidate.name, "lost", ap, 0.0, seconds))
             fitted.append(found)
         return fitted
 
     def _fit_one(self, candidate: Candidate, shared: _Shared, folds: list[Split]) -> _Fitted:
-        models, parts = [], []
+        models, judged, parts = [], [], []
         for i, fold in enumerate(folds):
             model = candidate.make(self.seed + i, self.n_jobs)
             if isinstance(model, TableClassifier):
@@ -181,9 +184,11 @@ class AutoClassifier:
                 model.fit_prepared(shared.prepared, fold)
             score = shared.score(model)
             ranker = Ranker.fit(score[~fold.train_mask])
-            parts.append(from_top(ranker(score[fold.val_mask])))
+            held_out = score[fold.val_mask]
+            judged.append(from_top(Ranker.fit(held_out)(held_out)))
+            parts.append(from_top(ranker(held_out)))
             models.append((model, ranker))
-        return _Fitted(candidate, models, np.concatenate(parts))
+        return _Fitted(candidate, models, np.concatenate(judged), np.concatenate(parts))
 
     def _take(self, fitted: list[_Fitted]) -> NDArray[np.float64]:
         """Keeps the models that have a weight, and returns the weights [K]."""
