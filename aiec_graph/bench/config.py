@@ -1,9 +1,9 @@
-"""What a benchmark run is asked to do, and the single cells that it falls into."""
+"""What the commands that run experiments are asked to do, and the runs that this comes to."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from aiec_graph.artifacts.specs import RunSpec, trial_seeds
 from aiec_graph.artifacts.variants import Variant, parse_variant
@@ -17,62 +17,168 @@ from aiec_graph.train.settings import TrainSettings
 S = TypeVar("S", bound=Any)
 
 
-def distinct(cells: list[S]) -> list[S]:
-    """The cells that differ in more than the name that --act gives them.
-
-    `aiec` and `aiec:lambda_gate=0.1`, its default, do not.
-    """
-    return list({cell.config_hash: cell for cell in reversed(cells)}.values())[::-1]
-
-
 @dataclass(frozen=True)
 class Override:
-    """Settings for some of the cells."""
+    """Settings for some of the runs."""
 
     when: dict[str, str]
-    """Which cells: any of dataset, model (for images backbone) and act, each with the value it must
-    have; `act: aiec` means every form of AIEC."""
+    """Which runs: any of dataset, model (for images backbone) and act, each with the value it must
+    have; `act: aiec` means every variant of AIEC."""
     set: dict[str, Any]
     """Training settings and their values there."""
 
 
 @dataclass(frozen=True)
-class BenchConfig:
-    """The whole command; the text below each field is its help."""
+class Experiment:
+    """What every command asks that runs an experiment; the text below a field is its help."""
 
-    dataset: list[str]
-    """Data sets: names, or paths of your own graphs (docs/own-graphs.md)."""
-    model: list[str] = field(default_factory=lambda: ["gcn", "sage"])
-    """Networks."""
+    dataset: list[str] = field(default_factory=list)
+    """Data sets: names, or paths of your own."""
     act: list[str] = field(default_factory=lambda: ["relu", "gelu", "aiec"])
     """Activations."""
-    seeds: int = 10
-    """Number of trials, each with weights and (where the data set has none) a split of its own;
-    the seeds are 3407, 3417, 3427, …"""
+    data_root: Path | None = None
+    """Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else datasets/)."""
+    out: Path | None = None
+    """Folder for the results (default: one below results/, named by the data sets). The same
+    command given again continues there where it stopped."""
+
+    PREFIX: ClassVar[str] = ""
+    """Of the folder's name."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the results."""
+        from aiec_graph.data.datasets.registry import short_name
+
+        names = "+".join(dict.fromkeys(short_name(name) for name in self.dataset))
+        simulate = getattr(self, "simulate", None)
+        suffix = "" if simulate is None else f"-simulated-{simulate:g}"
+        return self.out or Path("results") / f"{self.PREFIX}{names}{suffix}"
+
+    def check_names(self, known: Mapping[str, Iterable[str]]) -> None:
+        """Checks lists of names, and that no two data sets share one.
+
+        Args:
+            known: by field, the names that it may hold.
+
+        Raises:
+            InputError: a list is empty, or a name is unknown or taken twice.
+        """
+        from aiec_graph.data.datasets.registry import short_name
+
+        for option in ("dataset", "act", *known):
+            if not getattr(self, option):
+                raise InputError(f"name at least one {option} with --{option}")
+        for option, names in known.items():
+            what = {"features": "kind of features"}.get(option, option)
+            for name in getattr(self, option):
+                look_up(name, dict.fromkeys(names), what)
+        names = [short_name(name) for name in dict.fromkeys(self.dataset)]
+        if len(set(names)) < len(names):
+            raise InputError(f"two of the data sets have one name: {', '.join(names)}")
+
+
+@dataclass(frozen=True)
+class GraphExperiment(Experiment):
+    """What every command asks that trains networks on graphs."""
+
+    model: list[str] = field(default_factory=lambda: ["gcn", "sage"])
+    """Networks."""
     split: str = "supervised"
     """supervised, or semi: 20 anomalous and 80 normal nodes to train on."""
     simulate: float | None = None
     """Run on simulated data of the same form instead of the real files, at a share of the real
     size; 0.1 where no number is given. Results are labelled as simulated."""
-    data_root: Path | None = None
-    """Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else datasets/)."""
-    out: Path | None = None
-    """Folder for the results (default: results/<data sets>). The same command given again
-    continues there where it stopped."""
+    jobs: int = 0
+    """Runs at a time, each on one thread; 0: one for each core."""
+    plugins: list[str] = field(default_factory=list)
+    """Modules that add to what can be named here; research.variants has variants of AIEC."""
+    text: TextGraph = field(default_factory=TextGraph)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+    def check_graphs(self, **known: Iterable[str]) -> None:
+        """Checks what all commands on graphs share.
+
+        Raises:
+            InputError: a name is unknown or a number out of range.
+        """
+        from aiec_graph.data.datasets.registry import check_dataset
+
+        load_plugins(self.plugins)
+        self.check_names({"model": MODELS, **known})
+        for name in self.dataset:
+            check_dataset(name, self.simulate is not None)
+        look_up(self.split, dict.fromkeys(SPLITS), "split")
+        if self.jobs < 0:
+            raise InputError(f"jobs must be at least 0, not {self.jobs}")
+        self.text.check()
+
+    def specs_with(
+        self, features: str, overrides: Iterable[Override] = (), dataset: str | None = None
+    ) -> Iterator[RunSpec]:
+        """Every combination of data set, network and activation.
+
+        Args:
+            features: the kind of input features.
+            overrides: settings for some of them.
+            dataset: one data set alone; by default all.
+        """
+        from aiec_graph.data.datasets.registry import is_text
+
+        for name in dict.fromkeys(self.dataset if dataset is None else [dataset]):
+            for model in dict.fromkeys(self.model):
+                for variant in variants_of(self.act, ACTIVATIONS):
+                    setting = {"dataset": name, "model": model, "act": variant.act}
+                    base = replace(self.train, features=features)
+                    settings = variant.apply(overridden(base, overrides, setting))
+                    text = self.text if is_text(name) else None
+                    parts = (name, self.simulate, self.split, model, variant.act, settings)
+                    yield RunSpec(*parts, text, variant.changes)
+
+
+@dataclass(frozen=True)
+class BenchConfig(GraphExperiment):
+    """The whole command; the text below each field is its help."""
+
+    dataset: list[str] = field(default_factory=list)
+    """Data sets: names, or paths of your own graphs (docs/own-graphs.md)."""
+    act: list[str] = field(default_factory=list)
+    """Activations (default: relu gelu aiec; for a graph of your own, aiec)."""
+    model: list[str] = field(default_factory=list)
+    """Networks (default: gcn sage; for a graph of your own, sage)."""
+    seeds: int | None = None
+    """Number of trials, each with weights and (where the data set has none) a split of its own;
+    the seeds are 3407, 3417, 3427, … (default: 10; for a graph of your own, 3)."""
+    features: str | None = None
+    """Input features: raw (as given), standard (mean 0, variance 1 over the training nodes) or
+    row (each row divided by its sum of magnitudes) (default: raw, as in the protocol; for a graph
+    of your own, standard)."""
     save_scores: bool = False
     """Also write each run's node scores, as CSV."""
     checkpoint: bool = False
     """Also write each run's trained network; `score` reads it."""
-    plugins: list[str] = field(default_factory=list)
-    """Modules that add to what can be named here; research.variants has variants of AIEC."""
     jobs: int = 1
     """Runs at a time, each on its share of the cores; 0: one for each core. Metrics do not depend
     on it; the seconds and the memory of a run are its own where it has the machine to itself."""
     overrides: list[Override] = field(default_factory=list)
-    """In a configuration file: settings for some of the cells, such as
+    """In a configuration file: settings for some of the runs, such as
     [{when: {dataset: reddit, model: gcn}, set: {lambda_gate: 1.0}}]."""
-    text: TextGraph = field(default_factory=TextGraph)
-    train: TrainSettings = field(default_factory=TrainSettings)
+
+    def filled(self) -> "BenchConfig":
+        """The same with a value for every option that depends on whose the data are.
+
+        On data of the user's own one network is trained three times; the benchmark's own data sets
+        keep the protocol.
+        """
+        from aiec_graph.data.datasets.registry import is_own
+
+        own = bool(self.dataset) and all(is_own(name) for name in self.dataset)
+        return replace(
+            self,
+            act=self.act or (["aiec"] if own else ["relu", "gelu", "aiec"]),
+            model=self.model or (["sage"] if own else ["gcn", "sage"]),
+            seeds=self.seeds if self.seeds is not None else 3 if own else 10,
+        )
 
     def check(self) -> None:
         """Checks names and ranges before anything is loaded.
@@ -80,57 +186,43 @@ class BenchConfig:
         Raises:
             InputError: one is unknown or out of range.
         """
-        from aiec_graph.data.datasets.registry import check_dataset, short_name
+        from aiec_graph.train.models import check_settings
 
-        load_plugins(self.plugins)
-        for option in ("dataset", "model", "act"):
-            if not getattr(self, option):
-                raise InputError(f"name at least one {option} with --{option}")
-        for name in self.dataset:
-            check_dataset(name, self.simulate is not None)
-        for name in self.model:
-            look_up(name, dict.fromkeys(MODELS), "model")
-        look_up(self.split, dict.fromkeys(SPLITS), "split")
-        trial_seeds(self.seeds)
-        if self.jobs < 0:
-            raise InputError(f"jobs must be at least 0, not {self.jobs}")
-        names = [short_name(name) for name in dict.fromkeys(self.dataset)]
-        if len(set(names)) < len(names):
-            raise InputError(f"two of the data sets have one name: {', '.join(names)}")
-        self.text.check()
+        filled = self.filled()
+        filled.check_graphs()
+        filled.trials()
+        if self.features is not None:
+            look_up(self.features, dict.fromkeys(FEATURES), "kind of features")
         datasets = {*DATASETS, *self.dataset}
         known = {"dataset": datasets, "model": set(MODELS), "act": set(ACTIVATIONS)}
         check_overrides(self.overrides, known)
-        from aiec_graph.train.models import check_settings
+        for spec in filled.specs():
+            look_up(spec.features, dict.fromkeys(FEATURES), "kind of features")
+            check_settings(spec.settings)
 
-        for cell in self.cells():
-            look_up(cell.settings.features, dict.fromkeys(FEATURES), "kind of features")
-            check_settings(cell.settings)
+    def specs(self) -> Iterator[RunSpec]:
+        """Every combination of data set, network and activation, in the order of the table."""
+        from aiec_graph.data.datasets.registry import is_own
 
-    def cells(self) -> Iterator[RunSpec]:
-        """Every combination of data set, model and activation, in the order of the table."""
-        from aiec_graph.data.datasets.registry import is_text
+        filled = self.filled()
+        for name in dict.fromkeys(self.dataset):
+            features = self.features or ("standard" if is_own(name) else self.train.features)
+            yield from filled.specs_with(features, self.overrides, name)
 
-        for dataset in dict.fromkeys(self.dataset):
-            for model in dict.fromkeys(self.model):
-                for variant in variants_of(self.act, ACTIVATIONS):
-                    place = {"dataset": dataset, "model": model, "act": variant.act}
-                    settings = variant.apply(overridden(self.train, self.overrides, place))
-                    text = self.text if is_text(dataset) else None
-                    parts = (dataset, self.simulate, self.split, model, variant.act, settings)
-                    yield RunSpec(*parts, text, variant.changes)
+    def trials(self) -> list[int]:
+        """The seeds of the trials."""
+        return trial_seeds(self.filled().seeds or 0)
 
-    def trial_seeds(self) -> list[int]:
-        return trial_seeds(self.seeds)
 
-    @property
-    def folder(self) -> Path:
-        """Where the results go."""
-        from aiec_graph.data.datasets.registry import short_name
+def distinct(specs: Iterable[S]) -> list[S]:
+    """The specifications that differ in more than the name that --act gives them.
 
-        suffix = "" if self.simulate is None else f"-simulated-{self.simulate:g}"
-        names = dict.fromkeys(short_name(name) for name in self.dataset)
-        return self.out or Path("results") / ("+".join(names) + suffix)
+    `aiec` and `aiec:lambda_gate=0.1`, its default, do not.
+    """
+    found: dict[str, S] = {}
+    for spec in specs:
+        found.setdefault(spec.config_hash, spec)
+    return list(found.values())
 
 
 def variants_of(acts: list[str], known: Iterable[str]) -> list[Variant]:
@@ -147,12 +239,12 @@ def variants_of(acts: list[str], known: Iterable[str]) -> list[Variant]:
     return variants
 
 
-def check_overrides(overrides: list[Override], known: dict[str, set[str]]) -> None:
-    """Checks the conditions of overrides.
+def check_overrides(overrides: list[Override], known: Mapping[str, Iterable[str]]) -> None:
+    """Checks which runs overrides are for.
 
     Args:
         overrides: from a configuration file.
-        known: by name of a condition, the values it can have.
+        known: by what a run is chosen by, the values it can have.
 
     Raises:
         InputError: a name or value is unknown.
@@ -167,14 +259,14 @@ def check_overrides(overrides: list[Override], known: dict[str, set[str]]) -> No
             look_up(value, dict.fromkeys(known[key]), key)
 
 
-def overridden(settings: S, overrides: list[Override], place: dict[str, str]) -> S:
-    """The settings of a cell.
+def overridden(settings: S, overrides: Iterable[Override], setting: dict[str, str]) -> S:
+    """The settings of a run.
 
     Raises:
         InputError: an override sets something unknown, or to a value of another type.
     """
     for override in overrides:
-        if override.when.items() <= place.items():
+        if override.when.items() <= setting.items():
             settings = replaced(settings, override.set, "overrides")
     return settings
 

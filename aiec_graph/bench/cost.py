@@ -19,8 +19,8 @@ from aiec_graph.artifacts.variants import label_of, title_of
 from aiec_graph.bench import memory
 from aiec_graph.bench.config import variants_of
 from aiec_graph.bench.cost_config import CostConfig
-from aiec_graph.bench.report.results import versions
 from aiec_graph.bench.report.tables import Entry, ResultTable, write_tables
+from aiec_graph.bench.store import environment
 from aiec_graph.bench.vision import LIBRARIES
 from aiec_graph.core import AIECLoss, strip
 from aiec_graph.vision import BACKBONES, IMAGE_ACTIVATIONS, VisionSettings
@@ -67,14 +67,13 @@ def measure_cost(config: CostConfig, console: Console) -> ResultTable:
                         "latency_ms_q25": 1e3 * quarters[0],
                         "latency_ms_q75": 1e3 * quarters[2],
                         "peak_memory_mb": peak[phase],
-                        "device": _device_name(config.chosen_device),
-                        "threads": torch.get_num_threads(),
+                        "processor": _device_name(config.chosen_device),
                         **{
                             k: v
                             for k, v in asdict(config).items()
                             if k in ("image_size", "batch_size", "num_classes", "rounds", "warmup")
                         },
-                        **versions(LIBRARIES),
+                        **environment(LIBRARIES, config.chosen_device),
                     }
                 )
     frame = pd.DataFrame(rows)
@@ -179,7 +178,7 @@ def _table(frame: pd.DataFrame, config: CostConfig) -> ResultTable:
                 ]
                 rows.append((f"{BACKBONES[str(backbone)].title} {phase} {unit}", entries))
     notes = [
-        f"{frame['device'].iloc[0]}, {frame['threads'].iloc[0]} threads; batch of "
+        f"{frame['processor'].iloc[0]}, {frame['threads'].iloc[0]} threads; batch of "
         f"{config.batch_size} images of {config.image_size} × {config.image_size}, "
         f"{config.num_classes} classes; medians of {config.rounds} steps taken in turn; in "
         f"brackets, times {title_of(acts[0])}.",

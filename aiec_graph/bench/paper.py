@@ -46,15 +46,15 @@ TABLE_5: dict[str, dict[str, dict[str, Metrics]]] = {
 }
 
 
-def paper_figures(cell: RunSpec) -> Metrics | None:
-    """The paper's figures for a cell, if it ran on the real data set under the protocol."""
-    own = cell.settings
+def paper_figures(spec: RunSpec) -> Metrics | None:
+    """The paper's figures for a run, if it ran on the real data set under the protocol."""
+    own = spec.settings
     # The paper does not say which λ_gate it took on graphs; everything else is the protocol's.
     protocol = TrainSettings(lambda_gate=own.lambda_gate)
-    real = cell.simulate is None and cell.split == "supervised"
-    if not real or own != protocol or cell.act_label != cell.act:
+    real = spec.simulate is None and spec.split == "supervised"
+    if not real or own != protocol or spec.act_label != spec.act:
         return None
-    return look_up_paper(cell.dataset, cell.model, cell.act)
+    return look_up_paper(spec.dataset, spec.model, spec.act)
 
 
 def look_up_paper(dataset: str, model: str, act: str) -> Metrics | None:

@@ -19,7 +19,7 @@ def plot_sweeps(folder: Path, summary: pd.DataFrame, network: str, metric: str, 
 
     Args:
         folder: where the figures go.
-        summary: one row per cell, with dataset, act, `<metric>_mean` and `<metric>_std`.
+        summary: one row per spec, with dataset, act, `<metric>_mean` and `<metric>_std`.
         network: the column that names the network.
         metric: a column's name without `_mean`.
         axis: what the vertical axis says.
@@ -45,7 +45,7 @@ def _plot(path: Path, rows: pd.DataFrame, key: str, network: str, metric: str, a
     panels = list(rows.groupby(by, sort=False))
     figure = Figure(figsize=(6, 3.4 * len(panels)), layout="constrained")
     FigureCanvasAgg(figure)
-    for i, (place, panel) in enumerate(panels):
+    for i, (setting, panel) in enumerate(panels):
         axes = figure.add_subplot(len(panels), 1, i + 1)
         own = panel.dropna(subset="value").sort_values("value")
         mean, std = own[f"{metric}_mean"], own[f"{metric}_std"].fillna(0)
@@ -57,7 +57,7 @@ def _plot(path: Path, rows: pd.DataFrame, key: str, network: str, metric: str, a
             axes.axhline(level, color=color, linestyle="--", label=title_of(other["act"]))
             if spread == spread:
                 axes.axhspan(level - spread, level + spread, color=color, alpha=0.1, linewidth=0)
-        names = [MODEL_NAMES.get(str(p), str(p)) for p in place if not isinstance(p, bool)]
+        names = [MODEL_NAMES.get(str(p), str(p)) for p in setting if not isinstance(p, bool)]
         simulated = " (simulated data)" if "simulated" in rows and panel["simulated"].any() else ""
         about = "mean ± standard deviation over the seeds"
         axes.set_title(f"{', '.join(names)}{simulated}: {about}", fontsize=10)

@@ -1,8 +1,10 @@
 """Runs backbones × activations × seeds on images, and writes what came out."""
 
 import shutil
-from dataclasses import asdict
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 from rich.console import Console
@@ -12,14 +14,24 @@ from aiec_graph.artifacts.specs import trial_seeds
 from aiec_graph.artifacts.tensor_file import SUFFIX
 from aiec_graph.artifacts.variants import slug_of, title_of
 from aiec_graph.bench import memory
-from aiec_graph.bench.config import distinct
+from aiec_graph.bench.config import (
+    distinct,
+)
+from aiec_graph.bench.engine import Run, execute, in_this_process
 from aiec_graph.bench.paper_images import paper_top1
-from aiec_graph.bench.report.results import RunsFile, versions, write_settings
-from aiec_graph.bench.report.tables import Entry, ResultTable, mean_and_std, write_tables
+from aiec_graph.bench.progress import Progress
+from aiec_graph.bench.report.tables import (
+    Entry,
+    ResultTable,
+    mean_and_std,
+    over_seeds,
+    summarised,
+    write_tables,
+)
+from aiec_graph.bench.store import Row, RunStore, write_settings
 from aiec_graph.bench.sweep import plot_sweeps
 from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.data import default_data_root
-from aiec_graph.errors import InputError
 from aiec_graph.train import count_parameters
 from aiec_graph.vision import (
     BACKBONES,
@@ -28,17 +40,105 @@ from aiec_graph.vision import (
     check_image_size,
     load_images,
 )
-from aiec_graph.vision.training import VisionResult, train_images
+from aiec_graph.vision.training import train_images
 
 LIBRARIES = ("torch", "torchvision", "timm", "lightning", "transformers")
-METRICS = ["test_top1", "test_top5", "test_loss", "train_loss"]
-COLUMNS = [
-    *("dataset", "backbone", "act", "seed", "image_size", "train_images", "test_images"),
-    *METRICS,
-    *("epochs", "seconds_per_epoch", "peak_memory_mb", "parameters", "config_hash"),
-    "data_checksum",
-    *("aiec_graph_version", "python_version", *(f"{name}_version" for name in LIBRARIES)),
-]
+METRICS = ("test_top1", "test_top5", "test_loss", "train_loss")
+KEPT = 4  # data sets, by size and augmentation, that a process holds
+
+
+@dataclass(frozen=True)
+class ImageRuns:
+    """The runs of image networks."""
+
+    config: VisionConfig
+    name: str = "vision-2"
+
+    metrics: ClassVar[tuple[str, ...]] = METRICS
+    libraries: ClassVar[tuple[str, ...]] = LIBRARIES
+    threads: ClassVar[int | None] = None
+    columns: ClassVar[tuple[str, ...]] = (
+        *("dataset", "backbone", "act", "seed", "image_size", "train_images", "test_images"),
+        *METRICS,
+        *("epochs", "seconds_per_epoch", "peak_memory_mb", "parameters"),
+    )
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the results."""
+        return self.config.folder
+
+    def load(self, spec: ImageSpec) -> ImageData:
+        """The data set of a specification, in its size and augmentation.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        own = (spec.settings.image_size, spec.settings.limit_train, spec.settings.augment)
+        config = self.config
+        return _load(spec.dataset, own, config.data_root, config.download, config.classes)
+
+    def checksum(self, spec: ImageSpec) -> str:
+        """The checksum of the present images of a specification.
+
+        Raises:
+            InputError: they are not there.
+        """
+        return self.load(spec).checksum
+
+    def make(self, run: Run) -> Row:
+        """Trains a network, and keeps its weights where that is asked for.
+
+        Raises:
+            InputError: the images cannot be used, the training diverged, or a file cannot be
+                written.
+        """
+        spec, seed = run
+        data = self.load(spec)
+        stem = f"{data.name}_{spec.backbone}_{slug_of(spec.act_label)}_{spec.config_hash}_{seed}"
+        folder = self.folder / "training" / stem
+        memory.reset_peak()
+        result = train_images(
+            spec.backbone, spec.act, data, spec.settings, seed, folder, self.config.devices
+        )
+        peak = memory.peak_mb()
+        write_settings(self.folder, spec)
+        if self.config.checkpoint:
+            path = self.folder / "checkpoints" / f"{stem}{SUFFIX}"
+            has_file = self.config.classes is not None
+            save_image_checkpoint(path, result.network, spec, seed, data, has_file)
+        _keep_logs_only(folder)
+        return {
+            "dataset": data.name,
+            "backbone": spec.backbone,
+            "act": spec.act_label,
+            "seed": seed,
+            "image_size": data.image_size,
+            "train_images": len(data.train),  # pyright: ignore[reportArgumentType]
+            "test_images": len(data.test),  # pyright: ignore[reportArgumentType]
+            "test_top1": result.top1,
+            "test_top5": result.top5,
+            "test_loss": result.test_loss,
+            "train_loss": result.train_loss,
+            "epochs": spec.settings.epochs,
+            "seconds_per_epoch": result.seconds_per_epoch,
+            "peak_memory_mb": peak,
+            "parameters": count_parameters(result.network),
+            "data_checksum": data.checksum,
+        }
+
+
+@lru_cache(maxsize=KEPT)
+def _load(
+    dataset: str,
+    size_limit_augment: tuple[int, int, str],
+    data_root: Path | None,
+    download: bool,
+    classes: Path | None,
+) -> ImageData:
+    size, limit, augment = size_limit_augment
+    settings = VisionSettings(image_size=size, limit_train=limit, augment=augment)
+    return load_images(dataset, settings, data_root or default_data_root(), download, classes)
 
 
 def run(config: VisionConfig, console: Console) -> ResultTable:
@@ -48,137 +148,60 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
         InputError: a name, value, file or folder cannot be used.
     """
     config.check()
-    runs = RunsFile(config.folder, COLUMNS, METRICS)
-    seeds = trial_seeds(config.seeds)
-    cells = list(config.cells())
-    try:
-        finished = runs.finished()
-        loaded: dict[str, ImageData] = {}
-        tasks = [(cell, seed) for cell in distinct(cells) for seed in seeds]
-        todo = [(c, s) for c, s in tasks if (c.config_hash, s) not in finished]
-        for dataset in {cell.dataset for cell, _ in todo}:
-            loaded[dataset] = load_images(
-                dataset,
-                config.train,
-                config.data_root or default_data_root(),
-                config.download,
-                config.classes,
+    kind, specs = ImageRuns(config), list(config.specs())
+    runs = [Run(spec, seed) for spec in specs for seed in trial_seeds(config.seeds)]
+    with RunStore(config.folder, kind) as store:
+        finished = store.finished(run.key for run in runs).index
+        todo = distinct(run.spec for run in runs if run.key not in finished)
+        for spec in todo:  # a misfit is told before hours of training
+            check_image_size(spec.backbone, kind.load(spec).image_size)
+
+        def note(run: Run, progress: Progress) -> None:
+            row = store.finished([run.key]).iloc[0]
+            progress.say(
+                f"{row['dataset']} {row['backbone']} {row['act']} seed {run.seed}: top-1 "
+                f"{row['test_top1']:.1f} %, {row['seconds_per_epoch']:.2g} s per epoch"
             )
-            own = [c.config_hash for c in cells if c.dataset == dataset]
-            made_from = {finished[h, s] for h in own for s in seeds if (h, s) in finished}
-            if made_from - {loaded[dataset].checksum}:
-                raise InputError(
-                    f"{config.folder} has runs on {loaded[dataset].name} from other images than "
-                    "the present ones; name another --out"
-                )
-            for name in config.backbone:  # a misfit is told before hours of training
-                check_image_size(name, loaded[dataset].image_size)
-        done = len(tasks) - len(todo)
-        known = f", {done} of them finished before" if done else ""
-        line = f"{done + len(todo)} runs{known}; results in {config.folder}/"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-        for i, (cell, seed) in enumerate(todo, 1):
-            result = _run_one(config, cell, seed, loaded[cell.dataset], runs)
-            console.print(
-                f"[{i}/{len(todo)}] {cell.dataset} {cell.backbone} {cell.act_label} seed {seed}: "
-                f"top-1 {result.top1:.1f} %, {result.seconds_per_epoch:.2g} s per epoch",
-                highlight=False,
-                markup=False,
-            )
-        rows = runs.read()
-        summary = summarise(rows[rows["seed"].isin(seeds)], cells)
-        table = make_table(summary, cells, config.train)
+
+        execute(kind, runs, store, console, in_this_process, note=note)
+        summary = summarise(store.finished(run.key for run in runs), specs)
+        table = make_table(summary, specs)
         write_tables(config.folder, summary, table)
         plot_sweeps(config.folder, summary, "backbone", "test_top1", "top-1 accuracy (%)")
-    finally:
-        runs.close()
     return table
 
 
-def _run_one(
-    config: VisionConfig, cell: ImageSpec, seed: int, data: ImageData, runs: RunsFile
-) -> VisionResult:
-    stem = f"{data.name}_{cell.backbone}_{slug_of(cell.act_label)}_{cell.config_hash}_{seed}"
-    folder = config.folder / "training" / stem
-    memory.reset_peak()
-    result = train_images(
-        cell.backbone, cell.act, data, cell.settings, seed, folder, config.devices
-    )
-    peak = memory.peak_mb()
-    write_settings(config.folder, cell.config_hash, asdict(cell))
-    if config.checkpoint:
-        place = config.folder / "checkpoints" / f"{stem}{SUFFIX}"
-        save_image_checkpoint(place, result.network, cell, seed, data, config.classes is not None)
-    runs.append(
-        {
-            "dataset": data.name,
-            "backbone": cell.backbone,
-            "act": cell.act_label,
-            "seed": seed,
-            "image_size": data.image_size,
-            "train_images": len(data.train),  # pyright: ignore[reportArgumentType]
-            "test_images": len(data.test),  # pyright: ignore[reportArgumentType]
-            "test_top1": result.top1,
-            "test_top5": result.top5,
-            "test_loss": result.test_loss,
-            "train_loss": result.train_loss,
-            "epochs": cell.settings.epochs,
-            "seconds_per_epoch": result.seconds_per_epoch,
-            "peak_memory_mb": peak,
-            "parameters": count_parameters(result.network),
-            "config_hash": cell.config_hash,
-            "data_checksum": data.checksum,
-            **versions(LIBRARIES),
-        }
-    )
-    _keep_logs_only(folder)
-    return result
-
-
 def _keep_logs_only(folder: Path) -> None:
-    """The row is written: what a run would go on from is not needed any more."""
+    """What a run would go on from is not needed any more."""
     for path in folder.iterdir():
         if path.name != "logs":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def summarise(runs: pd.DataFrame, cells: list[ImageSpec]) -> pd.DataFrame:
-    """One row per cell: mean and standard deviation over the seeds."""
-    rows = []
-    for cell in cells:
-        own = runs[runs["config_hash"] == cell.config_hash]
-        row: dict[str, object] = {
-            "dataset": Path(cell.dataset).name,
-            "backbone": cell.backbone,
-            "act": cell.act_label,
-            "seeds": len(own),
-        }
-        for metric in METRICS:
-            row[f"{metric}_mean"], row[f"{metric}_std"] = own[metric].mean(), own[metric].std()
-        row["seconds_per_epoch_median"] = own["seconds_per_epoch"].median()
-        row["config_hash"] = cell.config_hash
-        rows.append(row)
-    return pd.DataFrame(rows)
+def summarise(runs: pd.DataFrame, specs: list[ImageSpec]) -> pd.DataFrame:
+    """One row per specification: mean and standard deviation over the seeds."""
+    keys = [
+        {"dataset": Path(s.dataset).name, "backbone": s.backbone, "act": s.act_label} for s in specs
+    ]
+    return summarised(runs, specs, keys, METRICS)
 
 
-def make_table(
-    summary: pd.DataFrame, cells: list[ImageSpec], settings: VisionSettings
-) -> ResultTable:
+def make_table(summary: pd.DataFrame, specs: list[ImageSpec]) -> ResultTable:
     """The shape of the paper's Tables 1 and 2: top-1 by backbone and activation."""
-    acts = list(dict.fromkeys(cell.act_label for cell in cells))
-    places = list(dict.fromkeys((Path(cell.dataset).name, cell.backbone) for cell in cells))
+    acts = list(dict.fromkeys(spec.act_label for spec in specs))
+    settings = list(dict.fromkeys((Path(spec.dataset).name, spec.backbone) for spec in specs))
     found = {
-        (Path(cell.dataset).name, cell.backbone, cell.act_label): (
+        (Path(spec.dataset).name, spec.backbone, spec.act_label): (
             row["test_top1_mean"],
             row["test_top1_std"],
-            paper_top1(cell.dataset, cell.backbone, cell.act_label, cell.settings),
+            paper_top1(spec.dataset, spec.backbone, spec.act_label, spec.settings),
         )
-        for cell, row in zip(cells, summary.to_dict("records"), strict=True)
+        for spec, row in zip(specs, summary.to_dict("records"), strict=True)
     }
     rows = []
-    for dataset, backbone in places:
-        place = (dataset, backbone)
-        own = {act: found[*place, act] for act in acts if (*place, act) in found}
+    for dataset, backbone in settings:
+        setting = (dataset, backbone)
+        own = {act: found[*setting, act] for act in acts if (*setting, act) in found}
         best = max(mean for mean, _, _ in own.values())
         entries = []
         for act in acts:
@@ -189,22 +212,22 @@ def make_table(
             text = mean_and_std(mean, std) + ("" if paper is None else f" [{paper:.1f}]")
             entries.append(Entry(text, bool(mean == best) and len(own) > 1))
         rows.append((f"{dataset} {BACKBONES[backbone].title}", entries))
-    limit = f"; {settings.limit_train} training images" if settings.limit_train else ""
-    gates = " / ".join(
-        f"{value:g}"
-        for value in dict.fromkeys(c.settings.lambda_gate for c in cells if not c.changes)
-        or [settings.lambda_gate]
-    )
+
+    def values(name: str) -> str:
+        found = dict.fromkeys(getattr(s.settings, name) for s in specs if not s.changes)
+        return " / ".join(f"{v:g}" for v in found or [getattr(specs[0].settings, name)])
+
+    limit = values("limit_train")
     note = (
-        f"{settings.epochs} epochs{limit}; accuracy after the last; λ_aux {settings.lambda_aux:g}; "
-        f"λ_gate {gates}. Best of each row in bold."
+        f"{values('epochs')} epochs{'' if limit == '0' else f'; {limit} training images'}; "
+        f"accuracy after the last; λ_aux {values('lambda_aux')}; "
+        f"λ_gate {values('lambda_gate')}. Best of each row in bold."
     )
     notes = [note]
     if any(paper is not None for _, _, paper in found.values()):
         notes.append("In brackets: the paper's figure.")
-    seeds = summary["seeds"].max()
     return ResultTable(
-        title=f"Top-1 accuracy on test images in %, mean ± standard deviation over {seeds} seeds",
+        title=f"Top-1 accuracy on test images in %{over_seeds(summary['seeds'])}",
         columns=[title_of(act) for act in acts],
         rows=rows,
         notes=notes,

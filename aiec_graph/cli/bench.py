@@ -27,7 +27,7 @@ def bench(config: BenchConfig = DEFAULTS) -> int:
         raise InputError(f"name a data set with --dataset: {', '.join(DATASETS)}")
     from rich.console import Console
 
-    from aiec_graph.bench.runner import run
+    from aiec_graph.bench.benchmark import run
 
     table = run(config, Console(stderr=True))
     Console().print(table.to_rich())

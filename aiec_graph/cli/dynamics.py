@@ -1,13 +1,13 @@
 """The command `dynamics`."""
 
-from aiec_graph.bench.probes.config import MechanismConfig
+from aiec_graph.bench.probes.config import ProbeConfig
 from aiec_graph.cli.known import GRAPHS
 
 KNOWN = GRAPHS
-DEFAULTS = MechanismConfig()
+DEFAULTS = ProbeConfig()
 
 
-def dynamics(config: MechanismConfig = DEFAULTS) -> int:
+def dynamics(config: ProbeConfig = DEFAULTS) -> int:
     """Shows what training does to channels, epoch by epoch.
 
       run_bench.py dynamics --dataset reddit --model gcn --act relu aux_only aiec --seeds 5
@@ -17,7 +17,7 @@ def dynamics(config: MechanismConfig = DEFAULTS) -> int:
     and whether relevant channels shrink. The response of channels is compared with ReLU's of the
     same seed, so name relu; and channels are relevant or not by the last gates of aiec, so name
     that too. No run is stopped early. Results: epochs.csv (a row per run, epoch, layer and class),
-    summary.csv, verdicts.csv (what gated channels are to the network), losses.csv, a figure for
+    summary.csv, gates.csv (what gated channels are to the network), losses.csv, a figure for
     each network, and index.md with the tables.
 
     Raises:

@@ -117,7 +117,10 @@ class Signature:
         return list(inspect.signature(self.function, eval_str=True).parameters.items())
 
     def _add_fields(self, defaults: Any, prefix: str) -> None:
-        texts = {p.arg_name: p.description or "" for p in parse_from_object(type(defaults)).params}
+        # A subclass says of a field anew what its base says.
+        bases = [base for base in type(defaults).__mro__[::-1] if is_dataclass(base)]
+        entries = [entry for base in bases for entry in parse_from_object(base).params]
+        texts = {entry.arg_name: entry.description or "" for entry in entries}
         kinds = get_type_hints(type(defaults))
         nested = []
         for entry in fields(defaults):

@@ -1,17 +1,17 @@
 """The command `planted`."""
 
-from aiec_graph.bench.probes.config import MechanismConfig
+from aiec_graph.bench.probes.config import ProbeConfig
 from aiec_graph.cli.known import GRAPHS
 
 KNOWN = GRAPHS
-DEFAULTS = MechanismConfig(
+DEFAULTS = ProbeConfig(
     act=["relu", "aux_only", "intrinsic", "extrinsic", "union", "aiec"],
     features=["standard"],
     seeds=10,
 )
 
 
-def planted(config: MechanismConfig = DEFAULTS) -> int:
+def planted(config: ProbeConfig = DEFAULTS) -> int:
     """Asks whether AIEC's gates mark channels with planted noise and spare those with signal.
 
       run_bench.py planted --dataset tfinance reddit --simulate 0.1

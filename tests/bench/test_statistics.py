@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from aiec_graph.bench.study.statistics import compare, holm, over_places, seeds_needed
+from aiec_graph.bench.study.statistics import compare, holm, over_settings, seeds_needed
 
 DRAWS = 1000
 
@@ -94,6 +94,6 @@ def test_holm_by_hand():
 
 def test_over_places():
     means = pd.DataFrame({"relu": [1.0, 2.0, 3.0, 4.0, 5.0], "aiec": [2.0, 3.1, 4.2, 5.3, 4.0]})
-    (row,) = over_places(means).to_dict("records")
-    assert (row["act"], row["reference"], row["places"], row["ahead"]) == ("aiec", "relu", 5, 4)
+    (row,) = over_settings(means).to_dict("records")
+    assert (row["act"], row["reference"], row["settings"], row["ahead"]) == ("aiec", "relu", 5, 4)
     assert row["difference"] == pytest.approx(1.1)

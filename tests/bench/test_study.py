@@ -98,18 +98,18 @@ def test_every_activation_has_the_same_candidates():
     config = StudyConfig(dataset=["reddit"], candidates=6)
     found = {}
     for group in config.groups():
-        cells = [cell for cell in group.candidates if isinstance(cell, RunSpec)]
+        specs = [spec for spec in group.candidates if isinstance(spec, RunSpec)]
         found[group.act, group.model, group.features] = {
-            (c.settings.lr, c.settings.dropout, c.settings.hidden) for c in cells
+            (c.settings.lr, c.settings.dropout, c.settings.hidden) for c in specs
         }
-        assert len(cells) == 6
+        assert len(specs) == 6
     assert len(found) == 16
     assert len({frozenset(settings) for settings in found.values()}) == 1
 
 
 def test_the_choice_sees_validation_on_tuning_seeds_alone():
     groups = list(StudyConfig(dataset=["reddit"], act=["relu"], candidates=3).groups())[:1]
-    first, second, third = (cell.config_hash for cell in groups[0].candidates)
+    first, second, third = (spec.config_hash for spec in groups[0].candidates)
     rows = [
         (first, trial(0), 5.0, 99.0),
         (second, trial(0), 6.0, 0.0),
@@ -117,10 +117,10 @@ def test_the_choice_sees_validation_on_tuning_seeds_alone():
         (first, trial(100), 99.0, 99.0),
     ]
     runs = pd.DataFrame(rows, columns=["config_hash", "seed", "val_ap", "test_ap"])
-    ((_, cell),) = choose(groups, runs, [trial(0)])
-    assert cell.config_hash == second
-    ((_, cell),) = choose(groups, runs, [trial(0)], diverged=[second])
-    assert cell.config_hash == first
+    ((_, spec),) = choose(groups, runs, [trial(0)])
+    assert spec.config_hash == second
+    ((_, spec),) = choose(groups, runs, [trial(0)], diverged=[second])
+    assert spec.config_hash == first
     with pytest.raises(InputError, match="every candidate diverged"):
         choose(groups, runs, [trial(0)], diverged=[first, second, third])
 

@@ -16,13 +16,15 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from aiec_graph.artifacts.tensor_file import load_tensors, save_tensors
-from aiec_graph.bench.report.results import COLUMNS
+from aiec_graph.bench.runs import BenchmarkRuns
+from aiec_graph.bench.store import RunStore, columns_of
 from aiec_graph.cli.bench import bench
 from aiec_graph.cli.main import main
 from aiec_graph.cli.options import Signature, parse
 from aiec_graph.data import read_card
 from aiec_graph.data.simulate import simulate_dataset
 
+COLUMNS = columns_of(BenchmarkRuns)
 ROOT = Path(__file__).parents[2]
 # Those of images, of studies and of mechanisms have tests of their own.
 OTHERS = ("backbone:", "candidates:", "run_bench.py dynamics", "run_bench.py planted")
@@ -203,7 +205,7 @@ def test_runs_side_by_side_give_what_runs_in_turn_do(command, tmp_path, capsys):
         way: pd.read_csv(tmp_path / way / "runs.csv").sort_values(names, ignore_index=True)
         for way in ("in_turn", "beside")
     }
-    numbers = [c for c in COLUMNS if c not in ("seconds_per_epoch", "peak_memory_mb")]
+    numbers = [c for c in COLUMNS if c not in ("seconds_per_epoch", "peak_memory_mb", "threads")]
     pd.testing.assert_frame_equal(of["beside"][numbers], of["in_turn"][numbers])
     for path in (tmp_path / "in_turn" / "scores").iterdir():
         assert (tmp_path / "beside" / "scores" / path.name).read_bytes() == path.read_bytes()
@@ -217,7 +219,7 @@ def test_a_line_torn_by_a_crash_is_dropped_and_run_again(command, tmp_path):
     runs.write_bytes(runs.read_bytes()[:-40])
     assert main(arguments) == 0
     again = pd.read_csv(runs)
-    numbers = [c for c in COLUMNS if c not in ("seconds_per_epoch", "peak_memory_mb")]
+    numbers = [c for c in COLUMNS if c not in ("seconds_per_epoch", "peak_memory_mb", "threads")]
     pd.testing.assert_frame_equal(again[numbers], whole[numbers])
 
 
@@ -271,10 +273,10 @@ def test_overrides_reach_their_cells(data_root, tmp_path):
         yaml.safe_dump({"dataset": ["elliptic"], "simulate": 0.02, "overrides": [rule]})
     )
     parsed = configuration(config)
-    found = {(c.model, c.act): c.settings.lambda_gate for c in parsed.cells()}
+    found = {(c.model, c.act): c.settings.lambda_gate for c in parsed.specs()}
     assert found["gcn", "aiec"] == 0
     assert found["sage", "aiec"] == found["gcn", "relu"] == 0.1
-    labels = [c.act_label for c in parsed.cells() if c.act == "aiec"]
+    labels = [c.act_label for c in parsed.specs() if c.act == "aiec"]
     assert labels == ["aux_only", "aiec"]
 
 
@@ -436,9 +438,7 @@ def test_folders_that_cannot_be_written(command, tmp_path, capsys):
 
 
 def test_two_runs_do_not_share_a_folder(command, tmp_path, capsys):
-    from aiec_graph.bench.report.results import RunsFile
-
-    holder = RunsFile(tmp_path / "run")
+    holder = RunStore(tmp_path / "run", BenchmarkRuns)
     try:
         assert "another run is writing" in fails(command(), capsys)
     finally:

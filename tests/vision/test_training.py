@@ -9,6 +9,7 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 
 from aiec_graph.bench import vision as runner
+from aiec_graph.bench.store import columns_of
 from aiec_graph.cli.main import main
 from aiec_graph.core import ACTIVATIONS, AIEC
 from aiec_graph.errors import InputError
@@ -103,7 +104,7 @@ def test_results_of_the_command(tmp_path, capsys, monkeypatch):
     arguments += ["--epochs", "1", "--seeds", "2", "--out", str(out), "--checkpoint"]
     assert main(arguments) == 0
     runs = pd.read_csv(out / "runs.csv")
-    assert list(runs.columns) == runner.COLUMNS
+    assert list(runs.columns) == columns_of(runner.ImageRuns)
     assert runs.notna().all(axis=None)
     assert runs[["backbone", "act", "seed"]].to_numpy().tolist() == [
         ["resnet18", act, seed] for act in ("relu", "aiec") for seed in (3407, 3417)

@@ -84,19 +84,19 @@ def draw_channels(
         look_up(name, dict.fromkeys(names), "class")
     wanted = [i for i, name in enumerate(names) if not classes or name in classes]
     summary, frames = [], []
-    for place in _layers(observed, layer):
+    for setting in _layers(observed, layer):
         judged = [
             measure_channels(one.modules[name], one.features[name], one.y, len(names), fit)
-            for one, name in zip(observed, place, strict=True)
+            for one, name in zip(observed, setting, strict=True)
         ]
-        for one, name, channels in zip(observed, place, judged, strict=True):
+        for one, name, channels in zip(observed, setting, judged, strict=True):
             frames.append(_frame(one, name, channels, wanted))
             summary += _summary(one, name, channels, wanted)
         for page, start in enumerate(range(0, len(wanted), CLASSES_A_PAGE), 1):
             several = f"-{page}" if len(wanted) > CLASSES_A_PAGE else ""
-            path = out / f"channels_{_slug(place[-1])}{several}.png"
+            path = out / f"channels_{_slug(setting[-1])}{several}.png"
             own = wanted[start : start + CLASSES_A_PAGE]
-            _plot(path, observed, place, judged, own)
+            _plot(path, observed, setting, judged, own)
     rows = pd.concat(frames, ignore_index=True)
     table = pd.DataFrame(summary)
     write_whole(out / "channels.csv", lambda draft: rows.to_csv(draft, index=False))
@@ -112,7 +112,7 @@ def observe(path: Path, data_root: Path | None) -> Observed:
     """
     if is_of_images(read_content(path)[0]):
         return _observe_images(path, data_root)
-    network, cell, graph, adjacency, split, x = reopen(path, data_root)
+    network, spec, graph, adjacency, split, x = reopen(path, data_root)
     if split is None:
         raise InputError(
             f"{path}: {graph.label} has changed since the network was trained on it, so its test "
@@ -126,7 +126,7 @@ def observe(path: Path, data_root: Path | None) -> Observed:
 
     modules = {f"layer {i + 1}": act for i, act in enumerate(network.acts)}
     features = collect_features(forward, {name: (m, "mean") for name, m in modules.items()})
-    title = f"{MODEL_NAMES[cell.model]} {title_of(cell.act_label)}"
+    title = f"{MODEL_NAMES[spec.model]} {title_of(spec.act_label)}"
     y = torch.from_numpy(graph.y)[index]
     return Observed(title, graph.label, ["normal", "anomalous"], modules, features, y)
 
@@ -138,17 +138,17 @@ def _observe_images(path: Path, data_root: Path | None) -> Observed:
     from aiec_graph.vision.sites import UNJUDGED, find_sites
 
     loaded = load_image_checkpoint(path)
-    cell, network = loaded.spec, loaded.network
+    spec, network = loaded.spec, loaded.network
     root = data_root or default_data_root()
-    dataset = find_again(cell.dataset, root)
+    dataset = find_again(spec.dataset, root)
     with TemporaryDirectory() as folder:
         classes = Path(folder) / "classes.txt" if loaded.class_file else None
         if classes is not None:
             classes.write_text("\n".join(loaded.class_names), encoding="utf-8")
-        data = load_images(dataset, cell.settings, root, classes=classes)
+        data = load_images(dataset, spec.settings, root, classes=classes)
     if list(data.class_names) != loaded.class_names:
-        raise InputError(f"{path}: {cell.dataset} has other classes now than when it was trained")
-    sites = find_sites(network, loaded.image_size, BACKBONES[cell.backbone].blocks)
+        raise InputError(f"{path}: {spec.dataset} has other classes now than when it was trained")
+    sites = find_sites(network, loaded.image_size, BACKBONES[spec.backbone].blocks)
     modules = {
         name: (network.get_submodule(name), pooling)
         for name, pooling in sites.items()
@@ -163,7 +163,7 @@ def _observe_images(path: Path, data_root: Path | None) -> Observed:
             yield None
 
     features = collect_features(forward, modules)
-    title = f"{BACKBONES[cell.backbone].title} {title_of(cell.act_label)}"
+    title = f"{BACKBONES[spec.backbone].title} {title_of(spec.act_label)}"
     layers = {name: module for name, (module, _) in modules.items()}
     return Observed(title, data.name, data.class_names, layers, features, torch.cat(labels))
 
@@ -249,7 +249,7 @@ def _slug(layer: str) -> str:
 def _plot(
     path: Path,
     observed: Sequence[Observed],
-    place: tuple[str, ...],
+    setting: tuple[str, ...],
     judged: Sequence[Channels],
     classes: list[int],
 ) -> None:
@@ -278,7 +278,7 @@ def _plot(
             kind = "own" if channels.own else "fitted"
             lower.set_ylabel(f"decision weight\n({kind})", fontsize=8)
             how = "sorted by activity level" if is_sorted else "in channel order"
-            name = f"{observed[i].title}, {place[i]}"
+            name = f"{observed[i].title}, {setting[i]}"
             upper.set_title(f"{name}: class {observed[i].class_names[k]}, {how}", fontsize=8)
             for axis in (upper, lower):
                 axis.set_xlim(-0.5, len(order) - 0.5)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from aiec_graph.artifacts.variants import title_of
-from aiec_graph.bench.probes.measures import PLACE, RATIO
+from aiec_graph.bench.probes.measures import RATIO, SETTING
 from aiec_graph.bench.report.tables import MODEL_NAMES
 from aiec_graph.files import write_whole
 
@@ -24,7 +24,7 @@ SMOOTH = {"changed_%": 5}
 
 
 def draw(folder: Path, epochs: pd.DataFrame) -> list[Path]:
-    """Draws `dynamics_<data set>_<features>_<network>.png` for each place.
+    """Draws `dynamics_<data set>_<features>_<network>.png` for each setting.
 
     Means over the seeds, medians of ratios; a panel without figures, such as those that need a
     run of ReLU, is left out.
@@ -33,8 +33,8 @@ def draw(folder: Path, epochs: pd.DataFrame) -> list[Path]:
         InputError: a figure cannot be written.
     """
     paths = []
-    for place, rows in epochs.groupby(PLACE, sort=False):
-        dataset, simulated, features, model = place
+    for setting, rows in epochs.groupby(SETTING, sort=False):
+        dataset, simulated, features, model = setting
         note = " (simulated data)" if simulated else ""
         seeds = rows["seed"].nunique()
         title = (

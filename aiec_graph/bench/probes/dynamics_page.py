@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from aiec_graph.artifacts.variants import title_of
-from aiec_graph.bench.probes.config import MechanismConfig
-from aiec_graph.bench.probes.measures import LAST, PLACE, RATIO
+from aiec_graph.bench.probes.config import ProbeConfig
+from aiec_graph.bench.probes.measures import LAST, RATIO, SETTING
 from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.files import write_whole
 
@@ -20,7 +20,7 @@ SHOWN = {
     "extrinsic_%": ("by weights %", 1),
     "intrinsic_%": ("by counts %", 1),
     "changed_%": ("changed %", 2),
-    "counted_%": ("told rightly %", 1),
+    "counted_%": ("classified correctly %", 1),
     "agreement": ("agreement", 2),
     "gated_response_%": ("gated response %", 1),
     "relevant_to_relu": ("relevant / ReLU", 2),
@@ -36,8 +36,8 @@ early.
 - *firing rate*: mean over channels of (activations − inhibitions) / nodes, from −1 to 1.
 - *gated*: channels that the gates call irrelevant to the class; *by weights*, *by counts*: that
   each of the two gates alone calls so; *changed*: gates that differ from the epoch before.
-- *told rightly*: nodes of the class that the layer's decision unit classifies correctly: those
-  counted.
+- *classified correctly*: nodes of the class that the layer's decision unit classifies correctly:
+  those counted.
 - *agreement*: the cosine between the gradients of the gate loss and of the auxiliary loss by what
   enters the activation: at 1, the gate loss asks for nothing that the auxiliary loss does not.
 - *gated response*: of all response to the class, the share of gated channels.
@@ -47,13 +47,13 @@ early.
   *Fitted*: each network's own channels, told by a linear classifier fitted to its features
   after the last epoch: irrelevant is what fires for at most half of the class and weighs
   against it."""
-VERDICTS = """Silencing one channel that is alive, after the last epoch: by how many points the
-validation AP falls, on average over the channels of a verdict, and the share of them that cost
-more than half a point. Channels that a gate calls irrelevant should cost nothing."""
+GATES = """Silencing one channel that is alive, after the last epoch: by how many points the
+validation AP falls, on average over the channels of a kind, and the share of them that cost more
+than half a point. Channels that a gate calls irrelevant should cost nothing."""
 
 
 def write_page(
-    folder: Path, config: MechanismConfig, tables: Mapping[str, pd.DataFrame], figures: list[Path]
+    folder: Path, config: ProbeConfig, tables: Mapping[str, pd.DataFrame], figures: list[Path]
 ) -> Path:
     """Writes `index.md`.
 
@@ -63,16 +63,16 @@ def write_page(
     note = "" if config.simulate is None else f" (simulated data, scale {config.simulate:g})"
     page = [f"# What training does to channels{note}", WORDS]
     by_place = dict(
-        zip(map(str, figures), tables["summary"].groupby(PLACE, sort=False), strict=True)
+        zip(map(str, figures), tables["summary"].groupby(SETTING, sort=False), strict=True)
     )
-    for figure, (place, rows) in by_place.items():
-        dataset, _, features, model = place
+    for figure, (setting, rows) in by_place.items():
+        dataset, _, features, model = setting
         page += [f"## {dataset}{note}, {features} features, {MODEL_NAMES[str(model)]}"]
         page += [f"![measures over the epochs]({Path(figure).name})", _table(rows)]
-        verdicts = tables["verdicts"]
-        if len(verdicts):
-            own = verdicts[(verdicts[PLACE] == list(place)).all(axis=1)]
-            page += [VERDICTS, _verdicts(own)]
+        gates = tables["gates"]
+        if len(gates):
+            own = gates[(gates[SETTING] == list(setting)).all(axis=1)]
+            page += [GATES, _gates(own)]
     path = folder / "index.md"
     text = "\n\n".join(page) + "\n"
     write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
@@ -95,11 +95,11 @@ def _table(rows: pd.DataFrame) -> str:
     return markdown(shown)
 
 
-def _verdicts(rows: pd.DataFrame) -> str:
+def _gates(rows: pd.DataFrame) -> str:
     shown = []
-    for key, own in rows.groupby(["layer", "act", "verdict"], sort=False):
-        layer, act, verdict = key
-        line = {"layer": str(layer), "act": title_of(str(act)), "the gates call it": verdict}
+    for key, own in rows.groupby(["layer", "act", "gates_call_it"], sort=False):
+        layer, act, kind = key
+        line = {"layer": str(layer), "act": title_of(str(act)), "the gates call it": kind}
         for name, title in (
             ("channels_%", "channels %"),
             ("importance", "AP lost"),

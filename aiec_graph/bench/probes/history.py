@@ -44,7 +44,7 @@ class History:
     gates: NDArray[np.bool_]
     """G of the layer's mode [T, L, K, C]: what the next step suppresses."""
     counted: NDArray[np.float32]
-    """Share of a class's nodes that the decision unit tells rightly [T, L, K]."""
+    """Share of a class's nodes that the decision unit classifies correctly [T, L, K]."""
     agreement: NDArray[np.float32]
     """Cosine between the gradients of L_gate and of L_aux by what enters the activation, over a
     class's nodes [T, L, K]; NaN where one of them is 0."""
@@ -82,21 +82,21 @@ class Followed(NamedTuple):
     """The network's inputs, of all nodes."""
 
 
-def follow(cell: RunSpec, seed: int, prepared: Prepared) -> Followed:
-    """Trains a cell's network through all of its epochs, without early stopping, and watches.
+def follow(spec: RunSpec, seed: int, prepared: Prepared) -> Followed:
+    """Trains a spec's network through all of its epochs, without early stopping, and watches.
 
     Raises:
         InputError: the data set cannot be split, or the training diverged.
     """
     graph, adjacency = prepared
-    graph = cell.conditions.add_noise(graph, seed)
-    split = split_of(cell, seed, graph)
-    settings = replace(cell.settings, device="cpu")  # what is noted is read by NumPy
-    parts = (Prepared(graph, adjacency), split, cell.model, cell.act, settings, seed)
+    graph = spec.conditions.add_noise(graph, seed)
+    split = split_of(spec, seed, graph)
+    settings = replace(spec.settings, device="cpu")  # what is noted is read by NumPy
+    parts = (Prepared(graph, adjacency), split, spec.model, spec.act, settings, seed)
     run, preprocessor = build_trainer(*parts)
     network = run.network
     watch = _Watch(run)
-    name = f"{graph.label}, {cell.model}-{cell.act}, seed {seed}"
+    name = f"{graph.label}, {spec.model}-{spec.act}, seed {seed}"
     learned = run.fit(name, settings, watch.note)
     history = watch.history()
     run.objective.clear()

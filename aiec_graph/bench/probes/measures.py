@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from aiec_graph.bench.probes.history import CLASSES, History
 
-PLACE = ["dataset", "simulated", "features", "model"]
-RUN = [*PLACE, "act", "seed"]
+SETTING = ["dataset", "simulated", "features", "model"]
+RUN = [*SETTING, "act", "seed"]
 LAST = 10
 """Epochs at the end over which the summary averages."""
 RATIO = "_to_relu"
@@ -22,9 +22,9 @@ def epoch_rows(history: History, partner: History | None, relu: History | None) 
 
     Args:
         history: of the run.
-        partner: the run with gates of the same place and seed whose last gates tell relevant from
+        partner: the run with gates of the same setting and seed whose last gates tell relevant from
             irrelevant channels; none leaves those columns empty.
-        relu: ReLU's run of the same place and seed, which responses are compared with; likewise.
+        relu: ReLU's run of the same setting and seed, which responses are compared with; likewise.
 
     Returns:
         Shares in percent: `silent_%` (channels that fire for no training node of the class),
@@ -109,8 +109,10 @@ def over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return grouped.reset_index()
 
 
-def verdict_rows(history: History) -> list[dict[str, Any]]:
-    """What the channels that the last gates mark are to the network: a row per layer and verdict.
+def gate_rows(history: History) -> list[dict[str, Any]]:
+    """What the channels that the last gates mark are to the network: a row per layer and kind.
+
+    The kind, `gates_call_it`, is what the gates of the two classes say together.
 
     `importance` is by how many points the validation AP falls, on average, where one of them is
     silenced; `important_%` the share of them whose silence costs more than half a point.
@@ -119,16 +121,16 @@ def verdict_rows(history: History) -> list[dict[str, Any]]:
         return []
     rows = []
     for layer, gates in enumerate(history.gates[-1]):
-        by_verdict = {
+        by_gates = {
             "irrelevant to both": gates.all(0),
             "irrelevant to normal alone": gates[0] & ~gates[1],
             "irrelevant to anomalous alone": gates[1] & ~gates[0],
             "relevant to both": ~gates.any(0),
         }
         live = history.alive[-1, layer]
-        for verdict, members in by_verdict.items():
+        for kind, members in by_gates.items():
             own = history.importance[layer][members & live]
-            row = {"layer": layer + 1, "verdict": verdict, "channels_%": 100 * members.mean()}
+            row = {"layer": layer + 1, "gates_call_it": kind, "channels_%": 100 * members.mean()}
             has = len(own) > 0
             row["importance"] = float(own.mean()) if has else np.nan
             row["important_%"] = 100 * float((own > 0.5).mean()) if has else np.nan

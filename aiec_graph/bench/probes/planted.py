@@ -9,18 +9,19 @@ from rich.console import Console
 
 from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.bench.probes.attribution import total_effects
-from aiec_graph.bench.probes.config import MechanismConfig
+from aiec_graph.bench.probes.config import ProbeConfig
+from aiec_graph.bench.probes.criteria import Found, marked_rows, share_rows
 from aiec_graph.bench.probes.history import follow
 from aiec_graph.bench.probes.planted_page import draw, write_page
-from aiec_graph.bench.probes.readings import Found, marked_rows, share_rows
-from aiec_graph.bench.probes.store import Arrays, Run, finish
+from aiec_graph.bench.probes.runs import Probed, probe
+from aiec_graph.bench.runs import Arrays
 from aiec_graph.data import find_source
 from aiec_graph.data.simulate.marker import Planted, read_planted
 from aiec_graph.errors import InputError
-from aiec_graph.files import write_whole
+from aiec_graph.tables import write_csv
 from aiec_graph.train import Prepared
 
-VERSION = 1
+KIND = "planted-2"
 
 
 class PlantedWork:
@@ -33,10 +34,10 @@ class PlantedWork:
     def __init__(self, planted: dict[str, Planted]) -> None:
         self.planted = planted
 
-    def __call__(self, cell: RunSpec, seed: int, prepared: Prepared) -> Arrays:
+    def __call__(self, spec: RunSpec, seed: int, prepared: Prepared) -> Arrays:
         """Returns the arrays of `Found`."""
-        network, best = (followed := follow(cell, seed, prepared)).network, followed.best
-        history, planted = followed.history, self.planted[cell.dataset]
+        network, best = (followed := follow(spec, seed, prepared)).network, followed.best
+        history, planted = followed.history, self.planted[spec.dataset]
         rows = np.flatnonzero(followed.split.train_mask)
         noise, signal = (
             total_effects(network, followed.x, prepared.adjacency, columns, rows, seed)
@@ -50,12 +51,12 @@ class PlantedWork:
         )._asdict()
 
 
-def run_planted(config: MechanismConfig, console: Console) -> Path:
+def run_planted(config: ProbeConfig, console: Console) -> Path:
     """Runs what is not finished yet and writes what came out.
 
     Writes `channels.csv` (a row per run, layer and channel), `marked.csv` (what the gates mark, by
-    each reading of relevance), `shares.csv` (how much of the channels is noise), a figure for each
-    data set, kind of features and network, and `index.md` with the tables.
+    each criterion of relevance), `shares.csv` (how much of the channels is noise), a figure for
+    each data set, kind of features and network, and `index.md` with the tables.
 
     Args:
         config: the command.
@@ -69,13 +70,14 @@ def run_planted(config: MechanismConfig, console: Console) -> Path:
     """
     if config.simulate is None:
         raise InputError("planted channels are known in simulated data alone: give --simulate")
+    config = config.named("planted")
     config.check()
     planted = {name: _planted_in(config, name) for name in dict.fromkeys(config.dataset)}
-    folder = config.folder("planted")
-    runs = finish(config, folder, PlantedWork(planted), VERSION, console)
+    folder = config.folder
+    runs = probe(config, KIND, PlantedWork(planted), console)
     channels, marked, shares = [], [], []
     for run in runs:
-        found = Found(**run.read())
+        found = Found(**run.arrays)
         channels.append(_channels(run, found))
         marked += [run.key | row for row in marked_rows(found)]
         quality = {"val_ap": float(found.quality[0])}
@@ -86,12 +88,12 @@ def run_planted(config: MechanismConfig, console: Console) -> Path:
         "shares": pd.DataFrame(shares),
     }
     for name, table in tables.items():
-        write_whole(folder / f"{name}.csv", lambda draft, t=table: t.to_csv(draft, index=False))
+        write_csv(table, folder / f"{name}.csv")
     figures = draw(folder, tables["channels"], config.simulate)
     return write_page(folder, config, tables, figures, planted)
 
 
-def _planted_in(config: MechanismConfig, name: str) -> Planted:
+def _planted_in(config: ProbeConfig, name: str) -> Planted:
     source = find_source(name, config.data_root, config.simulate, config.text)
     planted = read_planted(source.files[0].parent)
     if not planted.noise:
@@ -99,7 +101,7 @@ def _planted_in(config: MechanismConfig, name: str) -> Planted:
     return planted
 
 
-def _channels(run: Run, found: Found) -> pd.DataFrame:
+def _channels(run: Probed, found: Found) -> pd.DataFrame:
     layers, classes, width = found.mean.shape
     index = pd.MultiIndex.from_product(
         [range(1, layers + 1), range(width)], names=["layer", "channel"]

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from aiec_graph.artifacts.variants import title_of
-from aiec_graph.bench.probes.config import MechanismConfig
+from aiec_graph.bench.probes.config import ProbeConfig
+from aiec_graph.bench.probes.criteria import CRITERIA
 from aiec_graph.bench.probes.history import CLASSES
-from aiec_graph.bench.probes.measures import PLACE, over_seeds
-from aiec_graph.bench.probes.readings import READINGS
+from aiec_graph.bench.probes.measures import SETTING, over_seeds
 from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.data.simulate.marker import Planted
 from aiec_graph.files import write_whole
@@ -23,7 +23,7 @@ Jansen's estimator) of the planted noise columns and of the planted signal colum
 response before activation, over the training nodes; a group's columns are drawn anew from other
 nodes. In the first layer, where columns are independent, that is the sum of squared weights
 times the variance of the aggregated columns. The share of noise in the two effects tells
-planted-irrelevant channels from relevant ones, by four readings:"""
+planted-irrelevant channels from relevant ones, by four criteria:"""
 SHARES = """How much of the channels is noise: the share of noise in the effects, over a layer's
 channels (and in the margin between the classes, which is the network's output); `noise
 majority`: channels with more noise than signal."""
@@ -33,7 +33,7 @@ class (wanted: at least 80 %), and of relevant channels (wanted: at most 10 %)."
 
 
 def draw(folder: Path, channels: pd.DataFrame, scale: float) -> list[Path]:
-    """Draws `planted_<data set>-simulated_<features>_<network>.png` for each place.
+    """Draws `planted_<data set>-simulated_<features>_<network>.png` for each setting.
 
     The share of channels that are marked over their share of noise, in tenths.
 
@@ -41,8 +41,8 @@ def draw(folder: Path, channels: pd.DataFrame, scale: float) -> list[Path]:
         InputError: a figure cannot be written.
     """
     paths = []
-    for place, rows in channels.groupby(PLACE, sort=False):
-        dataset, _, features, model = place
+    for setting, rows in channels.groupby(SETTING, sort=False):
+        dataset, _, features, model = setting
         title = (
             f"{dataset} (simulated data, scale {scale:g}), {features} features, "
             f"{MODEL_NAMES[str(model)]}: {rows['seed'].nunique()} seeds"
@@ -101,7 +101,7 @@ def _draw(path: Path, rows: pd.DataFrame, title: str) -> None:
 
 def write_page(
     folder: Path,
-    config: MechanismConfig,
+    config: ProbeConfig,
     tables: Mapping[str, pd.DataFrame],
     figures: list[Path],
     planted: Mapping[str, Planted],
@@ -113,23 +113,23 @@ def write_page(
     """
     note = f" (simulated data, scale {config.simulate:g})"
     page = [f"# Do the gates find planted noise?{note}", WORDS]
-    page += ["\n".join(f"- *{name}*: {text}." for name, text in READINGS.items())]
+    page += ["\n".join(f"- *{name}*: {text}." for name, text in CRITERIA.items())]
     for name, known in planted.items():
         counts = (len(known.own), len(known.neighbours), len(known.noise))
         page.append(
             "{} has {} signal columns of a node's own, {} that tell by the neighbours' mean, "
             "and {} columns of noise.".format(name, *counts)
         )
-    shares = over_seeds(tables["shares"], [*PLACE, "act", "where"])
+    shares = over_seeds(tables["shares"], [*SETTING, "act", "where"])
     marked = tables["marked"]
-    for figure, (place, rows) in zip(figures, shares.groupby(PLACE, sort=False), strict=True):
-        dataset, _, features, model = place
+    for figure, (setting, rows) in zip(figures, shares.groupby(SETTING, sort=False), strict=True):
+        dataset, _, features, model = setting
         page += [f"## {dataset}{note}, {features} features, {MODEL_NAMES[str(model)]}"]
         page += [f"![marked channels over their share of noise]({figure.name})", SHARES]
         page.append(_shares(rows))
         if len(marked):
-            own = marked[(marked[PLACE] == list(place)).all(axis=1)]
-            by = [*PLACE, "reading", "act", "layer", "class"]
+            own = marked[(marked[SETTING] == list(setting)).all(axis=1)]
+            by = [*SETTING, "criterion", "act", "layer", "class"]
             page += [MARKED, _marked(over_seeds(own, by))]
     path = folder / "index.md"
     text = "\n\n".join(page) + "\n"
@@ -157,14 +157,14 @@ def _shares(rows: pd.DataFrame) -> str:
 
 def _marked(rows: pd.DataFrame) -> str:
     shown = []
-    order = {name: i for i, name in enumerate(READINGS)}
+    order = {name: i for i, name in enumerate(CRITERIA)}
     rows = rows.sort_values(
-        ["reading", "layer", "class"],
+        ["criterion", "layer", "class"],
         kind="stable",
-        key=lambda c: c.map(order) if c.name == "reading" else c,
+        key=lambda c: c.map(order) if c.name == "criterion" else c,
     )
     for row in rows.to_dict("records"):
-        line: dict[str, str] = {name: str(row[name]) for name in ("reading", "layer", "class")}
+        line: dict[str, str] = {name: str(row[name]) for name in ("criterion", "layer", "class")}
         line["act"] = title_of(row["act"])
         for kind in ("irrelevant", "relevant"):
             line[f"{kind} channels"] = f"{row[f'{kind}_channels_mean']:.1f}"

@@ -1,7 +1,7 @@
 """Mean ± standard deviation over the seeds, as a summary file and as tables to read."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,27 +46,48 @@ SETTING_NAMES = {
 }
 
 
-def summarise(runs: pd.DataFrame, cells: list[RunSpec]) -> pd.DataFrame:
-    """One row per cell: number of seeds, mean and standard deviation of each metric, in percent."""
+def summarised(
+    runs: pd.DataFrame,
+    specs: Sequence[Any],
+    keys: Sequence[Mapping[str, object]],
+    metrics: Iterable[str],
+) -> pd.DataFrame:
+    """One row per specification: number of seeds, mean and standard deviation of each metric.
+
+    Args:
+        runs: a row per run.
+        specs: the specifications.
+        keys: of each specification, the columns that name it.
+        metrics: columns of the runs.
+    """
     rows = []
-    for cell in cells:
-        own = runs[runs["config_hash"] == cell.config_hash]
-        row: dict[str, object] = {
-            "dataset": cell.name,
-            "simulated": cell.simulate is not None,
-            "split": cell.split,
-            "model": cell.model,
-            "act": cell.act_label,
-            "seeds": len(own),
-        }
-        for column in [f"{part}_{metric}" for part in ("val", "test") for metric in METRICS]:
-            row[f"{column}_mean"] = own[column].mean()
-            row[f"{column}_std"] = own[column].std()
+    for spec, key in zip(specs, keys, strict=True):
+        own = runs[runs["config_hash"] == spec.config_hash]
+        row: dict[str, object] = {**key, "seeds": len(own)}
+        for metric in metrics:
+            row[f"{metric}_mean"], row[f"{metric}_std"] = own[metric].mean(), own[metric].std()
         row["seconds_per_epoch_median"] = own["seconds_per_epoch"].median()
-        row["simulate_scale"] = cell.simulate
-        row["config_hash"] = cell.config_hash
-        rows.append(row)
+        rows.append(row | {"config_hash": spec.config_hash})
     return pd.DataFrame(rows)
+
+
+def summarise(runs: pd.DataFrame, specs: Sequence[RunSpec]) -> pd.DataFrame:
+    """One row per specification of the benchmark, in percent."""
+    keys = [
+        {
+            "dataset": spec.name,
+            "simulated": spec.simulate is not None,
+            "split": spec.split,
+            "model": spec.model,
+            "act": spec.act_label,
+        }
+        for spec in specs
+    ]
+    metrics = [f"{part}_{metric}" for part in ("val", "test") for metric in METRICS]
+    summary = summarised(runs, specs, keys, metrics)
+    scales = pd.Series([spec.simulate for spec in specs], dtype="float64")
+    summary.insert(summary.columns.get_loc("config_hash"), "simulate_scale", scales)  # pyright: ignore
+    return summary
 
 
 def mean_and_std(mean: float, std: float, digits: int = 1) -> str:
@@ -77,9 +98,24 @@ def mean_and_std(mean: float, std: float, digits: int = 1) -> str:
     return text if math.isnan(std) else f"{text} ± {std:.{digits}f}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: 1 seed, 2 seeds."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def markdown(rows: Iterable[Mapping[Any, str]]) -> str:
     """A table of texts as Markdown, a row a mapping from its columns; what is missing is empty."""
-    return pd.DataFrame(list(rows)).fillna("").to_markdown(index=False, disable_numparse=True)
+    frame = pd.DataFrame([{k: v.replace("|", r"\|") for k, v in row.items()} for row in rows])
+    return frame.fillna("").to_markdown(index=False, disable_numparse=True)
+
+
+def over_seeds(counts: Iterable[int]) -> str:
+    """What a table's numbers are over, for its title."""
+    seeds = sorted(set(counts))
+    if seeds[-1] == 1:
+        return ", of one seed"
+    span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    return f", mean ± standard deviation over {span} seeds"
 
 
 @dataclass(frozen=True)
@@ -146,21 +182,21 @@ def write_tables(
     write_whole(folder / "table.tex", text(table.to_latex()))
 
 
-def make_table(summary: pd.DataFrame, cells: list[RunSpec]) -> ResultTable:
+def make_table(summary: pd.DataFrame, specs: Sequence[RunSpec]) -> ResultTable:
     """Arranges a summary; the best mean of each data set and network is marked.
 
-    The paper's figure stands in brackets where the cell ran on the real data set that it belongs
+    The paper's figure stands in brackets where it ran on the real data set that it belongs
     to, under the paper's protocol.
     """
-    datasets = list(dict.fromkeys((cell.name, cell.simulate) for cell in cells))
-    groups = list(dict.fromkeys((cell.model, cell.act_label) for cell in cells))
-    by_place = {
-        (cell.name, cell.model, cell.act_label): (cell, summary.iloc[i])
-        for i, cell in enumerate(cells)
+    datasets = list(dict.fromkeys((spec.name, spec.simulate) for spec in specs))
+    groups = list(dict.fromkeys((spec.model, spec.act_label) for spec in specs))
+    by_setting = {
+        (spec.name, spec.model, spec.act_label): (spec, summary.iloc[i])
+        for i, spec in enumerate(specs)
     }
     best = {
-        (*place, metric): rows[f"test_{metric}_mean"].max()
-        for place, rows in summary.groupby(["dataset", "model"])
+        (*setting, metric): rows[f"test_{metric}_mean"].max()
+        for setting, rows in summary.groupby(["dataset", "model"])
         for metric in METRICS
     }
     has_paper = False
@@ -168,11 +204,11 @@ def make_table(summary: pd.DataFrame, cells: list[RunSpec]) -> ResultTable:
     for model, act in groups:
         entries = []
         for dataset, _ in datasets:
-            if (dataset, model, act) not in by_place:
+            if (dataset, model, act) not in by_setting:
                 entries += [Entry("", False)] * len(METRICS)
                 continue
-            cell, row = by_place[dataset, model, act]
-            paper = paper_figures(cell)
+            spec, row = by_setting[dataset, model, act]
+            paper = paper_figures(spec)
             has_paper = has_paper or paper is not None
             for i, metric in enumerate(METRICS):
                 mean, std = row[f"test_{metric}_mean"], row[f"test_{metric}_std"]
@@ -186,26 +222,25 @@ def make_table(summary: pd.DataFrame, cells: list[RunSpec]) -> ResultTable:
         name if scale is None else f"{name} (simulated, scale {scale:g})"
         for name, scale in datasets
     ]
-    seeds = sorted(set(summary["seeds"]))
-    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    notes = [_settings_note(cells)]
+    seeds = list(summary["seeds"])
+    notes = [_settings_note(specs)]
     if any(scale is not None for _, scale in datasets):
         notes.append("Simulated data: these numbers say nothing about the real data set.")
     if has_paper:
         notes.append("In brackets: the paper's Table 5.")
     return ResultTable(
-        title=f"Test metrics in %, mean ± standard deviation over {count} seeds",
+        title=f"Test metrics in %{over_seeds(seeds)}",
         columns=[f"{name} {metric}" for name in names for metric in METRICS.values()],
         rows=rows,
         notes=notes,
     )
 
 
-def _settings_note(cells: list[RunSpec]) -> str:
+def _settings_note(specs: Sequence[RunSpec]) -> str:
     """States the split, the features, and each setting that is not the protocol's or not shared."""
-    used = [cell.relevant()["settings"] for cell in cells]
+    used = [spec.relevant()["settings"] for spec in specs]
     default = asdict(TrainSettings())
-    parts = [f"{cells[0].split.capitalize()} split"]
+    parts = [f"{specs[0].split.capitalize()} split"]
     for name, usual in default.items():
         values = list(dict.fromkeys(str(s[name]) for s in used if name in s))
         always = name in ("features", "aggr", "lambda_aux", "lambda_gate")

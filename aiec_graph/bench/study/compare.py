@@ -6,9 +6,9 @@ import pandas as pd
 
 from aiec_graph.artifacts.specs import RunSpec, TreeSpec
 from aiec_graph.bench.study.plan import Group
-from aiec_graph.bench.study.statistics import compare, holm, over_places, seeds_needed
+from aiec_graph.bench.study.statistics import compare, holm, over_settings, seeds_needed
 
-PLACE = ["dataset", "features", "model", "level"]
+SETTING = ["dataset", "features", "model", "level"]
 METRICS = ("test_auc", "test_ap", "test_rec_at_k", "val_ap")
 
 
@@ -19,22 +19,22 @@ def collect(
     own = runs[runs["seed"].isin(trials)]
     names = ["dataset", "features", "model", "act"]
     frames = []
-    for group, cell in chosen:
-        rows = own[own["config_hash"] == cell.config_hash].drop(columns=names)
-        frames.append(rows.assign(**group.key, networks=isinstance(cell, RunSpec)))
+    for group, spec in chosen:
+        rows = own[own["config_hash"] == spec.config_hash].drop(columns=names)
+        frames.append(rows.assign(**group.key, networks=isinstance(spec, RunSpec)))
     return pd.concat(frames, ignore_index=True)
 
 
 def means(confirmed: pd.DataFrame) -> pd.DataFrame:
     """One row a group: number of seeds, mean and standard deviation of each metric, in percent."""
-    by = [*PLACE, "act", "simulated", "networks"]
+    by = [*SETTING, "act", "simulated", "networks"]
     parts = {f"{m}_{how}": (m, how) for m in METRICS for how in ("mean", "std")}
     grouped = confirmed.groupby(by, sort=False, dropna=False)
     return grouped.agg(seeds=("seed", "size"), **parts).reset_index()
 
 
 def comparisons(confirmed: pd.DataFrame, references: list[str], wanted: float) -> pd.DataFrame:
-    """Every activation against every reference in AP, seed by seed, place by place.
+    """Every activation against every reference in AP, seed by seed, setting by setting.
 
     `p_holm` corrects for all rows of the table.
 
@@ -45,14 +45,14 @@ def comparisons(confirmed: pd.DataFrame, references: list[str], wanted: float) -
     """
     rows: list[dict[str, Any]] = []
     networks = confirmed[confirmed["networks"]]
-    for place, own in networks.groupby(PLACE, sort=False, dropna=False):
+    for setting, own in networks.groupby(SETTING, sort=False, dropna=False):
         ap = own.pivot(index="seed", columns="act", values="test_ap")
         resampled = own["split_checksum"].nunique() > 1
         overlap = float((own["test_nodes"] / own["train_nodes"]).mean()) if resampled else 0.0
         for act, reference in _pairs(list(ap.columns), references):
             d = (ap[act] - ap[reference]).to_numpy()
             needed = seeds_needed(wanted / max(d.std(ddof=1), 1e-9), overlap)
-            names = dict(zip(PLACE, place, strict=True))
+            names = dict(zip(SETTING, setting, strict=True))
             row = {**names, "act": act, "reference": reference, "resampled": resampled}
             rows.append(row | compare(d, overlap)._asdict() | {"seeds_needed": needed})
     frame = pd.DataFrame(rows)
@@ -67,17 +67,17 @@ def _pairs(acts: list[str], references: list[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def places(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean AP of each activation [places × activations]; where one is missing, the place is out."""
+def by_setting(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean AP of each activation [settings × activations]; without those where one is missing."""
     own = table[table["networks"]]
     wide = own.pivot_table(
-        index=PLACE, columns="act", values="test_ap_mean", dropna=False, sort=False, observed=True
+        index=SETTING, columns="act", values="test_ap_mean", dropna=False, sort=False, observed=True
     )
     wide = wide[list(dict.fromkeys(own["act"]))]
     return wide.dropna(axis=0, how="any")
 
 
 def across(table: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of activations over all places, by Wilcoxon's signed ranks with Holm's correction."""
-    frame = over_places(places(table))
+    """Pairs of activations over all settings, by Wilcoxon's signed ranks with Holm's correction."""
+    frame = over_settings(by_setting(table))
     return frame.assign(p_holm=holm(frame["p_wilcoxon"])) if len(frame) else frame

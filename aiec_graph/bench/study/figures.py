@@ -8,15 +8,15 @@ import pandas as pd
 
 from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.report.tables import MODEL_NAMES
-from aiec_graph.bench.study.compare import PLACE
+from aiec_graph.bench.study.compare import SETTING
 from aiec_graph.bench.study.statistics import LEVEL
 from aiec_graph.files import write_whole
 
 FEWEST_ACTS = 3
 
 
-def place_title(row: Mapping[Any, Any] | pd.Series, factor: str | None) -> str:
-    """A place as figures name it."""
+def setting_title(row: Mapping[Any, Any] | pd.Series, factor: str | None) -> str:
+    """A setting as figures name it."""
     name = f"{row['dataset']}, {row['features']}, {MODEL_NAMES[str(row['model'])]}"
     return name if factor is None else f"{name}, {factor} {row['level']}"
 
@@ -38,7 +38,7 @@ def forest_plot(path: Path, rows: pd.DataFrame, factor: str | None, note: str) -
             axes.plot(
                 row["difference"], y, "o", color=color, markerfacecolor=filled, markersize=4.5
             )
-            labels.append(f"{place_title(row, factor)}: {title_of(row['act'])}")
+            labels.append(f"{setting_title(row, factor)}: {title_of(row['act'])}")
         axes.axvline(0, color="0.5", linewidth=0.8)
         axes.set_yticks(range(len(labels)), labels, fontsize=7)
         axes.invert_yaxis()
@@ -56,7 +56,7 @@ def rank_plot(path: Path, wide: pd.DataFrame, note: str) -> bool:
 
     Args:
         path: the PNG.
-        wide: mean AP [places × activations].
+        wide: mean AP [settings × activations].
         note: added to the title.
 
     Returns:
@@ -74,7 +74,7 @@ def rank_plot(path: Path, wide: pd.DataFrame, note: str) -> bool:
     axes = figure.add_subplot()
     scikit_posthocs.critical_difference_diagram(ranks, p, ax=axes)
     axes.set_title(
-        f"Mean rank in test AP over {len(wide)} places; a bar joins what Nemenyi's test "
+        f"Mean rank in test AP over {len(wide)} settings; a bar joins what Nemenyi's test "
         f"does not tell apart{note}",
         fontsize=8,
     )
@@ -85,7 +85,7 @@ def rank_plot(path: Path, wide: pd.DataFrame, note: str) -> bool:
 def factor_plot(path: Path, table: pd.DataFrame, factor: str, note: str) -> None:
     """Draws test AP over a factor's values, a panel per data set, features and network."""
     own = table[table["networks"]]
-    panels = list(own.groupby(PLACE[:-1], sort=False))
+    panels = list(own.groupby(SETTING[:-1], sort=False))
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
     figure = _figure(5 * columns, 3.2 * rows)
@@ -104,7 +104,7 @@ def factor_plot(path: Path, table: pd.DataFrame, factor: str, note: str) -> None
         axes.set_xticks(sorted(set(panel["level"].astype(float))))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
-        axes.set_title(place_title(panel.iloc[0], None), fontsize=9)
+        axes.set_title(setting_title(panel.iloc[0], None), fontsize=9)
         axes.set_xlabel(factor)
         axes.set_ylabel("test AP (%)")
     figure.axes[0].legend(fontsize=7)

@@ -7,8 +7,7 @@ tuned harder than another.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from aiec_graph.artifacts.specs import (
     FIRST_SEED,
@@ -18,12 +17,11 @@ from aiec_graph.artifacts.specs import (
     TreeSpec,
     trial_seeds,
 )
-from aiec_graph.bench.config import replaced, variants_of
-from aiec_graph.data.datasets.text_options import TextGraph
+from aiec_graph.artifacts.variants import Variant
+from aiec_graph.bench.config import GraphExperiment, replaced, variants_of
 from aiec_graph.data.transforms.perturbations import Conditions
 from aiec_graph.errors import InputError, did_you_mean, look_up
-from aiec_graph.names import ACTIVATIONS, FEATURES, MODELS, SPLITS, TREES
-from aiec_graph.plugins import load_plugins
+from aiec_graph.names import ACTIVATIONS, FEATURES, TREES
 from aiec_graph.train.settings import TrainSettings
 
 CONFIRM_FROM = 100
@@ -41,13 +39,9 @@ TREE_SPACE: dict[str, list[Any]] = {
 
 
 @dataclass(frozen=True)
-class StudyConfig:
+class StudyConfig(GraphExperiment):
     """A whole study; the text below each field is its help."""
 
-    dataset: list[str] = field(default_factory=list)
-    """Data sets: names, or paths of your own graphs."""
-    model: list[str] = field(default_factory=lambda: ["gcn", "sage"])
-    """Networks."""
     act: list[str] = field(default_factory=lambda: ["relu", "gelu", "aux_only", "aiec"])
     """Activations; aux_only, AIEC without its gate loss, belongs beside every AIEC."""
     features: list[str] = field(default_factory=lambda: ["raw", "standard"])
@@ -68,7 +62,7 @@ class StudyConfig:
     difference: float = 1.0
     """The report says how many seeds it takes to find a difference of so many points of AP."""
     factor: dict[str, list[Any]] = field(default_factory=dict)
-    """In a configuration file: one setting or condition that the study varies, with its values,
+    """In a configuration file: one setting or perturbation that the study varies, with its values,
     such as {hidden: [16, 64, 256]} or {noise: [0, 4, 16]}."""
     space: dict[str, list[Any]] = field(default_factory=lambda: dict(SPACE))
     """In a configuration file: the values that candidates are drawn from, by setting."""
@@ -76,30 +70,8 @@ class StudyConfig:
     """The same for AIEC's own settings, drawn beside the others."""
     tree_space: dict[str, list[Any]] = field(default_factory=lambda: dict(TREE_SPACE))
     """The same for the forests."""
-    split: str = "supervised"
-    """supervised, or semi: 20 anomalous and 80 normal nodes to train on."""
-    simulate: float | None = None
-    """Run on simulated data of the same form, at a share of the real size."""
-    data_root: Path | None = None
-    """Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else datasets/)."""
-    out: Path | None = None
-    """Folder for the results (default: results/study-<data sets>). The same command given again
-    continues there where it stopped."""
-    plugins: list[str] = field(default_factory=list)
-    """Modules that add to what can be named here; research.variants has variants of AIEC."""
-    jobs: int = 0
-    """Runs at a time, each on one thread; 0: one for each core."""
-    text: TextGraph = field(default_factory=TextGraph)
-    train: TrainSettings = field(default_factory=TrainSettings)
 
-    @property
-    def folder(self) -> Path:
-        """Where the results go."""
-        from aiec_graph.data.datasets.registry import short_name
-
-        suffix = "" if self.simulate is None else f"-simulated-{self.simulate:g}"
-        names = dict.fromkeys(short_name(name) for name in self.dataset)
-        return self.out or Path("results") / f"study-{'+'.join(names)}{suffix}"
+    PREFIX: ClassVar[str] = "study-"
 
     @property
     def tuning_trials(self) -> list[int]:
@@ -117,22 +89,11 @@ class StudyConfig:
         Raises:
             InputError: one is unknown or out of range.
         """
-        from aiec_graph.data.datasets.registry import check_dataset
         from aiec_graph.train.models import check_settings
 
-        load_plugins(self.plugins)
-        for option in ("dataset", "model", "act", "features"):
-            if not getattr(self, option):
-                raise InputError(f"name at least one {option}")
-        for name in self.dataset:
-            check_dataset(name, self.simulate is not None)
-        for name in self.model:
-            look_up(name, dict.fromkeys(MODELS), "model")
+        self.check_graphs(features=FEATURES)
         for name in self.trees:
             look_up(name, dict.fromkeys(TREES), "forest")
-        for name in self.features:
-            look_up(name, dict.fromkeys(FEATURES), "kind of features")
-        look_up(self.split, dict.fromkeys(SPLITS), "split")
         if self.seeds < 2:
             raise InputError(f"seeds must be at least 2 for a paired comparison, not {self.seeds}")
         if not 1 <= self.tuning_seeds <= CONFIRM_FROM:
@@ -142,12 +103,11 @@ class StudyConfig:
                 f"confirm-from must be at least {CONFIRM_FROM}, not {self.confirm_from}: the "
                 "trials before it are for exploring and tuning"
             )
-        if self.candidates < 1 or self.jobs < 0:
-            raise InputError("candidates must be at least 1, and jobs at least 0")
+        if self.candidates < 1:
+            raise InputError(f"candidates must be at least 1, not {self.candidates}")
         if not self.difference > 0:
             raise InputError(f"difference must be above 0, not {self.difference}")
         self._check_spaces()
-        self.text.check()
         acts = [act for act in self.reference if act not in self.act]
         if acts:
             raise InputError(
@@ -155,20 +115,20 @@ class StudyConfig:
                 "--reference what the others are compared with"
             )
         for group in self.groups():
-            for cell in group.candidates:
-                if isinstance(cell, RunSpec):
-                    check_settings(cell.settings)
-                    cell.conditions.check()
+            for spec in group.candidates:
+                if isinstance(spec, RunSpec):
+                    check_settings(spec.settings)
+                    spec.conditions.check()
 
     def _check_spaces(self) -> None:
         from aiec_graph.train.forests import TreeSettings
 
         if len(self.factor) > 1:
             raise InputError(f"factor takes one setting, not {', '.join(self.factor)}")
-        conditions = {f.name for f in fields(Conditions)}
+        perturbations = {f.name for f in fields(Conditions)}
         networks = {f.name for f in fields(TrainSettings)} - {"features"}
         for where, space, known in (
-            ("factor", self.factor, networks | conditions),
+            ("factor", self.factor, networks | perturbations),
             ("space", self.space, networks - set(ONLY_AIEC)),
             ("aiec_space", self.aiec_space, set(ONLY_AIEC)),
             ("tree_space", self.tree_space, {f.name for f in fields(TreeSettings)}),
@@ -191,36 +151,38 @@ class StudyConfig:
         levels: list[Any] = next(iter(self.factor.values()), [None])
         for dataset in dict.fromkeys(self.dataset):
             for level in levels:
-                place = self._place(dataset, level)
+                base = self._setting(dataset, level)
                 for kind in dict.fromkeys(self.features):
                     for model in dict.fromkeys(self.model):
                         for variant in variants_of(self.act, ACTIVATIONS):
-                            cells = [
-                                replace(
-                                    place,
-                                    model=model,
-                                    act=variant.act,
-                                    settings=variant.apply(replace(settings, features=kind)),
-                                    changes=variant.changes,
-                                )
-                                for settings in self._networks(place.settings)
-                            ]
-                            unique = {cell.config_hash: cell for cell in cells}
-                            yield Group(tuple(unique.values()), level)
+                            yield self._group(replace(base, model=model), kind, variant, level)
                 for name in dict.fromkeys(self.trees):
-                    yield Group(tuple(self._forests(place, name)), level)
+                    yield Group(tuple(self._forests(base, name)), level)
 
-    def _place(self, dataset: str, level: Any) -> RunSpec:
-        """A cell with all but the network; the factor at one of its values."""
+    def _group(self, base: RunSpec, features: str, variant: Variant, level: Any) -> "Group":
+        candidates = [
+            replace(
+                base,
+                act=variant.act,
+                settings=variant.apply(replace(settings, features=features)),
+                changes=variant.changes,
+            )
+            for settings in self._networks(base.settings)
+        ]
+        unique = {spec.config_hash: spec for spec in candidates}
+        return Group(tuple(unique.values()), level)
+
+    def _setting(self, dataset: str, level: Any) -> RunSpec:
+        """A specification with all but the network; the factor at one of its values."""
         from aiec_graph.data.datasets.registry import is_text
 
         text = self.text if is_text(dataset) else None
-        cell = RunSpec(dataset, self.simulate, self.split, "", "", self.train, text)
+        spec = RunSpec(dataset, self.simulate, self.split, "", "", self.train, text)
         for name in self.factor:
             if name in {f.name for f in fields(Conditions)}:
-                return replace(cell, conditions=replaced(cell.conditions, {name: level}, "factor"))
-            return replace(cell, settings=replaced(cell.settings, {name: level}, "factor"))
-        return cell
+                return replace(spec, conditions=replaced(spec.conditions, {name: level}, "factor"))
+            return replace(spec, settings=replaced(spec.settings, {name: level}, "factor"))
+        return spec
 
     def _networks(self, base: TrainSettings) -> list[TrainSettings]:
         varied = set(self.factor)
@@ -234,14 +196,14 @@ class StudyConfig:
             for i, changes in enumerate(drawn)
         ]
 
-    def _forests(self, place: RunSpec, name: str) -> list["TreeSpec"]:
+    def _forests(self, setting: RunSpec, name: str) -> list["TreeSpec"]:
         from aiec_graph.train.forests import TreeSettings
 
         base = TreeSettings()
         drawn = _draw(self.tree_space, self.candidates - 1)
         found = [base] + [replaced(base, changes, "tree_space") for changes in drawn]
-        parts = (place.dataset, place.simulate, place.split, name)
-        return [TreeSpec(*parts, s, place.text, place.conditions) for s in dict.fromkeys(found)]
+        parts = (setting.dataset, setting.simulate, setting.split, name)
+        return [TreeSpec(*parts, s, setting.text, setting.conditions) for s in dict.fromkeys(found)]
 
 
 def _draw(space: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:

@@ -11,15 +11,15 @@ from aiec_graph.artifacts.specs import TREE, TREE_FEATURES, RunSpec, TreeSpec
 from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.paper import look_up_paper
 from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
-from aiec_graph.bench.study.compare import across, collect, comparisons, means, places
+from aiec_graph.bench.study.compare import across, by_setting, collect, comparisons, means
 from aiec_graph.bench.study.figures import factor_plot, forest_plot, rank_plot
 from aiec_graph.bench.study.plan import Group, StudyConfig
 from aiec_graph.bench.study.statistics import LEVEL
 from aiec_graph.files import whole_folder
 
 TREE_NAMES = {"rf": "Random forest", "rf_graph": "RFGraph"}
-FEWEST_PLACES = 3
-"""Below it no test over places can tell anything."""
+FEWEST_SETTINGS = 3
+"""Below it no test over settings can tell anything."""
 SHOWN = {"test_auc": "AUC", "test_ap": "AP", "test_rec_at_k": "Rec@K"}
 
 
@@ -50,8 +50,8 @@ def write_report(
         for name, frame in (("results", table), ("comparisons", pairs), ("choices", choices)):
             kept = frame.drop(columns="networks", errors="ignore")
             if "dataset" in kept and "simulated" not in kept:
-                place = list(kept.columns).index("dataset") + 1
-                kept.insert(place, "simulated", config.simulate is not None)
+                setting = list(kept.columns).index("dataset") + 1
+                kept.insert(setting, "simulated", config.simulate is not None)
             kept.to_csv(draft / f"{name}.csv", index=False)
         page = [f"# {_title(config)}{note}", *_how(config, pairs, note)]
         if factor is None:
@@ -71,9 +71,9 @@ def write_report(
                 forest_plot(draft / name, own, factor, note)
                 page += [f"![differences from {title_of(str(reference))}]({name})"]
             page += [_pairs_table(pairs, factor, config.difference)]
-        wide = places(table)
-        if len(wide) >= FEWEST_PLACES:
-            page += ["## Over all places"]
+        wide = by_setting(table)
+        if len(wide) >= FEWEST_SETTINGS:
+            page += ["## Over all settings"]
             if rank_plot(draft / "ranks.png", wide, note):
                 page += ["![critical-difference diagram](ranks.png)"]
             page += [_across_table(across(table))]
@@ -152,11 +152,11 @@ def _results(config: StudyConfig, table: pd.DataFrame, pairs: pd.DataFrame, note
         for (model, act), group in own.groupby(["model", "act"], sort=False):
             row: dict[str, str] = {"": row_title(str(model), str(act))}
             for kind in kinds:
-                cell = group[group["features"] == kind]
+                spec = group[group["features"] == kind]
                 for metric, title in SHOWN.items():
                     text = "" if act != TREE or kind == TREE_FEATURES else "as raw"
-                    if len(cell):
-                        text = _entry(cell.iloc[0], metric, own, pairs, against)
+                    if len(spec):
+                        text = _entry(spec.iloc[0], metric, own, pairs, against)
                     row[f"{kind} {title}"] = text
             if paper:
                 found = look_up_paper(str(dataset), str(model), str(act))
@@ -188,15 +188,15 @@ def _mark(pair: Mapping[Any, Any] | pd.Series) -> str:
 
 
 def _overviews(pairs: pd.DataFrame) -> list[str]:
-    """A table per reference: its rivals by places."""
+    """A table per reference: its rivals by settings."""
     page = []
     for reference, own in pairs.groupby("reference", sort=False):
         rows = []
         for act, rival in own.groupby("act", sort=False):
             row = {"": title_of(str(act))}
             for pair in rival.to_dict("records"):
-                place = f"{pair['dataset']}, {pair['features']}, {MODEL_NAMES[pair['model']]}"
-                row[place] = f"{pair['difference']:+.2f}{_mark(pair)}"
+                setting = f"{pair['dataset']}, {pair['features']}, {MODEL_NAMES[pair['model']]}"
+                row[setting] = f"{pair['difference']:+.2f}{_mark(pair)}"
             rows.append(row)
         title = title_of(str(reference))
         page += [
@@ -209,14 +209,14 @@ def _overviews(pairs: pd.DataFrame) -> list[str]:
 
 def _by_level(table: pd.DataFrame, factor: str) -> list[str]:
     page = []
-    for place, own in table.groupby(["dataset", "features"], sort=False):
+    for setting, own in table.groupby(["dataset", "features"], sort=False):
         rows = []
         for (model, act), group in own.groupby(["model", "act"], sort=False):
             row = {factor: row_title(str(model), str(act))}
-            for cell in group.to_dict("records"):
-                row[str(cell["level"])] = mean_and_std(cell["test_ap_mean"], cell["test_ap_std"])
+            for spec in group.to_dict("records"):
+                row[str(spec["level"])] = mean_and_std(spec["test_ap_mean"], spec["test_ap_std"])
             rows.append(row)
-        page += [f"### {', '.join(map(str, place))} features", markdown(rows)]
+        page += [f"### {', '.join(map(str, setting))} features", markdown(rows)]
     return page
 
 
@@ -250,7 +250,7 @@ def _across_table(frame: pd.DataFrame) -> str:
     rows = [
         {
             "pair": f"{title_of(row['act'])} − {title_of(row['reference'])}",
-            "ahead in": f"{row['ahead']} of {row['places']}",
+            "ahead in": f"{row['ahead']} of {row['settings']}",
             "median difference": f"{row['difference']:+.2f}",
             "p Wilcoxon": f"{row['p_wilcoxon']:.3f}",
             "p Holm": f"{row['p_holm']:.3f}",
@@ -261,21 +261,21 @@ def _across_table(frame: pd.DataFrame) -> str:
 
 
 def _choice(
-    config: StudyConfig, runs: pd.DataFrame, group: Group, cell: RunSpec | TreeSpec
+    config: StudyConfig, runs: pd.DataFrame, group: Group, spec: RunSpec | TreeSpec
 ) -> dict[str, Any]:
     """What was chosen, of how many, and the validation AP that chose it."""
     tuning = runs[runs["seed"].isin(config.tuning_trials)]
-    val = tuning.loc[tuning["config_hash"] == cell.config_hash, "val_ap"].mean()
-    settings = asdict(cell.settings)
-    names = config.tree_space if isinstance(cell, TreeSpec) else config.space
-    if isinstance(cell, RunSpec) and cell.act == "aiec":
+    val = tuning.loc[tuning["config_hash"] == spec.config_hash, "val_ap"].mean()
+    settings = asdict(spec.settings)
+    names = config.tree_space if isinstance(spec, TreeSpec) else config.space
+    if isinstance(spec, RunSpec) and spec.act == "aiec":
         names = {**names, **config.aiec_space}
     return {
         **group.key,
         "candidates": len(group.candidates),
         "tuning_val_ap": val,
         **{name: settings[name] for name in names},
-        "config_hash": cell.config_hash,
+        "config_hash": spec.config_hash,
     }
 
 

@@ -90,21 +90,21 @@ def holm(p: pd.Series) -> pd.Series:
     return pd.Series(multipletests(p, method="holm")[1], index=p.index)
 
 
-def over_places(means: pd.DataFrame) -> pd.DataFrame:
-    """Compares methods over places (data sets, networks): one value a place counts, its mean.
+def over_settings(means: pd.DataFrame) -> pd.DataFrame:
+    """Compares methods over settings (data sets, networks): one value a setting counts, its mean.
 
     Args:
-        means: one row a place, one column a method, without gaps.
+        means: one row a setting, one column a method, without gaps.
 
     Returns:
-        A row per pair of columns, the later one against the earlier: `ahead` (places where it is
-        above), `places`, `difference` (median) and `p_wilcoxon`, 1 where all differences are 0.
+        A row per pair of columns, the later one against the earlier: `ahead` (settings where it is
+        above), `settings`, `difference` (median) and `p_wilcoxon`, 1 where all differences are 0.
     """
     rows = []
     for i, act in enumerate(means.columns):
         for reference in means.columns[:i]:
             d = (means[act] - means[reference]).to_numpy()
             p = 1.0 if not d.any() else float(stats.wilcoxon(d).pvalue)  # pyright: ignore
-            row = {"act": act, "reference": reference, "places": len(d), "ahead": (d > 0).sum()}
+            row = {"act": act, "reference": reference, "settings": len(d), "ahead": (d > 0).sum()}
             rows.append(row | {"difference": np.median(d), "p_wilcoxon": p})
     return pd.DataFrame(rows)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from aiec_graph.bench.probes.history import CLASSES
 
 MAJORITY, STRICT, QUARTERS, OWN = "majority", "90 %", "quarters", "majority, own class"
-READINGS = {
+CRITERIA = {
     MAJORITY: "irrelevant: noise has more than half of the effect; relevant: all others",
     STRICT: "irrelevant: noise has at least 90 % of the effect; relevant: planted signal has",
     QUARTERS: "irrelevant: the quarter of a layer's channels with the largest share of noise in "
@@ -41,7 +41,7 @@ def noise_share(found: Found) -> NDArray[np.float64]:
 
 
 def marked_rows(found: Found) -> list[dict[str, Any]]:
-    """A row per layer, class and reading: the shares that the gates mark.
+    """A row per layer, class and criterion: the shares that the gates mark.
 
     Of the total response to the class: `irrelevant_marked_%`, that of planted-irrelevant channels
     which the gates call irrelevant, and `relevant_marked_%` of relevant ones; then the numbers of
@@ -53,9 +53,9 @@ def marked_rows(found: Found) -> list[dict[str, Any]]:
         for k, name in enumerate(CLASSES):
             response, gate = found.mean[layer, k].astype(np.float64), found.gates[layer, k]
             other = found.mean[layer, 1 - k]
-            for reading in READINGS:
-                kinds = _kinds(share[layer], reading, response >= other)
-                row: dict[str, Any] = {"layer": layer + 1, "class": name, "reading": reading}
+            for criterion in CRITERIA:
+                kinds = _kinds(share[layer], criterion, response >= other)
+                row: dict[str, Any] = {"layer": layer + 1, "class": name, "criterion": criterion}
                 for kind, members in kinds.items():
                     total = response[members].sum()
                     marked = response[members & gate].sum()
@@ -69,19 +69,19 @@ def marked_rows(found: Found) -> list[dict[str, Any]]:
 
 
 def _kinds(
-    share: NDArray[np.float64], reading: str, own: NDArray[np.bool_]
+    share: NDArray[np.float64], criterion: str, own: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.bool_]]:
     known = ~np.isnan(share)
-    if reading == QUARTERS:
+    if criterion == QUARTERS:
         order = np.argsort(np.where(known, share, np.inf))[: known.sum()]
         quarter = len(order) // 4
         low, high = (np.isin(np.arange(len(share)), part) for part in
                      (order[:quarter], order[len(order) - quarter :]))  # fmt: skip
         return {"irrelevant": high, "relevant": low}
-    bounds = (0.9, 0.1) if reading == STRICT else (0.5, 0.5)
+    bounds = (0.9, 0.1) if criterion == STRICT else (0.5, 0.5)
     irrelevant = known & (share >= bounds[0])
     relevant = known & (share < bounds[1])
-    return {"irrelevant": irrelevant, "relevant": relevant & own if reading == OWN else relevant}
+    return {"irrelevant": irrelevant, "relevant": relevant & own if criterion == OWN else relevant}
 
 
 def share_rows(found: Found) -> list[dict[str, Any]]:

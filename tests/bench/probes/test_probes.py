@@ -10,9 +10,7 @@ import yaml
 
 from aiec_graph.artifacts.specs import RunSpec, split_of
 from aiec_graph.bench.probes.attribution import total_effects
-from aiec_graph.bench.probes.history import History, follow
-from aiec_graph.bench.probes.measures import epoch_rows, verdict_rows
-from aiec_graph.bench.probes.readings import (
+from aiec_graph.bench.probes.criteria import (
     MAJORITY,
     OWN,
     QUARTERS,
@@ -20,7 +18,9 @@ from aiec_graph.bench.probes.readings import (
     marked_rows,
     share_rows,
 )
-from aiec_graph.bench.runner import train_cell
+from aiec_graph.bench.probes.history import History, follow
+from aiec_graph.bench.probes.measures import epoch_rows, gate_rows
+from aiec_graph.bench.runs import train_network
 from aiec_graph.cli.main import main
 from aiec_graph.core import AIEC
 from aiec_graph.data import find_source, load_dataset, read_card
@@ -47,7 +47,7 @@ def prepared(data_root):
     return prepare_graph(load_dataset("reddit", data_root, SCALE))
 
 
-def cell(act="aiec", model="gcn", **changes):
+def spec(act="aiec", model="gcn", **changes):
     settings = TrainSettings(hidden=8, epochs=12, features="standard", aggr="mean", **changes)
     return RunSpec("reddit", SCALE, "supervised", model, act, settings)
 
@@ -55,9 +55,9 @@ def cell(act="aiec", model="gcn", **changes):
 @pytest.mark.parametrize("act", ["relu", "aiec"])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_a_watched_run_is_the_benchmarks_run(prepared, act, dropout):
-    asked = cell(act, dropout=dropout)
+    asked = spec(act, dropout=dropout)
     followed = follow(asked, SEED, prepared)
-    _, result = train_cell(asked, SEED, prepared)
+    _, result = train_network(asked, SEED, prepared)
     assert followed.best + 1 == result.best_epoch
     assert followed.history.val_ap[followed.best] == pytest.approx(result.val.ap, abs=1e-3)
     for name, value in result.model.state_dict().items():
@@ -80,18 +80,18 @@ def test_the_gates_are_those_that_the_next_step_takes(prepared, monkeypatch):
             used.append(torch.stack(layers).numpy())
 
     monkeypatch.setattr("aiec_graph.train.trainer.FullBatch", Spied)
-    history = follow(cell(), SEED, prepared).history
+    history = follow(spec(), SEED, prepared).history
     np.testing.assert_array_equal(history.gates[:-1], np.stack(used)[1:])
     np.testing.assert_array_equal(history.gates, history.intrinsic & history.extrinsic)
     assert history.gates.any()
 
 
 def test_what_is_noted_of_a_class(prepared):
-    followed = follow(cell(), SEED, prepared)
+    followed = follow(spec(), SEED, prepared)
     history, split = followed.history, followed.split
     last = followed.history.epochs - 1
     if followed.best != last:  # the network that is kept is another epoch's
-        asked = cell()
+        asked = spec()
         short = RunSpec(**{**vars(asked), "settings": TrainSettings(**{
             **vars(asked.settings), "epochs": followed.best + 1})})  # fmt: skip
         followed = follow(short, SEED, prepared)
@@ -115,7 +115,7 @@ def test_what_is_noted_of_a_class(prepared):
 
 def test_agreement_is_the_cosine_of_the_gradients_that_training_takes(prepared):
     """Against autograd, on the network as it is after its last epoch."""
-    asked = cell()
+    asked = spec()
     history = follow(asked, SEED, prepared).history
     last = history.epochs - 1
     split = split_of(asked, SEED, prepared.graph)
@@ -191,7 +191,7 @@ def test_rows_of_an_epoch():
 
 
 def test_verdicts_leave_dead_channels_out():
-    found = {row["verdict"]: row for row in verdict_rows(made_up())}
+    found = {row["gates_call_it"]: row for row in gate_rows(made_up())}
     assert found["irrelevant to both"]["importance"] == 0
     assert found["irrelevant to normal alone"]["importance"] == 1
     assert found["irrelevant to anomalous alone"]["important_%"] == 0
@@ -229,7 +229,7 @@ def test_readings_of_relevance():
         output=np.array([1.0, 3.0]),
         quality=np.array([50.0, 7]),
     )
-    rows = {(r["reading"], r["class"]): r for r in marked_rows(found)}
+    rows = {(r["criterion"], r["class"]): r for r in marked_rows(found)}
     assert rows[MAJORITY, "normal"]["irrelevant_marked_%"] == 25
     assert rows[MAJORITY, "normal"]["relevant_marked_%"] == 0
     assert rows[MAJORITY, "anomalous"]["irrelevant_marked_%"] == 100

@@ -1,0 +1,68 @@
+"""Progress of many runs: a bar on a terminal, lines in a log file."""
+
+import time
+from datetime import timedelta
+from typing import Self
+
+import rich.progress
+from rich.console import Console
+
+QUIET_S = 10.0
+"""Least seconds between two lines in a log file."""
+
+
+class Progress:
+    """Shows how many of some runs are done, and the time that is left.
+
+    Args:
+        console: on a terminal gets a bar that goes when it is done; else a line now and then.
+        what: the description.
+        total: number of runs.
+    """
+
+    def __init__(self, console: Console, what: str, total: int) -> None:
+        self._console, self._what, self._total, self._done = console, what, total, 0
+        self._started = self._said = time.monotonic()
+        columns = (
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.BarColumn(),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TimeRemainingColumn(),
+        )
+        self._bar = rich.progress.Progress(*columns, console=console, transient=True)
+        self._task = self._bar.add_task(what, total=total)
+
+    def __enter__(self) -> Self:
+        """Begins to show."""
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the bar."""
+        if self._console.is_terminal:
+            self._bar.stop()
+
+    def say(self, line: str) -> None:
+        """Prints a line above the bar."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def describe(self, what: str) -> None:
+        """Says what is being done."""
+        self._bar.update(self._task, description=what)
+
+    def advance(self) -> None:
+        """Counts one more run as done."""
+        self._done += 1
+        self._bar.advance(self._task)
+        now = time.monotonic()
+        if self._console.is_terminal or self._done == self._total or now < self._said + QUIET_S:
+            return
+        self._said = now
+        left = (now - self._started) / self._done * (self._total - self._done)
+        what = f"{self._what}: " if self._what else ""
+        self.say(f"{what}{self._done} of {self._total} runs, about {_time(left)} left")
+
+
+def _time(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

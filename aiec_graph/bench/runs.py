@@ -1,0 +1,268 @@
+"""What runs on graphs do, and the rows that they give."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh3_64_hexdigest
+
+from aiec_graph.artifacts.checkpoint import save_checkpoint
+from aiec_graph.artifacts.scores import score_frame
+from aiec_graph.artifacts.specs import RunSpec, TreeSpec, split_of
+from aiec_graph.artifacts.tensor_file import SUFFIX
+from aiec_graph.artifacts.variants import slug_of
+from aiec_graph.bench import memory
+from aiec_graph.bench.engine import Run
+from aiec_graph.bench.report.time_steps import by_time_step
+from aiec_graph.bench.store import LIBRARIES, Row, write_settings
+from aiec_graph.data import Split, TextGraph, find_source
+from aiec_graph.errors import InputError
+from aiec_graph.files import write_whole
+from aiec_graph.metrics import Metrics
+from aiec_graph.tables import write_csv
+from aiec_graph.train import Prepared, TrainResult, count_parameters, prepare_graph, train
+from aiec_graph.train import train_trees as fit_forest
+
+CHECKSUM_LENGTH = 12
+KEPT = 2  # data sets that a process holds
+METRICS = ("val_auc", "val_ap", "val_rec_at_k", "test_auc", "test_ap", "test_rec_at_k")
+TIME_STEPS = "time_steps"
+Arrays = dict[str, NDArray[Any]]
+
+
+class Loaded(NamedTuple):
+    """A data set made ready, and what its loading warned of."""
+
+    prepared: Prepared
+    warnings: tuple[str, ...]
+
+
+@lru_cache(maxsize=KEPT)
+def load_prepared(
+    dataset: str, data_root: Path | None, simulate: float | None, text: TextGraph | None
+) -> Loaded:
+    """A data set made ready; a process holds the last ones.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    loaded = find_source(dataset, data_root, simulate, text or TextGraph()).load()
+    return Loaded(prepare_graph(loaded.graph), tuple(loaded.warnings))
+
+
+def train_network(spec: RunSpec, seed: int, prepared: Prepared) -> tuple[Split, TrainResult]:
+    """Trains a network once, on data perturbed as its specification says.
+
+    Raises:
+        InputError: the data set cannot be split, or the training diverged.
+    """
+    graph, adjacency = prepared
+    noisy = Prepared(spec.conditions.add_noise(graph, seed), adjacency)
+    split = split_of(spec, seed, graph)
+    corrupt = partial(spec.conditions.corrupt, seed=seed)
+    return split, train(noisy, split, spec.model, spec.act, spec.settings, seed, corrupt)
+
+
+@dataclass(frozen=True)
+class GraphRuns:
+    """What all kinds of runs on graphs share."""
+
+    folder: Path
+    """Of the results."""
+    data_root: Path | None
+
+    metrics: ClassVar[tuple[str, ...]] = METRICS
+    libraries: ClassVar[tuple[str, ...]] = LIBRARIES
+    threads: ClassVar[int | None] = 1
+
+    def checksum(self, spec: RunSpec | TreeSpec) -> str:
+        """The checksum of the present data of a specification.
+
+        Raises:
+            InputError: the data are not there.
+        """
+        text = spec.text or TextGraph()
+        source = find_source(spec.dataset, self.data_root, spec.simulate, text)
+        return source.checksum[:CHECKSUM_LENGTH]
+
+    def load(self, spec: RunSpec | TreeSpec) -> Loaded:
+        """The data set of a specification.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        return load_prepared(spec.dataset, self.data_root, spec.simulate, spec.text)
+
+
+@dataclass(frozen=True)
+class BenchmarkRuns(GraphRuns):
+    """The runs of the benchmark."""
+
+    save_scores: bool
+    checkpoint: bool
+    name: str = "benchmark-2"
+
+    threads: ClassVar[int | None] = None
+    columns: ClassVar[tuple[str, ...]] = (
+        *("dataset", "simulated", "split", "model", "act", "seed"),
+        *METRICS,
+        *("best_epoch", "epochs", "seconds_per_epoch", "peak_memory_mb", "parameters"),
+    )
+
+    def make(self, run: Run) -> Row:
+        """Trains a network, and writes its scores, checkpoint and metrics by time step.
+
+        Raises:
+            InputError: the data cannot be used, the training diverged, or a file cannot be
+                written.
+        """
+        spec, seed = run
+        prepared = self.load(spec).prepared
+        graph = prepared.graph
+        memory.reset_peak()
+        split, result = train_network(spec, seed, prepared)
+        peak = memory.peak_mb()
+        stem = f"{graph.slug}_{spec.model}_{slug_of(spec.act_label)}_{spec.config_hash}_{seed}"
+        if self.save_scores:
+            frame = score_frame(graph, split, result.score)
+            write_csv(frame, self.folder / "scores" / f"{stem}.csv")
+        if self.checkpoint:
+            path = self.folder / "checkpoints" / f"{stem}{SUFFIX}"
+            save_checkpoint(path, result.model, result.preprocessor, spec, seed, graph.checksum)
+        if graph.time_step is not None:
+            steps = by_time_step(graph, split, result.score)
+            write_csv(steps, self.folder / TIME_STEPS / f"{spec.config_hash}_{seed}.csv")
+        write_settings(self.folder, spec)
+        return {
+            **key_columns(spec, seed),
+            **metric_columns(result.val, result.test),
+            "best_epoch": result.best_epoch,
+            "epochs": result.epochs,
+            "seconds_per_epoch": result.seconds_per_epoch,
+            "peak_memory_mb": peak,
+            "parameters": count_parameters(result.model),
+            "data_checksum": graph.checksum[:CHECKSUM_LENGTH],
+        }
+
+
+@dataclass(frozen=True)
+class StudyRuns(GraphRuns):
+    """The runs of a study, networks and forests, each on one thread."""
+
+    name: str = "study-2"
+
+    columns: ClassVar[tuple[str, ...]] = (
+        *("dataset", "simulated", "split", "features", "model", "act", "seed"),
+        *METRICS,
+        *("best_epoch", "epochs", "seconds", "train_nodes", "val_nodes", "test_nodes"),
+        "split_checksum",
+    )
+
+    def make(self, run: Run) -> Row:
+        """Trains a network or a forest.
+
+        Raises:
+            InputError: the data cannot be used, or the training diverged.
+        """
+        spec, seed = run
+        prepared = self.load(spec).prepared
+        started = time.perf_counter()
+        row = _fit(spec, seed, prepared)
+        split = split_of(spec, seed, prepared.graph)
+        masks = split.masks()
+        packed = np.packbits(np.stack(list(masks.values())))
+        return {
+            **key_columns(spec, seed),
+            "features": spec.features,
+            **row,
+            "seconds": time.perf_counter() - started,
+            **{f"{part}_nodes": int(mask.sum()) for part, mask in masks.items()},
+            "split_checksum": xxh3_64_hexdigest(packed.tobytes()),
+            "data_checksum": prepared.graph.checksum[:CHECKSUM_LENGTH],
+        }
+
+
+def _fit(spec: RunSpec | TreeSpec, seed: int, prepared: Prepared) -> Row:
+    if isinstance(spec, RunSpec):
+        _, result = train_network(spec, seed, prepared)
+        epochs = {"best_epoch": result.best_epoch, "epochs": result.epochs}
+        return metric_columns(result.val, result.test) | epochs
+    noisy = Prepared(spec.conditions.add_noise(prepared.graph, seed), prepared.adjacency)
+    split = split_of(spec, seed, prepared.graph)
+    forest = fit_forest(noisy, split, spec.model, spec.settings, seed)
+    return metric_columns(forest.val, forest.test) | {"best_epoch": 0, "epochs": 0}
+
+
+@dataclass(frozen=True)
+class ArrayRuns(GraphRuns):
+    """Runs that each give arrays, kept in a file of their own below `runs/`."""
+
+    name: str
+    """The kind's name and the version of its arrays."""
+    work: Callable[[RunSpec, int, Prepared], Arrays]
+    """What a run gives: of a specification, a seed and its data set; must be picklable."""
+
+    metrics: ClassVar[tuple[str, ...]] = ()
+    columns: ClassVar[tuple[str, ...]] = (
+        *("dataset", "simulated", "split", "features", "model", "act", "seed", "seconds"),
+    )
+
+    def path(self, run: Run) -> Path:
+        """The file of a run's arrays."""
+        return self.folder / "runs" / f"{run.spec.config_hash}_{run.seed}.npz"
+
+    def make(self, run: Run) -> Row:
+        """Makes the arrays and writes them.
+
+        Raises:
+            InputError: the data cannot be used, the training diverged, or the file cannot be
+                written.
+        """
+        spec, seed = run
+        prepared = self.load(spec).prepared
+        started = time.perf_counter()
+        arrays = self.work(spec, seed, prepared)
+        write_whole(self.path(run), lambda draft: np.savez_compressed(draft, **arrays))  # pyright: ignore
+        write_settings(self.folder, spec)
+        return {
+            **key_columns(spec, seed),
+            "features": spec.features,
+            "seconds": time.perf_counter() - started,
+            "data_checksum": prepared.graph.checksum[:CHECKSUM_LENGTH],
+        }
+
+    def read(self, run: Run) -> Arrays:
+        """The arrays that a finished run gave.
+
+        Raises:
+            InputError: their file is missing or damaged.
+        """
+        try:
+            with np.load(self.path(run), allow_pickle=False) as content:
+                return dict(content)
+        except Exception as error:  # noqa: BLE001 (a damaged archive can raise anything)
+            reason = str(error) or type(error).__name__
+            raise InputError(f"{self.path(run)}: {reason}; remove {self.folder}") from None
+
+
+def key_columns(spec: RunSpec | TreeSpec, seed: int) -> Row:
+    """What tells a run from others, for people."""
+    return {
+        "dataset": spec.name,
+        "simulated": spec.simulate is not None,
+        "split": spec.split,
+        "model": spec.model,
+        "act": spec.act_label,
+        "seed": seed,
+    }
+
+
+def metric_columns(val: Metrics, test: Metrics) -> dict[str, float]:
+    """The metrics of a run under their columns' names."""
+    parts = {"val": val, "test": test}
+    return {f"{part}_{k}": v for part, m in parts.items() for k, v in m._asdict().items()}
