@@ -175,7 +175,7 @@ def test_every_study_runs_on_a_small_simulated_graph(path, command, tmp_path):
         ({"factor": {"labels": [0.5], "noise": [1]}}, "factor takes one setting"),
         ({"trees": ["rff"]}, "Did you mean 'rf'"),
         ({"seeds": 1}, "seeds must be at least 2"),
-        ({"candidats": 3}, "Did you mean '--candidates'"),
+        ({"candidats": 3}, "Did you mean 'candidates'"),
     ],
 )
 def test_bad_input_is_one_line(command, content, message, capsys, tmp_path):
