@@ -146,6 +146,7 @@ class BenchmarkRuns(GraphRuns):
             "seconds_per_epoch": result.seconds_per_epoch,
             "peak_memory_mb": peak,
             "parameters": count_parameters(result.model),
+            "device": result.device,
             "data_checksum": graph.checksum[:CHECKSUM_LENGTH],
         }
 
@@ -190,7 +191,7 @@ class StudyRuns(GraphRuns):
 def _fit(spec: RunSpec | TreeSpec, seed: int, prepared: Prepared) -> Row:
     if isinstance(spec, RunSpec):
         _, result = train_network(spec, seed, prepared)
-        epochs = {"best_epoch": result.best_epoch, "epochs": result.epochs}
+        epochs = {"best_epoch": result.best_epoch, "epochs": result.epochs, "device": result.device}
         return metric_columns(result.val, result.test) | epochs
     noisy = Prepared(spec.conditions.add_noise(prepared.graph, seed), prepared.adjacency)
     split = split_of(spec, seed, prepared.graph)

@@ -16,7 +16,6 @@ import yaml
 from filelock import FileLock, Timeout
 
 import aiec_graph
-from aiec_graph import ops
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
 
@@ -55,9 +54,9 @@ def environment(libraries: Sequence[str] = LIBRARIES, device: str = "cpu") -> di
     """
     found = {f"{name.replace('-', '_')}_version": version(name) for name in libraries}
     instructions = torch.backends.cpu.get_cpu_capability()
-    compiled = "compiled" if ops.usable() else "torch"
+    compiler = f"numba {version('numba')}"
     own = {"aiec_graph_version": aiec_graph.__version__}
-    made = {"kernels": f"{compiled} {instructions}", "device": device}
+    made = {"kernels": f"{compiler} {instructions}", "device": device}
     python = {"python_version": platform.python_version()}
     return own | python | found | made | {"threads": torch.get_num_threads()}
 

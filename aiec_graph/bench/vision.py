@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
+import torch
 from rich.console import Console
 
 from aiec_graph.artifacts.image_checkpoint import ImageSpec, save_image_checkpoint
@@ -124,6 +125,7 @@ class ImageRuns:
             "seconds_per_epoch": result.seconds_per_epoch,
             "peak_memory_mb": peak,
             "parameters": count_parameters(result.network),
+            "device": "cuda" if torch.cuda.is_available() else "cpu",
             "data_checksum": data.checksum,
         }
 
