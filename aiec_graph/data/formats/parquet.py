@@ -29,7 +29,10 @@ def read(path: Path) -> FileTable:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: {' '.join(str(error).split())[:300]}") from None
-    names, kept, notes = _name_index(table)
+    try:
+        names, kept, notes = _name_index(table)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # what pandas wrote of it
+        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:200]})") from None
     columns = [_plain(table.column(i)) for i in kept]
     plain = pa.table(columns, names=[str(i) for i in range(len(columns))])
     frame = plain.to_pandas(date_as_object=False, types_mapper=None)

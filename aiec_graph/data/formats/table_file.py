@@ -40,7 +40,7 @@ def read_file(path: Path) -> FileTable:
                 "one of them"
             )
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        raise InputError(f"{path}: {' '.join(str(error.strerror or error).split())}") from None
     if not len(table.frame.columns):
         raise InputError(f"{path}: the file holds no columns")
     return table

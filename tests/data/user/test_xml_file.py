@@ -54,7 +54,6 @@ def test_display_names_are_no_classes(tmp_path):
     np.testing.assert_array_equal(load_own(tmp_path / "net.gexf").y, LABELS)
 
 
-@pytest.mark.skip(reason="needs the columns of tables")
 def test_attributes_without_a_type_are_numbers(tmp_path):
     nx.write_graphml(network(), tmp_path / "typed.graphml")
     text = (tmp_path / "typed.graphml").read_text()
