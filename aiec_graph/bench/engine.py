@@ -72,6 +72,10 @@ class Kind(Layout, Protocol):
         """
         ...
 
+    def has_files(self, run: Run) -> bool:
+        """Whether the files that a finished run needs are there."""
+        ...
+
     def make(self, run: Run) -> Row:
         """Makes a run, and writes what it gives but for its row, which comes last.
 
@@ -166,6 +170,7 @@ def execute(
     finished = store.finished(unique)
     done: set[Key] = set(zip(finished["config_hash"], finished["seed"], strict=True))
     made_from = dict(zip(finished.index, finished["data_checksum"], strict=True))
+    done = {key for key in done if kind.has_files(unique[key])}
     todo = [run for key, run in unique.items() if key not in done]
     _refuse_other_data(kind, unique.values(), store, done, made_from)
     if todo:

@@ -90,6 +90,10 @@ class GraphRuns:
         source = find_source(spec.dataset, self.data_root, spec.simulate, text)
         return source.checksum[:CHECKSUM_LENGTH]
 
+    def has_files(self, run: Run) -> bool:
+        """Whether the files that a finished run needs are there."""
+        return True
+
     def load(self, spec: RunSpec | TreeSpec) -> Loaded:
         """The data set of a specification.
 
@@ -216,6 +220,10 @@ class ArrayRuns(GraphRuns):
     def path(self, run: Run) -> Path:
         """The file of a run's arrays."""
         return self.folder / "runs" / f"{run.spec.config_hash}_{run.seed}.npz"
+
+    def has_files(self, run: Run) -> bool:
+        """Whether the files that a finished run needs are there."""
+        return self.path(run).is_file()
 
     def make(self, run: Run) -> Row:
         """Makes the arrays and writes them.

