@@ -91,7 +91,7 @@ def _lines(card: dict[str, Any]) -> Iterator[str]:
         shown = "" if error is None else f"{error:.3f}"
         yield f"| {part} ({found['nodes']:,}) | {' | '.join(numbers)} | {shown} |"
     yield ""
-    yield "The validation nodes chose the epoch, the calibration and the cut: their row flatters."
+    yield "The validation nodes chose the calibration and the cut: their row flatters."
     yield ""
     yield "## Threshold"
     yield ""

@@ -14,7 +14,7 @@ from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from aiec_graph.data import UNKNOWN, Graph
+from aiec_graph.data import UNKNOWN
 from aiec_graph.data.user import Declaration
 from aiec_graph.detect.alarms import (
     DriftWarning,
@@ -24,6 +24,7 @@ from aiec_graph.detect.alarms import (
 )
 from aiec_graph.detect.calibration import Calibrator
 from aiec_graph.detect.conformal import alert_list, conformal_p_values
+from aiec_graph.detect.describe import describe_data, describe_enrichment
 from aiec_graph.detect.drift import Drift, Reference, column_names
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
 from aiec_graph.detect.inputs import align, as_nodes, known_as_of
@@ -42,7 +43,6 @@ from aiec_graph.train.network_classifier import STANDARD
 from aiec_graph.train.registry import make_classifier
 
 LOG = logging.getLogger("aiec_graph.detect")
-ENRICHED_RATE, FEW_LABELLED = 0.2, 0.5
 SETTINGS = ("hidden", "layers", "dropout", "lr", "epochs", "patience", "lambda_gate")
 
 
@@ -166,7 +166,8 @@ class FraudDetector(BaseEstimator):
         LOG.info("calibrating on %s validation nodes", f"{len(self.validation_y_):,}")
         self._calibrate()
         self._set_threshold(rule)
-        self._warn_of_enrichment(graph)
+        if self.base_rate is None and (line := describe_enrichment(graph)):
+            warnings.warn(line, ThresholdWarning, stacklevel=2)
         parts = {k: m for k, m in split.masks().items() if k != "train" and m.any()}
         self.metrics_ = {k: self._evaluate(graph.y[m], score[m]) for k, m in parts.items()}
         self.data_ = describe_data(graph, split.masks())
@@ -384,18 +385,6 @@ class FraudDetector(BaseEstimator):
         for line in self.threshold_.warnings:
             warnings.warn(line, ThresholdWarning, stacklevel=3)
 
-    def _warn_of_enrichment(self, graph: Graph) -> None:
-        labelled = graph.y != UNKNOWN
-        rate, share = float(graph.y[labelled].mean()), float(labelled.mean())
-        if self.base_rate is None and rate > ENRICHED_RATE and share < FEW_LABELLED:
-            warnings.warn(
-                f"{graph.label}: {share:.1%} of the nodes are labelled, and {rate:.0%} of these "
-                "are anomalous. If anomalies are rarer among the others, probabilities, precision "
-                "and workload are far off; state their share with base_rate",
-                ThresholdWarning,
-                stacklevel=3,
-            )
-
     def _score(self, nodes: Nodes) -> tuple[NDArray[np.float64], Drift]:
         check_is_fitted(self)
         found = align(nodes.graph, self.columns_, self.n_features_in_)
@@ -421,21 +410,3 @@ class FraudDetector(BaseEstimator):
         flag = score >= self.threshold_.cut.value if flag is None else flag
         fair = self.calibrate and self.base_rate is None
         return evaluate_scores(y, score, flag, self.calibrator_(score) if fair else None)
-
-
-def describe_data(graph: Graph, masks: dict[str, NDArray[np.bool_]]) -> dict[str, Any]:
-    """What a model card says of the data and of their split, as plain values."""
-    parts = {
-        part: {"nodes": int(mask.sum()), "anomalies": int((graph.y[mask] == 1).sum())}
-        for part, mask in masks.items()
-    }
-    return {
-        "name": graph.label,
-        "simulated": graph.simulated is not None,
-        "nodes": len(graph.y),
-        "edges": graph.edges.num_edges,
-        "features": column_names(graph),
-        "labelled": int((graph.y != UNKNOWN).sum()),
-        "anomalies": int((graph.y == 1).sum()),
-        "parts": parts,
-    }

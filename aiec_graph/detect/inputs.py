@@ -91,7 +91,9 @@ def _from_pair(first: Any, second: Any, declared: Declaration) -> Graph:
     if not (isinstance(first, pd.DataFrame) and isinstance(second, pd.DataFrame)):
         kinds = f"({type(first).__name__}, {type(second).__name__})"
         raise InputError(f"cannot make a graph of {kinds}. Known: {KINDS}")
-    ends = {declared.source, declared.target}
+    ends: set[str] = set()
+    for end in (declared.source, declared.target):
+        ends |= {end} if isinstance(end, str) else set(end)
     has_ends = [ends <= set(map(str, frame.columns)) for frame in (first, second)]
     if has_ends == [False, True]:
         return from_frames(first, second, declared)
