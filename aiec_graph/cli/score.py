@@ -12,6 +12,7 @@ def score(
     out: Path = SCORES,
     dataset: str | None = None,
     data_root: Path | None = None,
+    reasons: int = 0,
 ) -> int:
     """Ranks the nodes of a graph by a model that fit wrote, or by a network of the benchmark.
 
@@ -33,6 +34,8 @@ def score(
         dataset: The same as DATA.
         data_root: Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else
             datasets/).
+        reasons: Of how many of the highest nodes to say why they score so, in a column of its own;
+            of a model's folder alone.
 
     Raises:
         InputError: the model or the data cannot be used.
@@ -43,15 +46,18 @@ def score(
         raise InputError("the data are named twice: give DATA or --dataset")
     data = dataset if data is None else data
     if model.is_dir():
-        return _rank(model, data, out)
+        return _rank(model, data, out, reasons)
+    if reasons:
+        raise InputError("--reasons takes a folder that fit wrote, not a checkpoint")
     return _score(model, data, out, data_root)
 
 
-def _rank(model: Path, data: str | None, out: Path) -> int:
+def _rank(model: Path, data: str | None, out: Path, reasons: int) -> int:
     from rich.console import Console
 
     from aiec_graph.cli.detection import check_list, load_nodes, reporting, write_list
     from aiec_graph.detect import FraudDetector
+    from aiec_graph.detect.reasons import add_reasons
     from aiec_graph.errors import InputError
 
     if data is None:
@@ -59,7 +65,10 @@ def _rank(model: Path, data: str | None, out: Path) -> int:
     check_list(out)
     with reporting():
         detector = FraudDetector.load(model)
-        frame = detector.rank(load_nodes(data))
+        nodes = load_nodes(data)
+        frame = detector.rank(nodes)
+        if reasons > 0:
+            add_reasons(frame, detector, nodes, reasons)
         write_list(frame, out)
     flagged = int(frame["flag"].sum())
     rule = detector.threshold_.rule

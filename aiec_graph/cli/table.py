@@ -63,6 +63,7 @@ COMMANDS: dict[str, Command] = {
     "export": Command("images", "write an image network for other runtimes", "export:export"),
     "fit": Command("detection", "fit a detector on a graph with labels", "fit:fit"),
     "score": Command("detection", "rank the nodes of a graph by a trained model", "score:score"),
+    "explain": Command("detection", "say why nodes score as they do", "explain:explain"),
     "threshold": Command("detection", "cut a detector's list elsewhere", "threshold:threshold"),
     "evaluate": Command("detection", "measure a detector on later labels", "evaluate:evaluate"),
 }

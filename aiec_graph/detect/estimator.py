@@ -4,7 +4,7 @@ import logging
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,9 @@ from aiec_graph.train.device import resolve_device
 from aiec_graph.train.ensemble import AutoClassifier
 from aiec_graph.train.network_classifier import STANDARD
 from aiec_graph.train.registry import make_classifier
+
+if TYPE_CHECKING:
+    from aiec_graph.detect.reasons import NodeReasons
 
 LOG = logging.getLogger("aiec_graph.detect")
 SETTINGS = ("hidden", "layers", "dropout", "lr", "epochs", "patience", "lambda_gate")
@@ -283,6 +286,21 @@ class FraudDetector(BaseEstimator):
             )
         return self._evaluate(nodes.y[fresh], score[fresh], self._flag(score)[fresh])
 
+    def explain(self, data: Any, nodes: Any, most: int = 5) -> "list[NodeReasons]":
+        """Says why some nodes score as they do; see `aiec_graph.detect.reasons.explain`.
+
+        Args:
+            data: what holds the nodes.
+            nodes: their ids.
+            most: columns, and neighbours, to name of each.
+
+        Raises:
+            InputError: as `decision_function`; or an id is not in the data.
+        """
+        from aiec_graph.detect.reasons import explain
+
+        return explain(self, data, nodes, most)
+
     def set_threshold(self, rule: str) -> Self:
         """Chooses another cut on the validation nodes, without fitting anew.
 
@@ -394,12 +412,7 @@ class FraudDetector(BaseEstimator):
         return score[nodes.index], self.reference_.compare(found.graph, score, found.unseen)
 
     def _flag(self, score: NDArray[np.float64]) -> NDArray[np.bool_]:
-        rule = Rule.parse(self.threshold_.rule)
-        if rule.kind != "top":
-            return score >= self.threshold_.cut.value
-        flag = np.zeros(len(score), dtype=bool)
-        flag[np.argsort(-score, kind="stable")[: int(rule.value)]] = True
-        return flag
+        return self.threshold_.flag(score)
 
     def _evaluate(
         self,

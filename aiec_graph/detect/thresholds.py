@@ -46,6 +46,15 @@ class Threshold:
     normal: int
     """Validation nodes that are normal."""
 
+    def flag(self, score: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Whether each node of a batch is on the list, by the scores of all of it [N]."""
+        rule = Rule.parse(self.rule)
+        if rule.kind != "top":
+            return score >= self.cut.value
+        flag = np.zeros(len(score), dtype=bool)
+        flag[np.argsort(-score, kind="stable")[: int(rule.value)]] = True
+        return flag
+
     @property
     def warnings(self) -> list[str]:
         """What somebody who relies on the cut has to know."""

@@ -62,7 +62,7 @@ class Neighbourhood:
             columns, more = structural_columns(edges)
             x, names = np.concatenate([x, columns], 1), names + more
         parts, found = [x], list(names)
-        for who, matrix in self._directions(edges).items():
+        for who, matrix in self.directions(edges).items():
             source, what = x, names
             for _ in range(self.hops):
                 made = neighbour_statistics(matrix, source)
@@ -73,7 +73,8 @@ class Neighbourhood:
                 source, what = made[0], [f"their mean of {column}" for column in what]
         return Table(np.concatenate(parts, axis=1), found)
 
-    def _directions(self, edges: Edges) -> dict[str, Csr]:
+    def directions(self, edges: Edges) -> dict[str, Csr]:
+        """Who the neighbours are, by name: a matrix [N, N] each, a row for whom they surround."""
         matrix: Csr = edges.to_scipy()
         if self.with_self:
             missing = (matrix.diagonal() == 0).astype(np.float64)

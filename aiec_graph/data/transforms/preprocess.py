@@ -128,7 +128,7 @@ class Preprocessor:
     def feature_names(self) -> list[str]:
         """Names of the network's inputs [F']."""
         if self.columns is None or self.pipeline is None:
-            return [str(i) for i in range(self.width)]
+            return [f"feature {i}" for i in range(self.width)]
         transformer: ColumnTransformer = self.pipeline.named_steps["columns"]
         names: list[str] = []
         for _, fitted, indices in transformer.transformers_:

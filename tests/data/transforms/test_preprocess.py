@@ -45,7 +45,7 @@ def test_scaling_is_fitted_on_training_nodes_only():
     torch.testing.assert_close(rows.abs().sum(1), torch.ones(50))
     raw = Preprocessor.fit(graph, train, "raw")
     assert raw.transform(graph) is graph.x
-    assert raw.feature_names == ["0", "1", "2"]
+    assert raw.feature_names == ["feature 0", "feature 1", "feature 2"]
     with pytest.raises(InputError, match="Did you mean 'standard'"):
         Preprocessor.fit(graph, train, "standrad")
 

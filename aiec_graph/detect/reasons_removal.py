@@ -1,0 +1,214 @@
+"""What a node scores without one of its neighbours, exactly, with everything else as it is."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from aiec_graph.data.edges import Edges
+from aiec_graph.data.transforms.neighbourhood import (
+    STATISTICS,
+    Neighbourhood,
+    Table,
+    neighbour_statistics,
+)
+from aiec_graph.data.transforms.structural import undirected
+from aiec_graph.detect.reasons_columns import Floats, Prepared, depth_of, margins, reach_of
+from aiec_graph.nn.adjacency import Adjacency
+from aiec_graph.train.baselines import COLUMNS, TableClassifier, logit
+from aiec_graph.train.ensemble import AutoClassifier
+from aiec_graph.train.network_classifier import NetworkClassifier
+from aiec_graph.train.selection import from_top, to_rank
+
+Csr = Any
+Pairs = NDArray[np.int64]
+"""[P, 2]: a node, and the neighbour to which it loses its edges, in both directions."""
+Member = TableClassifier | NetworkClassifier
+
+
+def members_of(classifier: Any) -> list[tuple[float, Any, Any]]:
+    """The models that a score is made of: weight, model, and what makes its margin a rank.
+
+    The last is None for a classifier that is no mixture, whose margin is the score.
+    """
+    if not isinstance(classifier, AutoClassifier):
+        return [(1.0, classifier, None)]
+    return [
+        (weight / len(models), model, ranker)
+        for weight, models in classifier.members_
+        for model, ranker in models
+    ]
+
+
+def score_without(classifier: Any, prepared: Prepared, pairs: Pairs) -> Floats:
+    """The score of each pair's node once its edges with the pair's neighbour are gone [P].
+
+    For networks the graph without these edges is scored again. For tables the node's columns are
+    made again; see `rows_without`.
+    """
+    parts = members_of(classifier)
+    found = np.zeros(len(pairs))
+    graphs = [part for part in parts if isinstance(part[1], NetworkClassifier)]
+    by_network = _network_margins([part[1] for part in graphs], prepared, pairs)
+    place = {id(part[1]): margin for part, margin in zip(graphs, by_network, strict=True)}
+    for weight, model, ranker in parts:
+        margin = place[id(model)] if id(model) in place else _table_margins(model, prepared, pairs)
+        found += weight * (margin if ranker is None else from_top(ranker(margin)))
+    return found if parts[0][2] is None else logit(to_rank(found))
+
+
+def table_effects(classifier: Any, prepared: Prepared, pairs: Pairs) -> Floats:
+    """What the models on tables lose of the mixture's scale, or of their margin, per pair [P]."""
+    found = np.zeros(len(pairs))
+    for weight, model, ranker in members_of(classifier):
+        if isinstance(model, TableClassifier):
+            before = margins(model, prepared)[pairs[:, 0]]
+            after = _table_margins(model, prepared, pairs)
+            if ranker is not None:
+                before, after = from_top(ranker(before)), from_top(ranker(after))
+            found += weight * (before - after)
+    return found
+
+
+def without_pair(matrix: Csr, node: int, other: int) -> Csr:
+    """A CSR matrix without the entries (node, other) and (other, node)."""
+    gone = []
+    for row, column in ((node, other), (other, node)):
+        start, end = matrix.indptr[row : row + 2]
+        gone.append(start + np.flatnonzero(matrix.indices[start:end] == column))
+    where = np.concatenate(gone)
+    indptr = matrix.indptr.copy()
+    for row, entries in zip((node, other), gone, strict=True):
+        indptr[row + 1 :] -= len(entries)
+    parts = (np.delete(matrix.data, where), np.delete(matrix.indices, where), indptr)
+    return sparse.csr_array(parts, shape=matrix.shape)
+
+
+def _network_margins(
+    classifiers: list[NetworkClassifier], prepared: Prepared, pairs: Pairs
+) -> list[Floats]:
+    """Margins of each classifier [P], of graphs that each lack one neighbour."""
+    inputs = [model.preprocessor_.transform(prepared.graph) for model in classifiers]
+    found = [np.zeros(len(pairs)) for _ in classifiers]
+    matrix = prepared.graph.edges.to_scipy()
+    for p, (node, other) in enumerate(pairs.tolist() if classifiers else []):
+        adjacency = Adjacency(without_pair(matrix, node, other), copy=False).with_self_loops()
+        reached: dict[int | None, Any] = {}  # networks of one depth share their blocks
+        for model, x, margin in zip(classifiers, inputs, found, strict=True):
+            for network in model.networks_:
+                depth = depth_of(network)
+                if depth not in reached:
+                    reached[depth] = reach_of(network, adjacency, node)
+                rows, neighbourhoods, row = reached[depth]
+                with torch.no_grad():
+                    part = x if rows is None else x[torch.from_numpy(rows)]
+                    logits = network(part, neighbourhoods)[row].double()
+                margin[p] += float(logits[1] - logits[0]) / len(model.networks_)
+    return found
+
+
+def _table_margins(model: TableClassifier, prepared: Prepared, pairs: Pairs) -> Floats:
+    columns = prepared.columns(model.preprocessor_)
+    table = columns.table(model.recipe.columns)
+    neighbourhood = COLUMNS[model.recipe.columns]
+    if neighbourhood is None:
+        return model.score_table(table.values[pairs[:, 0]])
+    own = len(columns.table("own").names)
+    return model.score_table(rows_without(neighbourhood, prepared.graph.edges, table, own, pairs))
+
+
+def rows_without(
+    neighbourhood: Neighbourhood, edges: Edges, table: Table, own: int, pairs: Pairs
+) -> NDArray[np.float32]:
+    """The rows of a table [P, F] for nodes that each lost one neighbour.
+
+    Columns of the nodes, their summaries and the summaries of these are exact, and so are the
+    structural columns of the node itself but its core number. The structural columns of other
+    nodes are left as in the whole graph, although their degrees may be one less.
+
+    Args:
+        neighbourhood: of at most 2 hops, the mean among its statistics.
+        edges: of the whole graph.
+        table: of the whole graph.
+        own: its first columns, which no neighbour has to do with.
+        pairs: whose rows.
+    """
+    assert neighbourhood.hops <= 2
+    assert neighbourhood.statistics[0] == "mean"
+    rows = table.values[pairs[:, 0]].copy()
+    directions = neighbourhood.directions(edges)
+    made = neighbourhood.hops * len(neighbourhood.statistics) * len(directions)
+    width = table.values.shape[1] // (1 + made)
+    if neighbourhood.structure:
+        rows[:, own:width] = _structure_without(
+            table.names[own:width], rows[:, own:width], edges, pairs
+        )
+    at = width
+    for matrix in directions.values():
+        mine = _rows_without(matrix, pairs)
+        nodes, local = np.unique(mine.indices, return_inverse=True)
+        source = np.concatenate([table.values[nodes, :width], rows[:, :width]])
+        means = table.values[nodes, at : at + width]
+        for _ in range(neighbourhood.hops):
+            pattern = _with_new_self(mine, nodes, local, pairs[:, 0])
+            statistics = neighbour_statistics(pattern, source)
+            for name, values in zip(STATISTICS, statistics, strict=True):
+                if name in neighbourhood.statistics:
+                    rows[:, at : at + width] = values
+                    at += width
+            source = np.concatenate([means, statistics[0]])
+    return rows
+
+
+def _rows_without(matrix: Csr, pairs: Pairs) -> Csr:
+    """The pairs' nodes' rows [P, N], each without its neighbour."""
+    rows: Csr = sparse.csr_array(matrix[pairs[:, 0]])
+    row = np.repeat(np.arange(len(pairs)), np.diff(rows.indptr))
+    keep = rows.indices != pairs[row, 1]
+    indptr = np.concatenate([[0], np.cumsum(keep)])[rows.indptr]
+    return sparse.csr_array((rows.data[keep], rows.indices[keep], indptr), shape=rows.shape)
+
+
+def _with_new_self(
+    rows: Csr, nodes: NDArray[np.integer], local: NDArray[np.integer], own: NDArray[np.int64]
+) -> Csr:
+    """The rows over `nodes` and then the P changed nodes; a node's own entry is its changed one."""
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    column = np.where(rows.indices == own[row], len(nodes) + row, local)
+    shape = (rows.shape[0], len(nodes) + rows.shape[0])
+    return sparse.csr_array((rows.data, column.astype(np.int32), rows.indptr), shape=shape)
+
+
+def _structure_without(
+    names: list[str], before: NDArray[np.float32], edges: Edges, pairs: Pairs
+) -> NDArray[np.float32]:
+    """The structural columns [P, S] of nodes that each lost one neighbour."""
+    after = before.copy()
+    matrix = edges.to_scipy()
+    node, other = pairs.T
+    received, sent = (np.asarray(matrix[a, b]).ravel() for a, b in ((node, other), (other, node)))
+    degree = before[:, names.index("number of partners")].astype(np.float64)
+    common = np.asarray(_common(undirected(edges), pairs), np.float64)
+    triangles = before[:, names.index("clustering")] * degree * (degree - 1) / 2 - common
+    left = (degree - 1) * (degree - 2) / 2
+    lost = {
+        "number of partners": np.ones(len(pairs)),
+        "number of senders": received != 0,
+        "number of receivers": sent != 0,
+        "weight received": received,
+        "weight sent": sent,
+    }
+    for name, less in lost.items():
+        if name in names:
+            after[:, names.index(name)] -= less
+    share = np.divide(np.round(triangles), left, out=np.zeros(len(left)), where=left > 0)
+    after[:, names.index("clustering")] = share
+    return after
+
+
+def _common(partners: Csr, pairs: Pairs) -> NDArray[Any]:
+    """The number of partners that the two of each pair share [P]."""
+    wide = partners.astype(np.int32)
+    return np.asarray((wide[pairs[:, 0]].multiply(wide[pairs[:, 1]])).sum(1)).ravel()

@@ -1,0 +1,213 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from aiec_graph.data import Edges
+from aiec_graph.data.transforms.neighbourhood import Neighbourhood
+from aiec_graph.detect import FraudDetector, as_nodes
+from aiec_graph.detect.reasons import ColumnReason, Explainer, find_nodes, number
+from aiec_graph.detect.reasons_columns import contributions
+from aiec_graph.detect.reasons_removal import rows_without, score_without, without_pair
+from aiec_graph.errors import InputError
+
+pytestmark = pytest.mark.filterwarnings("ignore::aiec_graph.detect.DetectionWarning")
+PLANTED = {"c0", "c1", *(f"mean of c{k} over partners" for k in (2, 3, 4))}
+
+
+def make_planted(nodes=1200, seed=0):
+    """Simulated: two own columns and three means over partners tell the anomalous nodes."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((nodes, 10))
+    source, target = rng.integers(nodes, size=(2, 4 * nodes))
+    ends = np.stack([source, target])[:, source != target]
+    source, target = np.concatenate([ends, ends[::-1]], 1)
+    degree = np.maximum(np.bincount(target, minlength=nodes), 1)
+    risk = 1.2 * x[:, 0] + x[:, 1]
+    for k in (2, 3, 4):
+        risk += 2.4 * np.bincount(target, weights=x[source, k], minlength=nodes) / degree
+    accounts = pd.DataFrame(x, columns=[f"c{k}" for k in range(10)])
+    accounts.insert(0, "id", [f"n{i}" for i in range(nodes)])
+    accounts["label"] = (risk > np.quantile(risk, 0.85)).astype(int)
+    ids = accounts["id"].to_numpy()
+    return accounts, pd.DataFrame({"source": ids[source], "target": ids[target]})
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return as_nodes(make_planted())
+
+
+def explainer_of(planted, model, **options):
+    detector = FraudDetector(model, **options).fit(planted)
+    return Explainer(detector, planted.graph)
+
+
+@pytest.fixture(scope="module")
+def boosted(planted):
+    return explainer_of(planted, "xgb_graph")
+
+
+@pytest.fixture(scope="module")
+def network(planted):
+    return explainer_of(planted, "sage", epochs=40, hidden=16)
+
+
+def top_of(explainer, count=20):
+    return np.argsort(-explainer.score)[:count]
+
+
+@pytest.mark.parametrize("kind", ["boosted", "network"])
+def test_reasons_recover_what_was_planted(request, kind):
+    explainer = request.getfixturevalue(kind)
+    total = {}
+    for reasons in explainer.explain(top_of(explainer)):
+        for column in reasons.columns:
+            total[column.column] = total.get(column.column, 0) + abs(column.contribution)
+    top = sorted(total, key=lambda name: -total[name])[:5]
+    assert len(PLANTED & set(top)) >= 4, top
+
+
+@pytest.mark.parametrize("kind", ["boosted", "network"])
+def test_a_named_neighbour_changes_the_score_more_than_another(request, kind):
+    explainer = request.getfixturevalue(kind)
+    rng = np.random.default_rng(0)
+    pairs, named = [], []
+    for reasons in explainer.explain(top_of(explainer)):
+        others = set(explainer.partners[[reasons.node]].indices) - {reasons.neighbours[0].node}
+        if others:
+            pairs.append((reasons.node, rng.choice(sorted(others))))
+            named.append(abs(reasons.neighbours[0].change))
+    without = score_without(explainer.detector.classifier_, explainer.prepared, np.array(pairs))
+    other = np.abs(explainer.score[np.array(pairs)[:, 0]] - without)
+    assert len(pairs) >= 15
+    assert (np.array(named) > other).mean() >= 0.8
+
+
+def without_edges(graph, node, other):
+    matrix = graph.edges.to_scipy().tolil()
+    matrix[node, other] = matrix[other, node] = 0
+    pairs = matrix.tocoo()
+    weight = None if graph.edges.weight is None else pairs.data
+    return replace(graph, edges=Edges.from_pairs(pairs.col, pairs.row, len(graph.y), weight))
+
+
+@pytest.mark.parametrize(
+    ("model", "act"), [("gcn", "relu"), ("sage", "aiec"), ("bwgnn", "relu"), ("rf_graph", "relu")]
+)
+def test_the_score_without_a_neighbour_is_that_of_the_graph_without_it(graph, model, act):
+    detector = FraudDetector(model, act, epochs=3, hidden=8).fit(graph)
+    explainer = Explainer(detector, graph)
+    degree = np.diff(explainer.partners.indptr)
+    pairs = np.array([(v, explainer.partners[[v]].indices[0]) for v in np.argsort(-degree)[:6]])
+    found = score_without(detector.classifier_, explainer.prepared, pairs)
+    for pair, score in zip(pairs.tolist(), found, strict=True):
+        expected = detector.decision_function(without_edges(graph, *pair))[pair[0]]
+        assert score == pytest.approx(expected, abs=1e-4)
+    assert (np.abs(found - explainer.score[pairs[:, 0]]) > 1e-6).any()
+
+
+@pytest.mark.parametrize("is_weighted", [False, True])
+@pytest.mark.parametrize("with_self", [False, True])
+def test_rows_of_a_table_without_a_neighbour(graph, is_weighted, with_self):
+    rng = np.random.default_rng(0)
+    edges = graph.edges
+    if is_weighted:
+        edges = replace(edges, weight=rng.integers(1, 5, edges.num_edges).astype(np.float32))
+    graph = replace(graph, edges=edges)
+    kind = Neighbourhood(2, ("mean",), False, True) if with_self else Neighbourhood()
+    x = rng.standard_normal((len(graph.y), 3)).astype(np.float32)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    names = ["p", "q", "r"]
+    table = kind.table(edges, x, names)
+    pairs = np.array([(edges.targets[e], edges.indices[e]) for e in range(0, 60, 5)])
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    rows = rows_without(kind, edges, table, 3, pairs)
+    # The structural columns of other nodes, and core numbers, are left as they are.
+    exact = [k for k, name in enumerate(table.names) if name.endswith((" p", " q", " r"))]
+    exact += [k for k, name in enumerate(table.names) if re.search(r" (p|q|r) over", name)]
+    structure = ["number of partners", "number of senders", "clustering", "weight received"]
+    exact += [table.names.index(name) for name in structure if name in table.names]
+    assert len(exact) >= (6 if with_self else 70)
+    for pair, row in zip(pairs.tolist(), rows, strict=True):
+        expected = kind.table(without_edges(graph, *pair).edges, x, names).values[pair[0]]
+        np.testing.assert_allclose(row[exact], expected[exact], rtol=1e-4, atol=1e-5)
+
+
+def test_a_matrix_without_a_pair(graph):
+    matrix = graph.edges.to_scipy()
+    node, other = int(graph.edges.targets[7]), int(graph.edges.indices[7])
+    expected = matrix.toarray()
+    expected[node, other] = expected[other, node] = 0
+    np.testing.assert_array_equal(without_pair(matrix, node, other).toarray(), expected)
+
+
+@pytest.mark.parametrize("model", ["xgb_graph", "hgb", "logistic"])
+def test_contributions_of_tables_add_up_to_the_margin(graph, model):
+    detector = FraudDetector(model).fit(graph)
+    explainer = Explainer(detector, graph)
+    found = contributions(detector.classifier_, explainer.prepared, np.arange(30))
+    rest = explainer.score[:30] - found.values.sum(1)
+    np.testing.assert_allclose(rest, rest.mean(), atol=1e-3)  # the same base for all
+
+
+def test_contributions_to_a_network_add_up_to_what_sets_it_apart_from_a_usual_graph(network):
+    node = top_of(network, 1)
+    found = contributions(network.detector.classifier_, network.prepared, node)
+    classifier = network.detector.classifier_
+    x = classifier.preprocessor_.transform(network.graph)
+    usual = x[torch.from_numpy(network.prepared.usual)].mean(0).expand_as(x)
+    with torch.no_grad():
+        logits = classifier.networks_[0](usual, network.prepared.adjacency)[node[0]]
+    base = float(logits[1] - logits[0])
+    # Eight points of the path: the kinks of the network leave a few hundredths.
+    assert found.values.sum() == pytest.approx(network.score[node[0]] - base, rel=0.05)
+
+
+def test_a_mixture_gives_the_reasons_of_its_members(planted):
+    detector = FraudDetector("auto_no_networks", budget=1.0).fit(planted)
+    explainer = Explainer(detector, planted.graph)
+    reasons = explainer.explain(top_of(explainer, 3))
+    assert [r.columns[0].contribution > 0 for r in reasons] == [True] * 3
+    values = explainer.values.column("c0")
+    np.testing.assert_array_equal(values, planted.graph.x[:, 0].numpy())
+
+
+def test_values_and_what_is_typical(network, planted):
+    around = network.values.column("mean of c2 over partners")
+    matrix = planted.graph.edges.to_scipy().toarray()
+    x = planted.graph.x[:, 2].numpy()
+    expected = matrix @ x / matrix.sum(1)
+    np.testing.assert_allclose(around, expected, rtol=1e-4, atol=1e-5)
+    typical = network.values.typical("mean of c2 over partners")
+    assert typical == pytest.approx(np.nanmedian(expected[~network.flag]), abs=1e-5)
+
+
+def test_reasons_by_id_in_words(detector, frames):
+    top = detector.rank(frames)["id"].tolist()[:2]
+    reasons = detector.explain(frames, top)
+    assert [r.id for r in reasons] == top
+    text = "\n".join(reasons[0].lines())
+    assert "typical" in text and "AIEC keeps" in text
+    assert "a " in str(reasons[0])
+    channels = reasons[0].channels
+    assert channels is not None
+    assert sorted(channels.kept + channels.silenced) == list(range(8))
+
+
+def test_unknown_ids_are_named_all(detector, frames, graph):
+    with pytest.raises(InputError, match=r"no node 'N0-1x', 'zzz'.*Did you mean"):
+        detector.explain(frames, ["N0-1", "N0-1x", "zzz"])
+    assert find_nodes(graph, ["N0-3", "N0-1"]).tolist() == [3, 1]
+    assert detector.explain(frames, []) == []
+
+
+def test_words():
+    assert str(ColumnReason("amount", 1.0, 4210.0, 35.25)) == "amount 4,210, typical 35.2"
+    assert str(ColumnReason("kind is odd", 1.0, 1.0, 0.0, True)) == "kind is odd"
+    assert str(ColumnReason("kind is odd", 1.0, 0.0, 0.0, True)) == "not: kind is odd"
+    assert str(ColumnReason("amount", 1.0, float("nan"), 3.0)) == "amount: missing, typical 3"
+    assert number(0.12345) == "0.123"
