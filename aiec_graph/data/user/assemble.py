@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from aiec_graph.data.column import UNKNOWN
+from aiec_graph.data.user.as_of import keep_known
 from aiec_graph.data.user.ids import explain_strangers, read_ids
 from aiec_graph.data.user.links import read_links
 from aiec_graph.data.user.nodes import align, read_label_column, read_nodes
@@ -24,6 +25,8 @@ def assemble(
         The arrays, or None; only to be used where the reading's findings have no fault.
     """
     nodes, edges = clean(nodes, reading.findings), clean(edges, reading.findings)
+    if any(name in edges.names for name in reading.declared.columns_of("time")):
+        edges = keep_known(edges, reading)
     found = read_nodes(nodes, reading)
     if found is not None and labels is not None:
         found = _add_labels(clean(labels, reading.findings), found, nodes, reading)

@@ -3,6 +3,7 @@
 A declaration is plain texts, lists and mappings, so that it can be kept in JSON beside a model.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -13,7 +14,8 @@ from aiec_graph.data.user.columns import Options
 from aiec_graph.errors import InputError, did_you_mean, look_up
 
 MISSING = ("median", "mean", "most_frequent", "zero")
-AGGREGATES = ("count", "sum", "mean", "std", "min", "max", "median", "nunique")
+AGGREGATES = ("count", "sum", "mean", "std", "min", "max", "median", "nunique", "counts", "shares")
+UNITS = ("accounts", "transactions")
 ENDS = ("source", "target", "both")
 LISTS = (
     "anomalous",
@@ -27,6 +29,7 @@ LISTS = (
 )
 LISTS_OR_TEXTS = ("nodes", "edges", "transactions", "id", "source", "target", "time")
 TRUE, FALSE = ("true", "yes", "on"), ("false", "no", "off")
+NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 SIGNS = {"point": ".", "comma": ",", "space": " ", "apostrophe": "'"}
 
 
@@ -74,7 +77,9 @@ class Declaration:
     missing_values: list[str] = field(default_factory=list)
     """Words that mean an empty cell, such as NA or (null)."""
     as_of: str = ""
-    """The day against which dates among the features become an age in days."""
+    """What is known: transactions and edges of a later time do not enter, and dates among the
+    features become an age in days on this day. A day, of which all is known, or a number where the
+    times are numbers."""
     date_format: str | dict[str, str] = ""
     """How dates are written, in the letters of strptime, such as %d/%m/%Y; or one for a column."""
     decimal: str | dict[str, str] = ""
@@ -93,7 +98,8 @@ class Declaration:
     columns are named as a list."""
     aggregate: dict[str, list[str]] | None = None
     """For each column of the transactions, what to compute of it for each account and direction
-    (default: sum, mean and max of the amount)."""
+    (default: sum, mean and max of the amount). `counts` and `shares` make a column of each of the
+    values of a category."""
     transaction_label: str | None = None
     """Column of the transactions that labels them."""
     label_of: str = "source"
@@ -108,9 +114,7 @@ class Declaration:
             if getattr(self, key) is not None:
                 object.__setattr__(self, key, [str(name) for name in _as_list(getattr(self, key))])
         if self.as_of:
-            object.__setattr__(self, "as_of", str(self.as_of)[:10])
-            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", self.as_of):
-                raise InputError(f"as_of must be a day such as 2026-01-31, not {self.as_of!r}")
+            object.__setattr__(self, "as_of", _to_as_of(str(self.as_of)))
         look_up(self.missing, dict.fromkeys(MISSING), "way to fill missing")
         look_up(self.label_of, dict.fromkeys(ENDS), "label_of")
         for kind in self.missing_of.values():
@@ -123,6 +127,11 @@ class Declaration:
         """Returns what differs from the defaults, as plain values."""
         plain = Declaration()
         return {k: v for k, v in asdict(self).items() if v != getattr(plain, k)}
+
+    @property
+    def as_of_day(self) -> str:
+        """The day of `as_of`; empty where it is a number or there is none."""
+        return "" if NUMBER.fullmatch(self.as_of) else self.as_of
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Declaration":
@@ -161,7 +170,7 @@ class Declaration:
             name=name,
             is_categorical=name in self.categorical,
             is_numeric=name in self.numeric,
-            as_of=self.as_of,
+            as_of=self.as_of_day,
             date_format=pick(self.date_format),
             decimal=pick(self.decimal),
             thousands=pick(self.thousands),
@@ -176,6 +185,23 @@ def _as_list(value: Any) -> list[Any]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         return [value]
     return list(value)
+
+
+def _to_as_of(text: str) -> str:
+    """A day or a number, as text.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if NUMBER.fullmatch(text):
+        return text
+    try:
+        return dt.date.fromisoformat(text[:10]).isoformat()
+    except ValueError:
+        raise InputError(
+            f"as_of must be a day such as 2026-01-31, or a number where times are numbers; not "
+            f"{text!r}"
+        ) from None
 
 
 def _write(word: object) -> str:

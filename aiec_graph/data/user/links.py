@@ -41,13 +41,18 @@ def read_links(table: Table, nodes: NodeTable, where: str, reading: Reading) -> 
     weight = read_weights(table, reading) if declared.weight in table.frame else None
     source, target = ends
     if declared.undirected:
-        between = source != target  # a self-loop goes both ways as it is
-        source, target = (
-            np.concatenate([source, target[between]]),
-            np.concatenate([target, source[between]]),
-        )
-        weight = None if weight is None else np.concatenate([weight, weight[between]])
+        source, target, weight = both_ways(source, target, weight)
     return GraphTables(nodes, source, target, weight)
+
+
+def both_ways(
+    source: NDArray[np.int64], target: NDArray[np.int64], weight: NDArray[np.float64] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]:
+    """Adds the reverse of each edge but of self-loops, which go both ways as they are."""
+    between = source != target
+    back = None if weight is None else np.concatenate([weight, weight[between]])
+    ends = np.concatenate([source, target[between]]), np.concatenate([target, source[between]])
+    return *ends, back
 
 
 def record_rest(table: Table, reading: Reading) -> None:

@@ -1,12 +1,17 @@
 """A graph from one table of transactions: accounts, described by what they sent and got."""
 
+import re
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.data.column import UNKNOWN, Column
+from aiec_graph.data.user.aggregate import Groups
+from aiec_graph.data.user.as_of import keep_known
 from aiec_graph.data.user.ids import explain_strangers, read_ids
-from aiec_graph.data.user.links import read_number_column, read_weights, record_rest
+from aiec_graph.data.user.links import both_ways, read_number_column, read_weights, record_rest
 from aiec_graph.data.user.nodes import align, read_label_column, read_nodes
 from aiec_graph.data.user.profile import Feature, GraphTables, NodeTable, Reading
 from aiec_graph.data.user.roles import check_optional, find_near, resolve, taken_names
@@ -16,8 +21,9 @@ from aiec_graph.data.user.words import spell, split_words
 from aiec_graph.errors import did_you_mean
 
 DEFAULT_AGGREGATES = ["sum", "mean", "max"]
-ZERO_WITHOUT = ("count", "sum", "nunique")
-"""Aggregates that are 0 for an account without transactions; the others are missing there."""
+EACH = {"counts": "count", "shares": "share"}
+"""Aggregates of a category that make a column of each value, and the word in their names."""
+MOST_VALUES = 20
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -26,6 +32,7 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
     declared = reading.declared
     columns = resolve(table, reading, ["source", "target"])
     check_optional(table, reading, ["amount", "time", "weight"])
+    table = keep_known(table, reading)
     extra = None if accounts is None else read_nodes(accounts, reading)
     leak = declared.transaction_label
     if leak is not None and leak not in table.names:
@@ -64,7 +71,9 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
     features = [
         feature
         for direction, own, partner in (("out", out, into), ("in", into, out))
-        for feature in _describe(f"{direction}_", own, partner, len(ids), described, reading)
+        for feature in _describe(
+            f"{direction}_", Groups(own, len(ids)), partner, described, reading
+        )
     ]
     nodes = _add_accounts(table, accounts, extra, pd.Index(ids), features, reading)
     if extra is not None and accounts is not None:
@@ -73,15 +82,27 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
         nodes = _label_accounts(table, nodes, y_of_rows, (out, into), reading)
     if weight is None:
         weight = np.ones(len(table.frame))
+    if declared.undirected:
+        return GraphTables(nodes, *both_ways(out, into, weight))
     return GraphTables(nodes, out, into, weight)
 
 
-def _read_measures(table: Table, reading: Reading) -> dict[str, pd.Series]:
+@dataclass(frozen=True)
+class _Measure:
+    """A column of the transactions that is aggregated."""
+
+    numbers: NDArray[np.float64] | None = None
+    """[N], NaN where empty."""
+    codes: NDArray[np.int64] | None = None
+    """The number of each value, -1 where it is empty or none of `values` [N]."""
+    values: tuple[str, ...] = ()
+
+
+def _read_measures(table: Table, reading: Reading) -> dict[str, _Measure]:
     """The columns of the transactions that are aggregated, and their time under an empty name."""
     declared = reading.declared
-    aggregates = get_aggregates(table, reading)
     measures = {}
-    for column, kinds in aggregates.items():
+    for column, kinds in get_aggregates(table, reading).items():
         if column not in table.names:
             reading.findings.add_fault(
                 f"{table.where}: aggregate names the column {column!r}, which is not there. Found: "
@@ -89,16 +110,22 @@ def _read_measures(table: Table, reading: Reading) -> dict[str, pd.Series]:
             )
             continue
         role = "amount" if column == declared.amount else "feature"
-        if any(kind not in ("count", "nunique") for kind in kinds):
-            measures[column] = pd.Series(read_number_column(table, reading, column, role))
-        else:
+        measure = _Measure()
+        if set(kinds) - {"count", "nunique", *EACH}:
+            measure = _Measure(read_number_column(table, reading, column, role))
+        if measure.numbers is None or set(kinds) & set(EACH):
             words = split_words(table.frame[column], declared.missing_values)
-            again = pd.factorize(spell(words.text))[0].astype(np.float64)
-            measures[column] = pd.Series(words.spread(again, np.nan))
-            reading.record(table, column, "feature", "category")
+            codes, values = pd.factorize(spell(words.text))
+            again = words.spread(codes.astype(np.int64), np.int64(-1))
+            measure = replace(measure, codes=again, values=tuple(map(str, values)))
+            if measure.numbers is None:
+                reading.record(table, column, role, "category")
+        if set(kinds) & set(EACH):
+            measure = _choose_values(table, column, measure, reading)
+        measures[column] = measure
     times = read_times(table, reading)
     if times is not None:
-        measures[""] = pd.Series(times)
+        measures[""] = _Measure(times)
     return measures
 
 
@@ -110,39 +137,57 @@ def get_aggregates(table: Table, reading: Reading) -> dict[str, list[str]]:
     return {declared.amount: DEFAULT_AGGREGATES} if declared.amount in table.frame else {}
 
 
+def _choose_values(table: Table, column: str, measure: _Measure, reading: Reading) -> _Measure:
+    """Takes the values that become columns: those of the training data, else the most frequent."""
+    assert measure.codes is not None
+    counts = np.bincount(measure.codes[measure.codes >= 0], minlength=len(measure.values))
+    if reading.trained is None:
+        wanted = [measure.values[i] for i in np.argsort(-counts, kind="stable")[:MOST_VALUES]]
+        if len(measure.values) > MOST_VALUES:
+            reading.findings.notes.append(
+                f"{table.where}, column {column}: the {MOST_VALUES} most frequent of "
+                f"{len(measure.values):,} values become columns"
+            )
+    else:
+        name = re.compile(rf"(?:out|in)_{re.escape(column)}_(?:count|share)\[(.*)\]", re.DOTALL)
+        found = [name.fullmatch(trained.name) for trained in reading.trained]
+        wanted = list(dict.fromkeys(match[1] for match in found if match))
+        new = [i for i, value in enumerate(measure.values) if value not in set(wanted)]
+        if new and len(wanted) < MOST_VALUES:
+            top = measure.values[max(new, key=lambda i: counts[i])]
+            reading.findings.warnings.append(
+                f"{table.where}, column {column}: {counts[new].sum() / counts.sum():.1%} of the "
+                f"values were not there in the training data, such as {top!r}"
+            )
+    place = {value: i for i, value in enumerate(wanted)}
+    to_new = np.array([*(place.get(value, -1) for value in measure.values), -1], np.int64)
+    return replace(measure, codes=to_new[measure.codes], values=tuple(wanted))
+
+
 def _describe(
     prefix: str,
-    own: NDArray[np.int64],
+    groups: Groups,
     partner: NDArray[np.int64],
-    accounts: int,
-    measures: dict[str, pd.Series],
+    measures: dict[str, _Measure],
     reading: Reading,
 ) -> list[Feature]:
     """The features of one direction, a row for each account."""
-    groups = pd.DataFrame({"partner": partner}).groupby(own)
-    described = pd.DataFrame(index=range(accounts))
-    described["count"] = groups.size().reindex(described.index, fill_value=0)
-    described["partners"] = groups["partner"].nunique().reindex(described.index, fill_value=0)
     declared = reading.declared
     aggregates = declared.aggregate or {declared.amount: DEFAULT_AGGREGATES}
+    columns = {"count": groups.sizes.astype(np.float64)}
+    columns["partners"] = groups.count_different(partner, groups.count)
     for column, kinds in aggregates.items():
-        if column not in measures:
-            continue
-        grouped = pd.Series(measures[column].to_numpy(), index=own).groupby(level=0)
-        for kind in kinds:
-            fill = 0.0 if kind in ZERO_WITHOUT else np.nan
-            result = grouped.agg(kind).reindex(described.index, fill_value=fill)
-            described[f"{column}_{kind}"] = result
-    if "" in measures:
-        time = pd.Series(measures[""].to_numpy(), index=own).groupby(level=0)
-        span = (time.max() - time.min()).reindex(described.index)
-        gaps = described["count"] - 1
-        described["time_span"] = span
-        described["time_gap"] = (span / gaps).where(gaps > 0)
+        for kind in kinds if column in measures else ():
+            columns |= _aggregate(column, kind, measures[column], groups)
+    if "" in measures and measures[""].numbers is not None:
+        times = measures[""].numbers
+        span = groups.aggregate(times, "max") - groups.aggregate(times, "min")
+        gaps = columns["count"] - 1
+        columns["time_span"] = span
+        columns["time_gap"] = np.divide(span, gaps, out=np.full_like(span, np.nan), where=gaps > 0)
     features = []
-    for name in described:
-        values = described[name].to_numpy(np.float64)
-        if (np.abs(values[~np.isnan(values)]) > LARGEST).any():
+    for name, values in columns.items():
+        if np.nanmax(np.abs(values), initial=0) > LARGEST:
             reading.findings.add_fault(
                 f"{prefix}{name}: a sum that does not fit 32 bits (at most 3.4e38); write the "
                 "column in larger units"
@@ -150,6 +195,27 @@ def _describe(
         missing = declared.missing_of.get(f"{prefix}{name}", declared.missing)
         features.append(Feature(Column(f"{prefix}{name}", missing=missing), values))
     return features
+
+
+def _aggregate(
+    column: str, kind: str, measure: _Measure, groups: Groups
+) -> dict[str, NDArray[np.float64]]:
+    """One declared aggregate of each group; of a category's values, a column for each."""
+    if kind in EACH:
+        assert measure.codes is not None
+        counts = groups.count_each(measure.codes, len(measure.values))
+        if kind == "shares":
+            sizes = groups.sizes[:, None]
+            counts = np.divide(counts, sizes, out=np.full_like(counts, np.nan), where=sizes > 0)
+        names = [f"{column}_{EACH[kind]}[{value}]" for value in measure.values]
+        return dict(zip(names, counts.T, strict=True))
+    if measure.numbers is not None:
+        return {f"{column}_{kind}": groups.aggregate(measure.numbers, kind)}
+    codes = np.zeros(0, np.int64) if measure.codes is None else measure.codes
+    if kind == "nunique":
+        return {f"{column}_{kind}": groups.count_different(codes, len(measure.values))}
+    numbers = np.where(codes < 0, np.nan, codes)
+    return {f"{column}_{kind}": groups.aggregate(numbers, kind)}
 
 
 def _add_accounts(
@@ -237,5 +303,6 @@ def _label_accounts(
     chosen = {"source": [out], "target": [into], "both": [out, into]}[declared.label_of]
     result = np.full(len(nodes.ids), UNKNOWN)
     for end in chosen:
-        np.maximum.at(result, end, y)
+        largest = Groups(end, len(result)).aggregate(y.astype(np.float64), "max")
+        result = np.fmax(result, largest).astype(np.int64)
     return NodeTable(nodes.ids, nodes.features, result, nodes.parts, nodes.time_step)

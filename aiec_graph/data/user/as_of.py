@@ -1,0 +1,95 @@
+"""What was known on a day, or at a time: the rows of a table that had happened by then."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiec_graph.data.user.dates import DAY
+from aiec_graph.data.user.profile import Reading
+from aiec_graph.data.user.tables import Table
+from aiec_graph.data.user.times import EPOCH_LIKE, read_times
+
+MOST_SECONDS = 5e10
+"""Numbers above this count something smaller than seconds."""
+
+
+@dataclass(frozen=True)
+class _Rows(Table):
+    """Some rows of a table, which keep their names in messages."""
+
+    of: Table | None = None
+    rows: NDArray[np.int64] | None = None
+
+    def at(self, row: int) -> str:
+        assert self.of is not None
+        assert self.rows is not None
+        return self.of.at(int(self.rows[row]))
+
+
+def keep_known(table: Table, reading: Reading) -> Table:
+    """Returns the rows of a clean table whose time is up to the declared `as_of`.
+
+    A row of that very day or number is kept; a row without a time is left out, for it may have come
+    later. Without `as_of`, or where the table has no time, all rows are kept.
+    """
+    declared = reading.declared
+    if not declared.as_of:
+        return table
+    seconds = read_times(table, reading)
+    if seconds is None:
+        reading.findings.warnings.append(
+            f"{table.where}: as_of is {declared.as_of}, and no column says when a row happened "
+            f"({'/'.join(declared.columns_of('time'))}), so rows of any time are used"
+        )
+        return table
+    kinds = {c.kind for c in reading.columns if c.file == table.where and c.role == "time"}
+    limit = _limit(table, seconds, "date" in kinds, reading)
+    if limit is None:
+        return table
+    rows = np.flatnonzero(seconds <= limit)
+    undated = int(np.isnan(seconds).sum())
+    if undated:
+        reading.findings.warnings.append(
+            f"{table.where}: {undated:,} rows have no time and are left out, for as_of is "
+            f"{declared.as_of}"
+        )
+    if len(rows) == len(seconds):
+        return table
+    if not len(rows):
+        reading.findings.add_fault(f"{table.where}: all rows come after as_of {declared.as_of}")
+        return table
+    reading.findings.notes.append(
+        f"{table.where}: {len(rows):,} of {len(seconds):,} rows are used, those up to "
+        f"{declared.as_of} (as_of)"
+    )
+    frame = table.frame.iloc[rows].reset_index(drop=True)
+    return _Rows(
+        frame=frame,
+        where=table.where,
+        in_python=table.in_python,
+        repeated=table.repeated,
+        vectors=table.vectors,
+        is_clean=table.is_clean,
+        of=table,
+        rows=rows,
+    )
+
+
+def _limit(
+    table: Table, seconds: NDArray[np.float64], is_date: bool, reading: Reading
+) -> float | None:
+    """The last moment that is known, in the units of the times; None where there is a fault."""
+    as_of = reading.declared.as_of
+    is_day = reading.declared.as_of_day != ""
+    given = seconds[~np.isnan(seconds)]
+    since_1970 = is_date or (len(given) > 0 and EPOCH_LIKE <= np.median(given) < MOST_SECONDS)
+    if is_day and since_1970:
+        return float(np.nextafter((np.datetime64(as_of, "D").astype(np.int64) + 1) * DAY, -np.inf))
+    if not is_day and not is_date:
+        return float(as_of)
+    reading.findings.add_fault(
+        f"{table.where}: as_of is {as_of}, but its times are "
+        f"{'dates; write a day such as 2026-01-31' if is_date else 'numbers; write a number'}"
+    )
+    return None
