@@ -19,6 +19,9 @@ NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "can
 NO_SPACE = ("no space left", "file write failed", "unexpected pos", "disk quota")
 """How libraries word a disk that is full where they raise no OSError."""
 
+LOOP = ("symlink loop",)
+"""How `Path.resolve` words it before Python 3.13."""
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM arrived."""
@@ -71,6 +74,8 @@ def describe(error: BaseException) -> str | None:
         return "out of memory: take a smaller graph, fewer --hidden or --jobs, or more memory"
     if isinstance(error, RecursionError):
         return "nested too deeply"
+    if _mentions(error, LOOP):
+        return f"symbolic links that lead in a circle: {text.rpartition(' ')[2]}"
     if _mentions(error, NO_SPACE) or _is_out_of_space(error):
         return f"the disk is full: {text}"
     if isinstance(error, OSError):

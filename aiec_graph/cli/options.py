@@ -9,6 +9,7 @@ and from the text below each field.
 
 import inspect
 import json
+import math
 import types
 import warnings
 from argparse import RawDescriptionHelpFormatter
@@ -32,6 +33,7 @@ VALUE_WHERE_NONE_IS_GIVEN = {"simulate": 0.1}
 """Options that may stand without a value, and what they mean then."""
 LONGEST_VALUE = 200
 """Characters of a message of the parser that are shown; it repeats what was given."""
+LARGEST_INTEGER = 2**63 - 1
 SECTIONS = ("Args", "Returns", "Raises")
 """Of a docstring; the help shows what stands before them."""
 Known = Mapping[str, Sequence[str]]
@@ -176,12 +178,11 @@ def parse(program: str, signature: Signature, arguments: list[str]) -> dict[str,
         arguments = _with_file(parser, signature, arguments)
     values = vars(_parse(parser, arguments))
     for option in signature.options.values():
-        if not option.choices:
-            continue
         value = values[option.name]
         for one in value if isinstance(value, list) else [value]:
-            if one is not None:
+            if option.choices and one is not None:
                 look_up(one, dict.fromkeys(option.choices), option.flag)
+            _refuse_impossible(option, one)
     return values
 
 
@@ -235,6 +236,16 @@ def _refuse_unknown(arguments: list[str], flags: list[str]) -> None:
             raise InputError(
                 f"unknown option {_short(name)!r}.{did_you_mean(name, flags)} See --help"
             )
+
+
+def _refuse_impossible(option: Option, value: object) -> None:
+    """Refuses what no computer can use: numbers without end and names with a null character."""
+    if isinstance(value, float) and not math.isfinite(value) and value != option.default:
+        raise InputError(f"{option.flag} must be a finite number, not {value}")
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise InputError(f"{option.flag} must be below 2^63, not {_short(value)}")
+    if isinstance(value, str | Path) and "\0" in str(value):
+        raise InputError(f"{option.flag} holds a null character: {_short(ascii(str(value)))}")
 
 
 def _with_file(parser: ArgumentParser, signature: Signature, arguments: list[str]) -> list[str]:
