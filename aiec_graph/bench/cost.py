@@ -19,6 +19,7 @@ from aiec_graph.artifacts.variants import label_of, title_of
 from aiec_graph.bench import memory
 from aiec_graph.bench.config import variants_of
 from aiec_graph.bench.cost_config import CostConfig
+from aiec_graph.bench.engine import end_with
 from aiec_graph.bench.report.tables import Entry, ResultTable, write_tables
 from aiec_graph.bench.store import environment
 from aiec_graph.bench.vision import LIBRARIES
@@ -144,7 +145,7 @@ def _interleaved(cases: list[_Case], phase: str, console: Console) -> list[list[
 def _peak_elsewhere(case: _Case, phase: str) -> float:
     """Peak memory in MB of a process that does nothing else."""
     context: Any = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
+    with context.Pool(1, end_with, (os.getpid(),)) as pool:
         return pool.apply(_peak, (case, phase))
 
 

@@ -4,17 +4,20 @@ Whatever a run does, it is loaded, refused, skipped, shared out and written here
 """
 
 import os
+import signal
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import joblib
+import psutil
 import torch
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
 from aiec_graph.bench.progress import Progress
@@ -114,25 +117,45 @@ def on_cores(jobs: int) -> Executor[Any, Any]:
         # loky replaces a process whose heap has grown, between two tasks: none is lost.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
         pool = joblib.Parallel(n_jobs=jobs or -1, return_as="generator_unordered", batch_size=1)  # pyright: ignore
-        one = partial(_in_worker, function, loaded_plugins())
-        return pool(joblib.delayed(one)(task) for task in tasks)  # pyright: ignore
+        one = partial(_in_worker, function, loaded_plugins(), os.getpid())
+        try:
+            yield from pool(joblib.delayed(one)(task) for task in tasks)  # pyright: ignore
+        except TerminatedWorkerError:
+            raise InputError(
+                "the system ended a process of this run, most likely for want of memory; take "
+                "fewer --jobs, and the same command continues"
+            ) from None
+        except BaseException:  # an interrupt, SIGTERM, or a run that cannot be made
+            workers = get_reusable_executor(reuse=True, kill_workers=True)
+            workers.shutdown(wait=True, kill_workers=True)
+            raise
 
     return execute
 
 
-def _in_worker(function: Callable[[T], R], plugins: tuple[str, ...], task: T) -> R:
-    _end_with_parent()
+def _in_worker(function: Callable[[T], R], plugins: tuple[str, ...], parent: int, task: T) -> R:
+    end_with(parent)
     load_plugins(plugins)
     return function(task)
 
 
 @cache
-def _end_with_parent() -> None:
-    parent = os.getppid()
+def end_with(parent: int) -> None:
+    """Ends this process, a worker, as soon as its parent is gone, however that ended.
+
+    An interrupt from the keyboard, which reaches every process of a terminal, is left to the
+    parent, which ends its workers.
+
+    Args:
+        parent: the id of the process that started this one.
+    """
+    if parent == os.getpid():
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(parent).wait()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
