@@ -2,7 +2,6 @@
 
 from aiec_graph.bench.cost_config import CostConfig
 from aiec_graph.cli.known import PICTURES
-from aiec_graph.cli.vision import need_libraries
 
 KNOWN = PICTURES
 DEFAULTS = CostConfig()
@@ -19,7 +18,6 @@ def cost(config: CostConfig = DEFAULTS) -> int:
     Raises:
         InputError: a name, option or value cannot be used, or a library is missing.
     """
-    need_libraries()
     from rich.console import Console
 
     from aiec_graph.bench.cost import measure_cost

@@ -19,6 +19,7 @@ NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "can
 NO_SPACE = ("no space left", "file write failed", "unexpected pos", "disk quota")
 """How libraries word a disk that is full where they raise no OSError."""
 
+CLOSED = "aiec: error: the output was closed before its end"
 LOOP = ("symlink loop",)
 """How `Path.resolve` words it before Python 3.13."""
 
@@ -46,7 +47,11 @@ def ended(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         # Nobody reads the output any more; without this, Python says so again as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _say("aiec: error: the output was closed before its end", 2)
+        return _say(CLOSED, 2)
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # as rich ends a program
+            return _say(CLOSED, 2)
+        raise
     except Exception as error:  # noqa: BLE001 (nothing else leaves the command line)
         if os.environ.get(TRACEBACK_VARIABLE):
             traceback.print_exc()

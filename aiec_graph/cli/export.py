@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from aiec_graph.cli.vision import need_libraries
-
 NETWORK = Path("network.onnx")
 
 
@@ -21,7 +19,6 @@ def export(checkpoint: Path, out: Path = NETWORK) -> int:
     Raises:
         InputError: the checkpoint or an option cannot be used, or a library is missing.
     """
-    need_libraries()
     from rich.console import Console
 
     from aiec_graph.artifacts.export import export as export_network

@@ -9,6 +9,7 @@ from aiec_graph.cli.endings import ended
 from aiec_graph.cli.options import Signature, run
 from aiec_graph.cli.table import COMMANDS, DEFAULT_COMMAND, GROUPS
 from aiec_graph.errors import InputError, did_you_mean
+from aiec_graph.extras import check_extra
 
 EXAMPLES = """Graph anomaly detection with AIEC.
 
@@ -52,6 +53,9 @@ def _run(arguments: list[str]) -> int:
     if not name:
         sys.stdout.write(overview(program, f"{arguments[0]} "))
         return 0
+    if not {"-h", "--help"} & {*rest}:
+        for extra in COMMANDS[name].extras:
+            check_extra(extra)
     function, known = COMMANDS[name].load()
     return run(f"{program} {name}", Signature(function, known), rest)
 

@@ -31,6 +31,8 @@ class Command:
     """One line of the help."""
     target: str
     """`module:function` below `aiec_graph.cli`."""
+    extras: tuple[str, ...] = ()
+    """Extras of the package (`pip install 'aiec-graph[NAME]'`) without which it cannot run."""
 
     def load(self) -> tuple[Callable[..., int], dict[str, tuple[str, ...]]]:
         """Imports the command.
@@ -47,20 +49,30 @@ class Command:
 DEFAULT_COMMAND = "bench"
 """What runs where the first argument is an option."""
 
+BENCH, IMAGES = ("bench",), ("bench", "vision")
+"""Extras."""
 COMMANDS: dict[str, Command] = {
-    "bench": Command("benchmark", "compare networks and activations over seeds", "bench:bench"),
+    "bench": Command(
+        "benchmark", "compare networks and activations over seeds", "bench:bench", BENCH
+    ),
     "data list": Command("data", "the data sets, and whether their files are there", "data:list_"),
     "data info": Command("data", "the card of a data set", "data:info"),
-    "data download": Command("data", "fetch published files", "data:download"),
+    "data download": Command("data", "fetch published files", "data:download", BENCH),
     "data simulate": Command("data", "write simulated files in the raw format", "data:simulate"),
     "data verify": Command("data", "compare files with what was published", "data:verify"),
-    "study": Command("study", "tune, confirm on fresh seeds and compare in pairs", "study:study"),
-    "dynamics": Command("study", "what training does to channels", "dynamics:dynamics"),
-    "planted": Command("study", "whether gates find planted noise", "planted:planted"),
-    "channels": Command("study", "which channels serve which class", "channels:channels"),
-    "vision": Command("images", "compare activations in image classification", "vision:vision"),
-    "cost": Command("images", "time and memory of image networks", "cost:cost"),
-    "export": Command("images", "write an image network for other runtimes", "export:export"),
+    "study": Command(
+        "study", "tune, confirm on fresh seeds and compare in pairs", "study:study", BENCH
+    ),
+    "dynamics": Command("study", "what training does to channels", "dynamics:dynamics", BENCH),
+    "planted": Command("study", "whether gates find planted noise", "planted:planted", BENCH),
+    "channels": Command("study", "which channels serve which class", "channels:channels", BENCH),
+    "vision": Command(
+        "images", "compare activations in image classification", "vision:vision", IMAGES
+    ),
+    "cost": Command("images", "time and memory of image networks", "cost:cost", IMAGES),
+    "export": Command(
+        "images", "write an image network for other runtimes", "export:export", ("vision",)
+    ),
     "fit": Command("detection", "fit a detector on a graph with labels", "fit:fit"),
     "score": Command("detection", "rank the nodes of a graph by a trained model", "score:score"),
     "explain": Command("detection", "say why nodes score as they do", "explain:explain"),

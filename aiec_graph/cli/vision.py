@@ -1,8 +1,7 @@
-"""The command `vision`, and what the commands on images need."""
+"""The command `vision`."""
 
 from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.cli.known import PICTURES
-from aiec_graph.errors import InputError
 
 KNOWN = PICTURES
 DEFAULTS = VisionConfig()
@@ -23,27 +22,9 @@ def vision(config: VisionConfig = DEFAULTS) -> int:
     Raises:
         InputError: a name, option or value cannot be used, or a library is missing.
     """
-    need_libraries()
     from rich.console import Console
 
     from aiec_graph.bench.vision import run
 
     Console().print(run(config, Console(stderr=True)).to_rich())
     return 0
-
-
-def need_libraries() -> None:
-    """Checks that the libraries for images are installed.
-
-    Raises:
-        InputError: one is missing; says how to install them.
-    """
-    try:
-        import lightning  # noqa: F401
-        import timm  # noqa: F401
-        import torchvision  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"images need further libraries ({error}): pip install 'aiec-graph[vision]'"
-        ) from None

@@ -52,7 +52,7 @@ def start(command, folder):
 
 
 def living(processes):
-    gone, alive = psutil.wait_procs(processes, timeout=30)
+    _, alive = psutil.wait_procs(processes, timeout=30)
     return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
