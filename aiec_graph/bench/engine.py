@@ -126,7 +126,7 @@ def on_cores(jobs: int) -> Executor[Any, Any]:
                 "fewer --jobs, and the same command continues"
             ) from None
         except BaseException:  # an interrupt, SIGTERM, or a run that cannot be made
-            workers = get_reusable_executor(reuse=True, kill_workers=True)
+            workers = get_reusable_executor(reuse=True, kill_workers=True)  # pyright: ignore
             workers.shutdown(wait=True, kill_workers=True)
             raise
 
