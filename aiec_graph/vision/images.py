@@ -1,4 +1,4 @@
-"""Image data sets: scikit-learn's digits, CIFAR, ImageNet, a folder of the user's own."""
+"""Image data sets: scikit-learn's digits, CIFAR, ImageNet, pictures of the user's own."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,20 +8,22 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import xxhash
+from numpy.typing import NDArray
 from PIL import Image
-from timm.data.transforms_factory import create_transform
+from sklearn.model_selection import train_test_split
 from torch.utils.data import Dataset, Subset
-from torchvision import datasets, transforms
+from torchvision import datasets
 
 from aiec_graph.errors import InputError, did_you_mean
+from aiec_graph.vision.check import check_pictures
+from aiec_graph.vision.folders import PictureData, Pictures, find_parts, list_pictures, read_classes
+from aiec_graph.vision.lists import read_list
 from aiec_graph.vision.settings import VisionSettings
+from aiec_graph.vision.stratify import stratified
+from aiec_graph.vision.transforms import Transform, test_transform, train_transform
 
-DIGITS_TEST_SHARE = 0.2
-RAND_AUGMENT = "rand-m9-mstd0.5-inc1"
-ERASING, JITTER, FLIP = 0.25, 0.4, 0.5
-LARGE = 96
-"""From this size on, images are cut at random scales; below, padded and cut at random places."""
-Transform = Callable[[Image.Image], Any]
+TEST_SHARE, VAL_SHARE = 0.2, 0.1
+Progress = Callable[[int, int], None]
 
 
 class ImageData(NamedTuple):
@@ -29,29 +31,54 @@ class ImageData(NamedTuple):
 
     name: str
     train: Dataset[Any]
+    val: Dataset[Any]
+    """What settings and epochs are chosen by; of the training images where none are given."""
     test: Dataset[Any]
+    """Looked at once, at the end."""
     class_names: Sequence[str]
     image_size: int
     checksum: str
-    """Changes with the images; of a folder, with the names and sizes of its files."""
+    """Changes with the images, their names and classes."""
+    notes: tuple[str, ...] = ()
+    """What somebody should know who reads the results."""
 
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
 
 
-class _Read(NamedTuple):
-    train: Any
-    test: Any
+@dataclass(frozen=True)
+class Part:
+    """Images of one part before any transform, by number."""
+
+    make: Callable[[Transform], Dataset[Any]]
+    labels: NDArray[np.int64]
+
+
+class Parts(NamedTuple):
+    """A data set as it lies there; without val, one is drawn from train."""
+
+    train: Part
+    test: Part
     class_names: Sequence[str]
     checksum: str
+    val: Part | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Request(NamedTuple):
+    """What a reader is asked for."""
+
+    place: Path
+    download: bool = False
+    classes: Path | None = None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
 class _Kind:
     image_size: int
-    read: Callable[..., "_Read"]
-    """Takes (root, download, classes, train transform, test transform)."""
+    read: Callable[[Request], Parts]
     augmented: bool = True
 
 
@@ -61,71 +88,76 @@ def load_images(
     root: Path,
     download: bool = False,
     classes: Path | None = None,
+    progress: Progress | None = None,
 ) -> ImageData:
-    """Loads a data set by name, or a folder with `train/<class>/` and `test/<class>/`.
+    """Loads a data set by name, or pictures of the user's own.
+
+    Pictures of the user's own are checked first, every file: `aiec_graph.vision.check`.
 
     Args:
-        name: one of `IMAGES`, or a path.
+        name: one of `IMAGES`; or the path of a folder with train/ and test/ (or val/), of a folder
+            of classes, or of a table of files and labels.
         settings: image size, augmentation and limit.
         root: the folder that holds a folder for each data set.
         download: fetch CIFAR where it is missing.
-        classes: for imagenet100: a file with the names of its classes, one a line.
+        classes: a file with the names of the classes to read, one a line.
+        progress: is called with the number of files checked and of all.
 
     Raises:
         InputError: the name is unknown, or files are missing or damaged.
     """
-    is_folder = name not in IMAGES and (os.sep in name or Path(name).is_dir())
-    if name not in IMAGES and not is_folder:
+    is_own = name not in IMAGES and (os.sep in name or Path(name).exists())
+    if name not in IMAGES and not is_own:
         raise InputError(
             f"unknown image data set {name!r}.{did_you_mean(name, IMAGES)} Known: "
             f"{', '.join(IMAGES)}, or the path of a folder with train/ and test/"
         )
-    kind = FOLDER if is_folder else IMAGES[name]
+    kind = FOLDER if is_own else IMAGES[name]
+    place = Path(name) if is_own else root / name
+    parts = kind.read(Request(place, download, classes, progress))
     size = settings.image_size or kind.image_size
-    full = settings.augment == "full" or (settings.augment == "auto" and kind.augmented)
-    place = Path(name) if is_folder else root / name
-    both = _train_transform(size, full), _test_transform(size)
-    train, test, names, checksum = kind.read(place, download, classes, *both)
-    if settings.limit_train:
-        rng = np.random.default_rng(0)
-        keep = rng.permutation(len(train))[: settings.limit_train]
-        train = Subset(train, keep.tolist())
-    shown = place.resolve().name if is_folder else name
-    return ImageData(shown, train, test, names, size, checksum)
-
-
-def _train_transform(size: int, full: bool) -> Transform:
-    if not full:
-        return _test_transform(size)
-    made: Any = create_transform(
-        input_size=(3, size, size),
-        is_training=True,
-        hflip=FLIP,
-        color_jitter=JITTER,
-        auto_augment=RAND_AUGMENT,
-        re_prob=ERASING,
-        interpolation="random",
-    )
-    if size < LARGE:  # as is usual for CIFAR: a small image keeps its scale
-        first = [transforms.Resize((size, size)), transforms.RandomCrop(size, padding=size // 8)]
-        made.transforms = [*first, *made.transforms[1:]]
-    return cast(Transform, made)
-
-
-def _test_transform(size: int) -> Transform:
-    return cast(
-        Transform,
-        create_transform(
-            input_size=(3, size, size),
-            is_training=False,
-            crop_pct=1.0 if size < LARGE else 0.875,
-            interpolation="bicubic",
-        ),
+    augment = settings.augment == "full" or (settings.augment == "auto" and kind.augmented)
+    rows, val_rows = _training_rows(parts, settings.limit_train)
+    plain = test_transform(size)
+    of_train = parts.train.make(train_transform(size, augment))
+    if parts.val is not None:
+        val = parts.val.make(plain)
+    else:
+        val = Subset(parts.train.make(plain), val_rows.tolist())
+    everything = len(rows) == len(parts.train.labels)
+    return ImageData(
+        place.resolve().stem if is_own else name,
+        of_train if everything else Subset(of_train, rows.tolist()),
+        val,
+        parts.test.make(plain),
+        parts.class_names,
+        size,
+        parts.checksum,
+        parts.notes,
     )
 
 
-class _Digits(Dataset[tuple[Any, int]]):
-    """Hand-written digits of 8 × 8 pixels."""
+def _training_rows(parts: Parts, limit: int) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Which training images to train on, and which to validate on where no part is for that.
+
+    Both are drawn by class, and alike for all seeds.
+    """
+    labels = parts.train.labels
+    rows, val = np.arange(len(labels)), np.array([], int)
+    if parts.val is None:
+        rows, val = stratified(labels, rows, 1 - VAL_SHARE)
+    if limit and limit < len(rows):
+        counts = np.bincount(labels[rows], minlength=len(parts.class_names))
+        if limit < len(counts):
+            raise InputError(
+                f"limit_train {limit} leaves classes without an image: there are {len(counts)}"
+            )
+        rows, _ = stratified(labels, rows, limit)
+    return rows, val
+
+
+class _Arrays(Dataset[tuple[Any, int]]):
+    """Images in memory [N, H, W] or [N, H, W, 3]."""
 
     def __init__(self, images: Any, labels: Any, transform: Transform) -> None:
         self.images, self.labels, self.transform = images, labels, transform
@@ -138,70 +170,123 @@ class _Digits(Dataset[tuple[Any, int]]):
         return self.transform(image), int(self.labels[index])
 
 
-def _digits(
-    _: Path, download: bool, classes: Path | None, train: Transform, test: Transform
-) -> _Read:
+def _part(images: Any, labels: Any) -> Part:
+    labels = np.asarray(labels, np.int64)
+    return Part(lambda transform: _Arrays(images, labels, transform), labels)
+
+
+def _digits(_: Request) -> Parts:
     from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
 
     bunch = cast(Any, load_digits())
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)
     rows = np.arange(len(images))
     # One split for all seeds, stratified by digit: there is no official one.
     left, right = train_test_split(
-        rows, test_size=DIGITS_TEST_SHARE, random_state=0, stratify=bunch.target
+        rows, test_size=TEST_SHARE, random_state=0, stratify=bunch.target
     )
-    made = [_Digits(images[r], bunch.target[r], t) for r, t in ((left, train), (right, test))]
-    return _Read(made[0], made[1], [str(i) for i in range(10)], _checksum(images.tobytes()))
+    train, test = (_part(images[part], bunch.target[part]) for part in (left, right))
+    return Parts(train, test, [str(i) for i in range(10)], _checksum(images.tobytes()))
 
 
-def _cifar(make: Any) -> Callable[..., _Read]:
-    def read(
-        place: Path, download: bool, classes: Path | None, train: Transform, test: Transform
-    ) -> _Read:
-        archive = make.url.rpartition("/")[2]
-        hint = (
-            f"{place}: no {make.base_folder} in it. Give --download, or fetch {make.url} by hand "
-            f"(MD5 {make.tgz_md5}) and unpack {archive} there"
-        )
+def _cifar(make: Any) -> Callable[[Request], Parts]:
+    def read(request: Request) -> Parts:
+        place, archive = request.place, make.url.rpartition("/")[2]
+        by_hand = f"fetch {make.url} by hand (MD5 {make.tgz_md5}) and unpack {archive} there"
         try:
             made = [
-                make(str(place), train=is_train, transform=transform, download=download)
-                for is_train, transform in ((True, train), (False, test))
+                make(str(place), train=is_train, download=request.download)
+                for is_train in (True, False)
             ]
         except (RuntimeError, OSError) as error:  # URLError is an OSError
-            reason = " ".join(str(error).split())[:150] if download else ""
-            raise InputError(hint + (f" ({reason})" if reason else "")) from None
+            folder = place / make.base_folder
+            if folder.is_dir():
+                raise InputError(
+                    f"{folder}: there, but not as published: {_damaged(make, folder)}; {by_hand}"
+                ) from None
+            reason = f" ({' '.join(str(error).split())[:150]})" if request.download else ""
+            raise InputError(
+                f"{place}: no {make.base_folder} in it. Give --download, or {by_hand}{reason}"
+            ) from None
         checksum = _checksum(*(part.data.tobytes() for part in made))
-        return _Read(made[0], made[1], made[0].classes, checksum)
+        train, test = (_part(part.data, part.targets) for part in made)
+        return Parts(train, test, made[0].classes, checksum)
 
     return read
 
 
-def _folder(
-    place: Path, download: bool, classes: Path | None, train: Transform, test: Transform
-) -> _Read:
-    wanted = None if classes is None else _read_classes(classes)
-    tests = [place / part for part in ("test", "val") if (place / part).is_dir()]
-    if not (place / "train").is_dir() or not tests:
+def _damaged(make: Any, folder: Path) -> str:
+    """Names the first file of CIFAR that is missing or has another checksum."""
+    from torchvision.datasets.utils import check_integrity
+
+    listed = [*make.train_list, *make.test_list, (make.meta["filename"], make.meta["md5"])]
+    for name, md5 in listed:
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        if not check_integrity(str(folder / name), md5):
+            return f"{name} has another MD5 than {md5}"
+    return "it cannot be read"
+
+
+def _folder(request: Request) -> Parts:
+    place = request.place
+    wanted = None if request.classes is None else read_classes(request.classes)
+    if place.is_file():
+        listed, notes = read_list(place), list[str]()
+    else:
+        listed, notes = _listed(place, wanted)
+    report = check_pictures(listed, request.progress)
+    report.raise_faults()
+    made = {
+        name: Part(lambda transform, p=p: PictureData(p, transform), p.labels)
+        for name, p in listed.items()
+    }
+    return Parts(
+        made["train"],
+        made["test"],
+        listed["train"].class_names,
+        report.checksum,
+        made.get("val"),
+        (*notes, *report.notes()),
+    )
+
+
+def _listed(place: Path, wanted: list[str] | None) -> tuple[dict[str, Pictures], list[str]]:
+    """The pictures of each part of a folder; without parts, they are drawn by class."""
+    if not place.is_dir():
+        raise InputError(f"{place}: there is no such folder")
+    found = find_parts(place)
+    notes = []
+    if not found:
+        every = list_pictures(place, wanted)
+        rows = np.arange(len(every.paths))
+        train, test = stratified(every.labels, rows, 1 - TEST_SHARE)
+        notes.append(f"no train/ and test/: {len(test)} of {len(rows)} pictures drawn for the test")
+        listed = {"train": every.take(train), "test": every.take(test)}
+    else:
+        if "train" not in found or len(found) == 1:
+            raise InputError(
+                f"{place}: must hold train/<class>/ and test/<class>/ (or val/<class>/) with images"
+            )
+        if "test" not in found:
+            notes.append(f"no test/: {found['val'].name}/ is the test")
+            found["test"] = found.pop("val")
+        listed = {
+            name: list_pictures(found[name], wanted)
+            for name in ("train", "val", "test")
+            if name in found
+        }
+    for name, part in listed.items():
+        odd = sorted(set(part.class_names) ^ set(listed["train"].class_names))
+        if odd:
+            raise InputError(f"{place}: train and {name} differ in the class {odd[0]!r}")
+    names = listed["train"].class_names
+    if len(names) < 2:
         raise InputError(
-            f"{place}: must hold train/<class>/ and test/<class>/ (or val/<class>/) with images"
+            f"{place}: one class alone, {', '.join(names)}; it must hold train/<class>/ and "
+            "test/<class>/, or a folder for each class"
         )
-    made = []
-    for part, transform in ((place / "train", train), (tests[0], test)):
-        try:
-            made.append(_ClassFolder(part, wanted, transform))
-        except OSError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{part}: {reason}") from None
-    if made[0].classes != made[1].classes:
-        odd = sorted(set(made[0].classes) ^ set(made[1].classes))
-        raise InputError(f"{place}: train and {tests[0].name} differ in the class {odd[0]!r}")
-    if len(made[0].classes) < 2:
-        raise InputError(f"{place / 'train'}: one class alone, {made[0].classes[0]!r}")
-    files = [Path(path) for part in made for path, _ in part.samples]
-    listed = (f"{file.relative_to(place)} {file.stat().st_size}" for file in files)
-    return _Read(made[0], made[1], made[0].classes, _checksum("\n".join(listed).encode()))
+    return listed, notes
 
 
 def _checksum(*parts: bytes) -> str:
@@ -211,45 +296,16 @@ def _checksum(*parts: bytes) -> str:
     return digest.hexdigest()[:12]
 
 
-class _ClassFolder(datasets.ImageFolder):
-    """Folders of images by class; some classes only, where they are named."""
-
-    def __init__(self, root: Path, wanted: Sequence[str] | None, transform: Transform) -> None:
-        self._wanted = wanted
-        super().__init__(str(root), transform=transform)
-
-    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
-        found, numbers = super().find_classes(directory)
-        if self._wanted is None:
-            return found, numbers
-        missing = [name for name in self._wanted if name not in found]
-        if missing:
-            hint = did_you_mean(missing[0], found)
-            raise InputError(f"{directory}: no folder for the class {missing[0]!r}.{hint}")
-        return list(self._wanted), {name: i for i, name in enumerate(self._wanted)}
-
-
-def _read_classes(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a list of classes ({error})") from None
-    if len(set(lines)) != len(lines) or len(lines) < 2:
-        raise InputError(f"{path}: must hold the name of a class on each line, each once")
-    return sorted(lines)
-
-
-def _imagenet100(
-    place: Path, download: bool, classes: Path | None, train: Transform, test: Transform
-) -> _Read:
-    if classes is None and not (place / "train").is_dir():
+def _imagenet100(request: Request) -> Parts:
+    train = request.place / "train"
+    if request.classes is None and not train.is_dir():
         raise InputError(
             "imagenet100: no folder with these 100 classes, and no --classes FILE that lists them "
-            f"for a folder of ImageNet-1K; looked for {place / 'train'}"
+            f"for a folder of ImageNet-1K; looked for {train}"
         )
-    if classes is not None and not (place / "train").is_dir():
-        place = place.with_name("imagenet1k")
-    return _folder(place, download, classes, train, test)
+    if request.classes is not None and not train.is_dir():
+        request = request._replace(place=request.place.with_name("imagenet1k"))
+    return _folder(request)
 
 
 FOLDER = _Kind(224, _folder)

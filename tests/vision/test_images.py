@@ -17,19 +17,22 @@ PLAIN = VisionSettings(augment="none")
 
 def test_digits(tmp_path):
     data = load_images("digits", VisionSettings(), tmp_path)
-    assert (len(data.train), len(data.test), data.num_classes, data.image_size) == (
-        1437,
-        360,
-        10,
-        32,
-    )
+    assert (len(data.train), len(data.val), len(data.test)) == (1293, 144, 360)
+    assert (data.num_classes, data.image_size) == (10, 32)
     image, label = data.train[0]
     assert image.shape == (3, 32, 32)
     assert 0 <= label < 10
     again = load_images("digits", VisionSettings(), tmp_path)
     assert torch.equal(again.train[5][0], data.train[5][0]), "digits are not augmented"
-    parts = [{tuple(d.images[i].ravel()) for i in range(len(d))} for d in (data.train, data.test)]
+    parts = [
+        {tuple(d.images[i].ravel()) for i in rows}
+        for d, rows in (
+            (data.train.dataset, data.train.indices),
+            (data.test, range(len(data.test))),
+        )
+    ]
     assert len(parts[0] & parts[1]) < 10, "scikit-learn's digits hold few copies"
+    assert not set(data.train.indices) & set(data.val.indices)
     counts = np.bincount(data.test.labels)
     assert counts.min() > 30
     few = load_images("digits", VisionSettings(limit_train=50, image_size=16), tmp_path)
@@ -62,12 +65,12 @@ def folder(tmp_path):
 
 def test_a_folder(folder, tmp_path):
     data = load_images(str(folder), VisionSettings(image_size=32), tmp_path)
-    assert (data.name, len(data.train), len(data.test), data.num_classes) == ("pets", 9, 6, 3)
+    assert (data.name, len(data.train), len(data.val), len(data.test)) == ("pets", 8, 1, 6)
     assert data.test[0][0].shape == (3, 32, 32)
     classes = tmp_path / "classes.txt"
     classes.write_text("emu\ncat\n")
     some = load_images(str(folder), PLAIN, tmp_path, classes=classes)
-    assert (len(some.train), some.num_classes) == (6, 2)
+    assert (len(some.train), some.num_classes) == (5, 2)
 
 
 def test_imagenet100_is_a_part_of_imagenet1k(folder, tmp_path):
@@ -95,9 +98,9 @@ def test_folders_that_cannot_be_used(folder, tmp_path):
         path.unlink()
     with pytest.raises(InputError, match="cat"):
         load_images(str(folder), PLAIN, tmp_path)
-    with pytest.raises(InputError, match="must hold train/<class>/ and test"):
+    with pytest.raises(InputError, match="one class alone, pets; it must hold train/<class>/"):
         load_images(str(tmp_path), PLAIN, tmp_path)
-    with pytest.raises(InputError, match="imagenet1k: must hold train"):
+    with pytest.raises(InputError, match="imagenet1k: there is no such folder"):
         load_images("imagenet1k", PLAIN, tmp_path)
 
 

@@ -32,11 +32,15 @@ BLOCK = 2**22
 SMALL = 2**12
 
 
-def cache_folder(source: Path) -> Path:
-    """Where the cache of a data folder is: below `$AIEC_CACHE_DIR` or the user's cache folder."""
+def user_cache() -> Path:
+    """Where caches are kept: `$AIEC_CACHE_DIR`, or a folder in the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
-    root = Path(named) if named else user_cache_path("aiec_graph")
-    return root / hashlib.sha256(str(source.resolve()).encode()).hexdigest()[:16]
+    return Path(named) if named else user_cache_path("aiec_graph")
+
+
+def cache_folder(source: Path) -> Path:
+    """Where the cache of a data folder is."""
+    return user_cache() / hashlib.sha256(str(source.resolve()).encode()).hexdigest()[:16]
 
 
 def _is_own(folder: Path) -> bool:

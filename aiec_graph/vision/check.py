@@ -1,0 +1,176 @@
+"""What is wrong with folders of pictures, found before a training and not in the middle of it."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xxhash
+from PIL import Image
+
+from aiec_graph.data.storage.cache import user_cache
+from aiec_graph.errors import InputError
+from aiec_graph.files import write_whole
+from aiec_graph.vision.folders import Pictures, printable, read_picture
+
+SHOWN = 5
+"""File names in a message; the rest are counted."""
+
+
+class Found(NamedTuple):
+    """One file as it was found."""
+
+    checksum: str
+    """Of its bytes."""
+    size: tuple[int, int]
+    """Width and height in pixels; (0, 0) where it cannot be read."""
+    mode: str
+    fault: str
+    """Empty where it can be read."""
+
+
+@dataclass
+class PictureReport:
+    """What a check of a data set found; parts are train, val and test."""
+
+    checksum: str
+    """Of all files: names, classes and contents."""
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Pictures by part and class."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Pictures by width × height, the most frequent ones."""
+    modes: dict[str, int] = field(default_factory=dict)
+    """Pictures by Pillow's mode: RGB, L, RGBA, I;16, …"""
+    left_out: list[str] = field(default_factory=list)
+    """Files whose suffix is no picture's."""
+    faults: list[str] = field(default_factory=list)
+    """Pictures that cannot be read, each with its reason."""
+    duplicates: list[str] = field(default_factory=list)
+    """Pictures of val or test that are in the training part, too."""
+
+    def raise_faults(self) -> None:
+        """Refuses pictures that cannot be read.
+
+        Raises:
+            InputError: there is one; names the first few.
+        """
+        if self.faults:
+            raise InputError(_some(self.faults, "pictures cannot be read", "; "))
+
+    def notes(self) -> list[str]:
+        """What somebody should know who trains on these pictures all the same."""
+        notes = []
+        if self.left_out:
+            notes.append(_some(self.left_out, "files left out, for they have no picture's suffix"))
+        if self.duplicates:
+            what = "pictures of the other parts are training pictures, too"
+            notes.append(_some(self.duplicates, what))
+        unusual = {m: n for m, n in self.modes.items() if m not in ("RGB", "L", "1", "P", "CMYK")}
+        if unusual:
+            listed = ", ".join(f"{n} {mode}" for mode, n in unusual.items())
+            notes.append(
+                f"pictures of other modes: {listed}; transparency is laid on white, grey of more "
+                "than 8 bits is scaled to 8"
+            )
+        return notes
+
+
+def _some(names: list[str], what: str, join: str = ", ") -> str:
+    shown = join.join(names[:SHOWN])
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return f"{len(names):,} {what}: {shown}{more}"
+
+
+def check_pictures(
+    parts: Mapping[str, Pictures], progress: Callable[[int, int], None] | None = None
+) -> PictureReport:
+    """Reads every picture once; where nothing changed since the last time, the result is kept.
+
+    Args:
+        parts: by name, train first.
+        progress: is called with the number of files read and of all.
+    """
+    listing = _listing(parts)
+    kept = user_cache() / "pictures" / f"{listing}.json"
+    try:
+        return PictureReport(**json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        report = _read_all(parts, progress)
+    if not report.faults:
+        text = json.dumps(asdict(report))
+        with suppress(InputError):  # nowhere to keep it: the next call reads again
+            write_whole(kept, lambda path: path.write_text(text, encoding="utf-8"))
+    return report
+
+
+def _listing(parts: Mapping[str, Pictures]) -> str:
+    """A checksum of names, sizes and times of change."""
+    digest = xxhash.xxh3_64()
+    for name, part in parts.items():
+        place = f"{name} {part.folder.resolve()} {part.class_names}"
+        digest.update(place.encode("utf-8", "surrogateescape"))
+        for path, label in zip(part.paths, part.labels, strict=True):
+            stat = path.stat()
+            line = f"{label} {path} {stat.st_size} {stat.st_mtime_ns}"
+            digest.update(line.encode("utf-8", "surrogateescape"))
+        digest.update("".join(map(str, part.left_out)).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _read_all(
+    parts: Mapping[str, Pictures], progress: Callable[[int, int], None] | None
+) -> PictureReport:
+    report = PictureReport("")
+    total, done = sum(len(part.paths) for part in parts.values()), 0
+    digest = xxhash.xxh3_64()
+    sizes: Counter[str] = Counter()
+    modes: Counter[str] = Counter()
+    trained: set[str] = set()
+    with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
+        for name, part in parts.items():
+            report.left_out += [printable(path) for path in part.left_out]
+            counts = np.bincount(part.labels, minlength=len(part.class_names))
+            report.counts[name] = dict(zip(part.class_names, map(int, counts), strict=True))
+            for path, label, found in zip(
+                part.paths, part.labels, pool.map(_look_at, part.paths, chunksize=64), strict=True
+            ):
+                line = f"{name} {label} {path.name} {found.checksum}"
+                digest.update(line.encode("utf-8", "surrogateescape"))
+                if found.fault:
+                    report.faults.append(found.fault)
+                else:
+                    sizes[f"{found.size[0]} × {found.size[1]}"] += 1
+                    modes[found.mode] += 1
+                if name == "train":
+                    trained.add(found.checksum)
+                elif found.checksum in trained:
+                    report.duplicates.append(printable(path))
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+    report.sizes, report.modes = dict(sizes.most_common(SHOWN)), dict(modes.most_common())
+    report.checksum = digest.hexdigest()[:12]
+    return report
+
+
+def _look_at(path: Path) -> Found:
+    try:
+        checksum = xxhash.xxh3_64(path.read_bytes()).hexdigest()
+    except OSError as error:
+        return Found("", (0, 0), "", f"{printable(path)}: {error.strerror}")
+    try:
+        with Image.open(path) as image:
+            mode, size = image.mode, image.size
+        read_picture(path)
+    except InputError as error:
+        return Found(checksum, (0, 0), "", str(error))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())[:100]
+        fault = f"{printable(path)}: cannot be read as a picture ({reason})"
+        return Found(checksum, (0, 0), "", fault)
+    return Found(checksum, size, mode, "")
