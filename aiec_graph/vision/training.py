@@ -1,17 +1,21 @@
 """Training an image network through Lightning, in the paper's settings."""
 
 import logging
+import math
 import sys
 import time
 import warnings
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import lightning as L
+import numpy as np
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from numpy.typing import NDArray
 from timm.optim._optim_factory import create_optimizer_v2
 from timm.scheduler.cosine_lr import CosineLRScheduler
 from torch import Tensor, nn
@@ -24,12 +28,31 @@ from aiec_graph.errors import InputError
 from aiec_graph.vision.backbones import BACKBONES, make_backbone
 from aiec_graph.vision.images import ImageData
 from aiec_graph.vision.rivals import HardConcrete
+from aiec_graph.vision.sampling import EpochSampler, Seeded, ShareSampler, seed_all
 from aiec_graph.vision.settings import REFERENCE_BATCH, VisionSettings
 from aiec_graph.vision.sites import convert
 
 WARMUP_LR = 1e-6
 TOP_K = 5
 LAST = "last.ckpt"
+EPOCHS_DONE, DATA_CHECKSUM = "epochs_done", "data_checksum"
+
+
+class Epoch(NamedTuple):
+    """How a run stands after one of its epochs."""
+
+    number: int
+    """From 1."""
+    of: int
+    loss: float
+    """Mean of the whole objective over the epoch."""
+    val_top1: float
+    """Accuracy on the validation images in percent; NaN where there are none."""
+    seconds: float
+    """Wall time of the epoch."""
+
+
+Progress = Callable[[Epoch], None]
 
 
 class VisionResult(NamedTuple):
@@ -37,14 +60,20 @@ class VisionResult(NamedTuple):
 
     network: nn.Module
     """In eval mode, on the CPU."""
+    logits: NDArray[np.float32]
+    """Of each test image [N, K], looked at once, at the end."""
+    labels: NDArray[np.int64]
+    """Of each test image [N]."""
     top1: float
     """Test accuracy in percent."""
     top5: float
     test_loss: float
+    val_top1: float
+    """Accuracy on the validation images in percent; NaN where there are none."""
     train_loss: float
     """Mean of the whole objective over the last epoch."""
     seconds_per_epoch: float
-    """Wall time with evaluation, of the epochs that this process ran; 0 if it ran none."""
+    """Wall time with validation, of the epochs that this process ran; 0 if it ran none."""
 
 
 def build_network(
@@ -69,18 +98,37 @@ def build_network(
 
 
 class Classifier(L.LightningModule):
-    """A network with the objective of the paper (eq. 14)."""
+    """A network with the objective of the paper (eq. 14).
 
-    def __init__(self, network: nn.Module, num_classes: int, settings: VisionSettings) -> None:
+    Args:
+        network: to train, in place.
+        num_classes: K.
+        settings: of the optimiser and the losses.
+        seed: of dropout and drop path, together with the epoch and the step.
+        sampler: is told each epoch's number.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        num_classes: int,
+        settings: VisionSettings,
+        seed: int,
+        sampler: EpochSampler,
+    ) -> None:
         super().__init__()
         self.network = network
         self.settings = settings
+        self.seed, self.sampler = seed, sampler
         self.objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate)
-        self.top1 = MulticlassAccuracy(num_classes, average="micro")
-        self.top5 = MulticlassAccuracy(num_classes, average="micro", top_k=min(TOP_K, num_classes))
+        self.val_top1 = MulticlassAccuracy(num_classes, average="micro")
 
     def on_train_epoch_start(self) -> None:
+        self.sampler.epoch = self.current_epoch
         self.objective.start_epoch()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        seed_all(self.seed, self.current_epoch, batch_idx, self.global_rank)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         images, y = batch
@@ -101,19 +149,8 @@ class Classifier(L.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
         images, y = batch
-        logits = self.network(images).float()
-        for name, value in (
-            ("test_loss", F.cross_entropy(logits, y)),
-            ("top1", self._accuracy(self.top1, logits, y)),
-            ("top5", self._accuracy(self.top5, logits, y)),
-        ):
-            show = name == "top1"
-            self.log(name, value, on_step=False, on_epoch=True, prog_bar=show, batch_size=len(y))
-
-    @staticmethod
-    def _accuracy(metric: MulticlassAccuracy, logits: Tensor, y: Tensor) -> MulticlassAccuracy:
-        metric.update(logits, y)
-        return metric
+        self.val_top1.update(self.network(images), y)
+        self.log("val_top1", self.val_top1, on_step=False, on_epoch=True, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         settings = self.settings
@@ -126,6 +163,37 @@ class Classifier(L.LightningModule):
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         scheduler.step(epoch=self.current_epoch + 1)
+
+
+class _EpochEnd(L.Callback):
+    """Keeps a checkpoint of each whole epoch, and says how the run stands.
+
+    Lightning's own callback keeps none before the end unless it also ranks them by a metric.
+    """
+
+    def __init__(self, path: Path, data_checksum: str, progress: Progress | None) -> None:
+        self.path, self.data_checksum, self.progress = path, data_checksum, progress
+        self._started = 0.0
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        checkpoint[DATA_CHECKSUM] = self.data_checksum
+        checkpoint[EPOCHS_DONE] = trainer.current_epoch + 1
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        self._started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        draft = self.path.with_name(f".{self.path.name}")
+        trainer.save_checkpoint(draft)
+        if trainer.is_global_zero:
+            draft.replace(self.path)
+        if self.progress is not None and trainer.is_global_zero:
+            metrics = trainer.callback_metrics
+            loss = float(metrics.get("loss", math.nan))
+            top1 = 100 * float(metrics.get("val_top1", math.nan))
+            seconds = time.perf_counter() - self._started
+            done = trainer.current_epoch + 1
+            self.progress(Epoch(done, trainer.max_epochs, loss, top1, seconds))
 
 
 def make_optimizer(network: nn.Module, settings: VisionSettings) -> torch.optim.Optimizer:
@@ -142,20 +210,25 @@ def train_images(
     seed: int,
     folder: Path,
     devices: int = 1,
+    progress: Progress | None = None,
 ) -> VisionResult:
-    """Trains a network, or goes on where an earlier call in the same folder stopped.
+    """Trains a network, or goes on after the last whole epoch of an earlier call.
+
+    A run that was stopped and goes on ends with the same weights as one that was not.
 
     Args:
         backbone: one of `BACKBONES`.
         act: one of `IMAGE_ACTIVATIONS`.
         data: what to train on.
         settings: everything else.
-        seed: of the weights and the order of the images.
+        seed: of the weights, the order of the images and their augmentation.
         folder: for the checkpoint of the last epoch and the logs that TensorBoard reads.
         devices: accelerators, or processes where there is none.
+        progress: is called after each epoch.
 
     Raises:
-        InputError: a name or option is unknown, or the loss is no number any more.
+        InputError: a name or option is unknown, a step would be without images, the images are
+            not those of the checkpoint, or the loss is no number any more.
     """
     for library in ("lightning.pytorch", "lightning.fabric", "timm.scheduler"):
         logging.getLogger(library).setLevel(logging.ERROR)
@@ -166,59 +239,143 @@ def train_images(
         warnings.filterwarnings("ignore", module="lightning|torch")
         L.seed_everything(seed, workers=True, verbose=False)
         network = build_network(backbone, act, data.num_classes, data.image_size, settings)
-        module = Classifier(network, data.num_classes, settings)
-        per_device = max(settings.batch_size // devices, 1)
-        train = _loader(data.train, per_device, settings.workers, shuffle=True)
-        test = _loader(data.test, per_device, settings.workers, shuffle=False)
+        checkpoint = folder / LAST
+        done = epochs_in(checkpoint, data.checksum)
+        loaders = _loaders(data, settings, seed, done, devices)
+        _check_steps(network, loaders.train)
+        module = Classifier(network, data.num_classes, settings, seed, loaders.sampler)
         trainer = L.Trainer(
             max_epochs=settings.epochs,
             devices=devices,
             strategy="ddp_spawn" if devices > 1 else "auto",
             precision=settings.precision,  # pyright: ignore[reportArgumentType]
             gradient_clip_val=settings.clip,
-            callbacks=[ModelCheckpoint(folder, save_last=True, save_top_k=0)],
+            callbacks=[_EpochEnd(checkpoint, data.checksum, progress)],
             logger=TensorBoardLogger(folder, name=None, version="logs"),
             log_every_n_steps=1,
             num_sanity_val_steps=0,
+            enable_checkpointing=False,
             enable_model_summary=False,
             enable_progress_bar=sys.stderr.isatty(),
+            use_distributed_sampler=False,
         )
-        checkpoint = folder / LAST
-        known = checkpoint if checkpoint.is_file() else None
-        left = settings.epochs - _epochs_in(known)
         started = time.perf_counter()
-        trainer.fit(module, train, test, ckpt_path=known, weights_only=True)
+        _fit(trainer, module, loaders, checkpoint if done else None)
         seconds = time.perf_counter() - started
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if not left:  # it was trained to its end before: only the row of its results was missing
-            shown = trainer.validate(module, test, verbose=False)[0]
+        if done >= settings.epochs and loaders.val:  # trained before: only its row was missing
+            shown = trainer.validate(module, loaders.val, verbose=False)[0]
             metrics |= {name: float(value) for name, value in shown.items()}
     module.objective.clear()
+    network.eval().cpu()
+    logits, labels = predict_images(network, data.test, settings.batch_size, settings.workers)
+    left = settings.epochs - done
     return VisionResult(
-        network.eval().cpu(),
-        100 * metrics["top1"],
-        100 * metrics["top5"],
-        metrics["test_loss"],
-        metrics.get("loss", float("nan")),
-        seconds / left if left else 0.0,
+        network,
+        logits,
+        labels,
+        top_k_accuracy(logits, labels, 1),
+        top_k_accuracy(logits, labels, TOP_K),
+        float(F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))),
+        100 * metrics.get("val_top1", math.nan),
+        metrics.get("loss", math.nan),
+        seconds / left if left > 0 else 0.0,
     )
 
 
-def _epochs_in(checkpoint: Path | None) -> int:
-    if checkpoint is None:
+def _fit(trainer: L.Trainer, module: Classifier, loaders: "_Loaders", known: Path | None) -> None:
+    try:
+        trainer.fit(module, loaders.train, loaders.val, ckpt_path=known, weights_only=True)
+    except SystemExit as error:  # Lightning ends the process on Ctrl-C; whoever called decides
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
+
+
+def epochs_in(checkpoint: Path, data_checksum: str) -> int:
+    """The whole epochs that a checkpoint holds; 0 where there is none.
+
+    A damaged one is set aside under another name, and a warning says so.
+
+    Raises:
+        InputError: it was trained on other images.
+    """
+    if not checkpoint.is_file():
         return 0
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"])
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+        with zipfile.ZipFile(checkpoint) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(damaged)
+        done, checksum = int(state[EPOCHS_DONE]), str(state[DATA_CHECKSUM])
+    except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile):
+        aside = checkpoint.with_name(f"{checkpoint.name}.damaged")
+        checkpoint.replace(aside)
+        warnings.warn(f"{checkpoint} is damaged: set aside as {aside.name}", stacklevel=2)
+        return 0
+    if checksum != data_checksum:
+        raise InputError(
+            f"{checkpoint}: was trained on other images than the present ones; put them back, or "
+            "name another --out"
+        )
+    return done
 
 
-def _loader(data: Dataset[Any], batch_size: int, workers: int, *, shuffle: bool) -> DataLoader[Any]:
+class _Loaders(NamedTuple):
+    train: DataLoader[Any]
+    val: DataLoader[Any] | None
+    sampler: EpochSampler
+
+
+def _loaders(
+    data: ImageData, settings: VisionSettings, seed: int, done: int, devices: int
+) -> _Loaders:
+    per_device = max(settings.batch_size // devices, 1)
+    train, val = (len(cast(Any, part)) for part in (data.train, data.val))
+    if train < devices:
+        raise InputError(f"{train} training images for {devices} processes: take fewer --devices")
+    sampler = EpochSampler(train, seed, done, devices)
+    shared: dict[str, Any] = {
+        "num_workers": settings.workers,
+        "persistent_workers": False,  # they would keep the first epoch's number
+        "pin_memory": torch.cuda.is_available(),
+    }
     # A last batch of a single image would leave batch normalisation nothing to go by.
-    drop = shuffle and len(data) > batch_size  # pyright: ignore[reportArgumentType]
-    return DataLoader(
-        data,
-        batch_size,
-        shuffle=shuffle,
-        num_workers=workers,
-        drop_last=drop,
-        persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(),
+    drop = len(sampler) > per_device
+    loader = DataLoader(
+        Seeded(data.train, seed), per_device, sampler=sampler, drop_last=drop, **shared
     )
+    if not val:
+        return _Loaders(loader, None, sampler)
+    shares = ShareSampler(val, devices)
+    return _Loaders(loader, DataLoader(data.val, per_device, sampler=shares, **shared), sampler)
+
+
+def _check_steps(network: nn.Module, loader: DataLoader[Any]) -> None:
+    smallest = min(loader.batch_size or 1, len(cast(Any, loader.sampler)))
+    norms = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
+    if norms and smallest < 2:
+        raise InputError(
+            "a step of one image: batch normalisation needs two at least; take a larger "
+            "--batch-size or more training images"
+        )
+
+
+def predict_images(
+    network: nn.Module, data: Dataset[Any], batch_size: int, workers: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The logits [N, K] and labels [N] of all images, in order, from eval mode."""
+    logits, labels = [], []
+    with torch.no_grad():
+        for images, y in DataLoader(data, batch_size, num_workers=workers):
+            logits.append(network(images).float())
+            labels.append(y)
+    return torch.cat(logits).numpy(), torch.cat(labels).numpy()
+
+
+def top_k_accuracy(logits: NDArray[np.float32], labels: NDArray[np.int64], k: int) -> float:
+    """Share of images whose class is among the k highest logits, in percent."""
+    k = min(k, logits.shape[1])
+    best = np.argsort(-logits, axis=1, kind="stable")[:, :k]
+    return 100 * float((best == labels[:, None]).any(axis=1).mean())

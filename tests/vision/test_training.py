@@ -1,5 +1,6 @@
 """Training through Lightning: results, resuming, and the command line."""
 
+import signal
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from aiec_graph.cli.main import main
 from aiec_graph.core import ACTIVATIONS, AIEC
 from aiec_graph.errors import InputError
 from aiec_graph.vision import BACKBONES, VisionSettings, load_images, training
+from aiec_graph.vision.sampling import EpochSampler, ShareSampler
 from aiec_graph.vision.training import train_images
 
 ROOT = Path(__file__).parents[2]
@@ -33,25 +35,80 @@ def digits(tmp_path_factory):
 
 
 def test_a_run_can_be_repeated_and_gone_on_with(digits, tmp_path):
-    longer, shorter = settings(epochs=3), settings(epochs=2)
+    longer = settings(epochs=3)
     whole = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "whole")
     again = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "again")
     assert (whole.test_loss, whole.top1) == (again.test_loss, again.top1)
-    for mine, theirs in zip(
-        whole.network.state_dict().values(), again.network.state_dict().values(), strict=True
-    ):
-        assert torch.equal(mine, theirs)
-    train_images("resnet18", "aiec", digits, shorter, 1, tmp_path / "cut")
+    assert same_weights(whole.network, again.network)
+    with pytest.raises(StoppedError):
+        train_images(
+            "resnet18", "aiec", digits, longer, 1, tmp_path / "cut", progress=stop_after(2)
+        )
     state = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)
-    assert state["epoch"] == 2
+    assert state["epochs_done"] == 2
     resumed = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "cut")
-    state = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)
-    assert state["epoch"] == 3
-    assert resumed.train_loss > 0
+    assert same_weights(resumed.network, whole.network)
+    assert (resumed.test_loss, resumed.val_top1) == (whole.test_loss, whole.val_top1)
     finished = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "cut")
     assert finished.seconds_per_epoch == 0
-    assert finished.top1 == pytest.approx(resumed.top1)
-    assert finished.test_loss == pytest.approx(resumed.test_loss)
+    assert (finished.top1, finished.val_top1) == (resumed.top1, resumed.val_top1)
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a process in the middle of a run."""
+
+
+def stop_after(epochs):
+    def progress(epoch):
+        if epoch.number == epochs:
+            raise StoppedError
+
+    return progress
+
+
+def same_weights(one, other):
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(mine, theirs) for mine, theirs in pairs)
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_other_images_are_refused(digits, tmp_path):
+    options = settings(epochs=1)
+    train_images("resnet18", "relu", digits, options, 1, tmp_path)
+    kept = tmp_path / "last.ckpt"
+    with pytest.raises(InputError, match="trained on other images"):
+        train_images("resnet18", "relu", digits._replace(checksum="x"), options, 1, tmp_path)
+    kept.write_bytes(kept.read_bytes()[:-2000])
+    with pytest.warns(UserWarning, match="damaged"):
+        assert training.epochs_in(kept, digits.checksum) == 0
+    assert (tmp_path / "last.ckpt.damaged").is_file() and not kept.exists()
+
+
+def test_ctrl_c_reaches_whoever_called(digits, tmp_path):
+    def press(_):
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train_images("resnet18", "relu", digits, settings(), 1, tmp_path, progress=press)
+    signal.signal(signal.SIGINT, before)  # Lightning ignores the signal from then on
+    assert training.epochs_in(tmp_path / "last.ckpt", digits.checksum) == 1
+
+
+def test_steps_without_images_are_refused(digits, tmp_path):
+    for changes, message in (({"batch_size": 1}, "a step of one image"),):
+        with pytest.raises(InputError, match=message):
+            train_images("resnet18", "relu", digits, settings(**changes), 1, tmp_path)
+    with pytest.raises(InputError, match="24 training images for 30 processes"):
+        train_images("resnet18", "relu", digits, settings(), 1, tmp_path, devices=30)
+
+
+def test_each_image_is_drawn_once_and_none_twice():
+    sampler = EpochSampler(11, seed=1, epoch=3)
+    assert sorted(image for _, image in sampler) == list(range(11))
+    assert list(sampler) == list(sampler)
+    other = EpochSampler(11, seed=1, epoch=4)
+    assert [i for _, i in sampler] != [i for _, i in other]
+    assert list(ShareSampler(5)) == [0, 1, 2, 3, 4]
 
 
 def test_counters_are_cleared_every_epoch(digits, tmp_path):
@@ -81,7 +138,7 @@ def test_the_learning_rate_warms_up_and_falls(digits, tmp_path):
     assert seen[2] <= peak
     assert seen[2] > seen[3] > seen[4] > seen[5] > 0
     logs = EventAccumulator(str(tmp_path / "logs")).Reload()
-    assert {"loss", "loss_task", "top1", "test_loss"} <= set(logs.Tags()["scalars"])
+    assert {"loss", "loss_task", "val_top1"} <= set(logs.Tags()["scalars"])
     assert len(logs.Scalars("top1")) == 6
 
 
