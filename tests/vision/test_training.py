@@ -139,7 +139,7 @@ def test_the_learning_rate_warms_up_and_falls(digits, tmp_path):
     assert seen[2] > seen[3] > seen[4] > seen[5] > 0
     logs = EventAccumulator(str(tmp_path / "logs")).Reload()
     assert {"loss", "loss_task", "val_top1"} <= set(logs.Tags()["scalars"])
-    assert len(logs.Scalars("top1")) == 6
+    assert len(logs.Scalars("val_top1")) == 6
 
 
 def test_a_loss_that_is_no_number_is_told(digits, tmp_path):
