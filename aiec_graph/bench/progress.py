@@ -1,14 +1,32 @@
 """Progress of many runs: a bar on a terminal, lines in a log file."""
 
+import sys
 import time
 from datetime import timedelta
-from typing import Self
+from pathlib import Path
+from typing import Protocol, Self
 
+import pandas as pd
 import rich.progress
 from rich.console import Console
 
 QUIET_S = 10.0
 """Least seconds between two lines in a log file."""
+
+
+class EpochLine(Protocol):
+    """How a run stands after an epoch."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def of(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def val_top1(self) -> float: ...
+    @property
+    def seconds(self) -> float: ...
 
 
 class Progress:
@@ -66,3 +84,40 @@ class Progress:
 
 def _time(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
+
+
+class EpochLog:
+    """The learning curve of a run in a file, and a line of it now and then in a log.
+
+    Args:
+        path: of the CSV; it goes on where an earlier process left it.
+        what: the run.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path, self._what, self._said = path, what, 0.0
+
+    def read(self) -> pd.DataFrame:
+        """A row an epoch: epoch, loss, val_top1, seconds; empty where there is none."""
+        names = ["epoch", "loss", "val_top1", "seconds"]
+        if not self.path.is_file():
+            return pd.DataFrame(columns=names)
+        rows = pd.read_csv(self.path, header=None, names=names)
+        return rows.drop_duplicates("epoch", keep="last").sort_values("epoch")
+
+    def add(self, epoch: EpochLine) -> None:
+        """Writes an epoch down; where nobody looks at a bar, also says it every ten seconds."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(f"{epoch.number},{epoch.loss},{epoch.val_top1},{epoch.seconds}\n")
+        now = time.monotonic()
+        if sys.stderr.isatty() or (now < self._said + QUIET_S and epoch.number < epoch.of):
+            return
+        self._said = now
+        left = _time(epoch.seconds * (epoch.of - epoch.number))
+        print(  # noqa: T201
+            f"{self._what}: epoch {epoch.number} of {epoch.of}, loss {epoch.loss:.3g}, validation "
+            f"{epoch.val_top1:.1f} %, about {left} left for this run",
+            file=sys.stderr,
+            flush=True,
+        )

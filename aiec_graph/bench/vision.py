@@ -20,7 +20,8 @@ from aiec_graph.bench.config import (
 )
 from aiec_graph.bench.engine import Run, execute, in_this_process
 from aiec_graph.bench.paper_images import paper_top1
-from aiec_graph.bench.progress import Progress
+from aiec_graph.bench.progress import EpochLog, Progress
+from aiec_graph.bench.report.pictures import predictions, write_pictures_report
 from aiec_graph.bench.report.tables import (
     Entry,
     ResultTable,
@@ -44,7 +45,7 @@ from aiec_graph.vision import (
 from aiec_graph.vision.training import train_images
 
 LIBRARIES = ("torch", "torchvision", "timm", "lightning", "transformers")
-METRICS = ("test_top1", "test_top5", "test_loss", "train_loss")
+METRICS = ("test_top1", "test_top5", "test_loss", "val_top1", "train_loss")
 KEPT = 4  # data sets, by size and augmentation, that a process holds
 
 
@@ -53,13 +54,22 @@ class ImageRuns:
     """The runs of image networks."""
 
     config: VisionConfig
-    name: str = "vision-2"
+    name: str = "vision-3"
 
     metrics: ClassVar[tuple[str, ...]] = METRICS
     libraries: ClassVar[tuple[str, ...]] = LIBRARIES
     threads: ClassVar[int | None] = None
     columns: ClassVar[tuple[str, ...]] = (
-        *("dataset", "backbone", "act", "seed", "image_size", "train_images", "test_images"),
+        *(
+            "dataset",
+            "backbone",
+            "act",
+            "seed",
+            "image_size",
+            "train_images",
+            "val_images",
+            "test_images",
+        ),
         *METRICS,
         *("epochs", "seconds_per_epoch", "peak_memory_mb", "parameters"),
     )
@@ -103,15 +113,27 @@ class ImageRuns:
         stem = f"{data.name}_{spec.backbone}_{slug_of(spec.act_label)}_{spec.config_hash}_{seed}"
         folder = self.folder / "training" / stem
         memory.reset_peak()
+        epochs = EpochLog(folder / "history.csv", f"{data.name} {spec.backbone} {spec.act_label}")
         result = train_images(
-            spec.backbone, spec.act, data, spec.settings, seed, folder, self.config.devices
+            spec.backbone,
+            spec.act,
+            data,
+            spec.settings,
+            seed,
+            folder,
+            self.config.devices,
+            epochs.add,
         )
         peak = memory.peak_mb()
         write_settings(self.folder, spec)
         if self.config.checkpoint:
-            path = self.folder / "checkpoints" / f"{stem}{SUFFIX}"
             has_file = self.config.classes is not None
+            path = self.folder / "checkpoints" / f"{stem}{SUFFIX}"
             save_image_checkpoint(path, result.network, spec, seed, data, has_file)
+        names = [str(name) for name in data.class_names]
+        rows = predictions(result.logits, result.labels, names, data.files("test"))
+        title = f"{data.name}, {BACKBONES[spec.backbone].title}, {spec.act_label}, seed {seed}"
+        write_pictures_report(self.folder / "runs" / stem, title, rows, names, epochs.read())
         _keep_logs_only(folder)
         return {
             "dataset": data.name,
@@ -120,10 +142,12 @@ class ImageRuns:
             "seed": seed,
             "image_size": data.image_size,
             "train_images": len(data.train),  # pyright: ignore[reportArgumentType]
+            "val_images": len(data.val),  # pyright: ignore[reportArgumentType]
             "test_images": len(data.test),  # pyright: ignore[reportArgumentType]
             "test_top1": result.top1,
             "test_top5": result.top5,
             "test_loss": result.test_loss,
+            "val_top1": result.val_top1,
             "train_loss": result.train_loss,
             "epochs": spec.settings.epochs,
             "seconds_per_epoch": result.seconds_per_epoch,
@@ -161,6 +185,11 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
         todo = distinct(run.spec for run in runs if run.key not in finished)
         for spec in todo:  # a misfit is told before hours of training
             check_image_size(spec.backbone, kind.load(spec).image_size)
+        for name, notes in {s.dataset: kind.load(s).notes for s in todo}.items():
+            for text in notes:
+                console.print(f"{Path(name).name}: {text}", markup=False, soft_wrap=True)
+        if config.checkpoint and len(finished) and not (config.folder / "checkpoints").is_dir():
+            console.print("the finished runs have no checkpoints: name another --out to make them")
 
         def note(run: Run, progress: Progress) -> None:
             row = store.finished([run.key]).iloc[0]

@@ -60,16 +60,16 @@ class PictureReport:
             InputError: there is one; names the first few.
         """
         if self.faults:
-            raise InputError(_some(self.faults, "pictures cannot be read", "; "))
+            raise InputError(_some(self.faults, "picture", "cannot be read", "; "))
 
     def notes(self) -> list[str]:
         """What somebody should know who trains on these pictures all the same."""
         notes = []
         if self.left_out:
-            notes.append(_some(self.left_out, "files left out, for they have no picture's suffix"))
+            notes.append(_some(self.left_out, "file", "left out for want of a picture's suffix"))
         if self.duplicates:
-            what = "pictures of the other parts are training pictures, too"
-            notes.append(_some(self.duplicates, what))
+            what = "of the other parts, in the training part as well"
+            notes.append(_some(self.duplicates, "picture", what))
         unusual = {m: n for m, n in self.modes.items() if m not in ("RGB", "L", "1", "P", "CMYK")}
         if unusual:
             listed = ", ".join(f"{n} {mode}" for mode, n in unusual.items())
@@ -80,10 +80,10 @@ class PictureReport:
         return notes
 
 
-def _some(names: list[str], what: str, join: str = ", ") -> str:
+def _some(names: list[str], noun: str, what: str, join: str = ", ") -> str:
     shown = join.join(names[:SHOWN])
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"{len(names):,} {what}: {shown}{more}"
+    return f"{len(names):,} {noun}{'s' if len(names) > 1 else ''} {what}: {shown}{more}"
 
 
 def check_pictures(

@@ -16,7 +16,14 @@ from torchvision import datasets
 
 from aiec_graph.errors import InputError, did_you_mean
 from aiec_graph.vision.check import check_pictures
-from aiec_graph.vision.folders import PictureData, Pictures, find_parts, list_pictures, read_classes
+from aiec_graph.vision.folders import (
+    PictureData,
+    Pictures,
+    find_parts,
+    list_pictures,
+    printable,
+    read_classes,
+)
 from aiec_graph.vision.lists import read_list
 from aiec_graph.vision.settings import VisionSettings
 from aiec_graph.vision.stratify import stratified
@@ -45,6 +52,22 @@ class ImageData(NamedTuple):
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+    def files(self, part: str) -> list[str]:
+        """The files of a part's images, relative to the part; numbers where they are in none.
+
+        Args:
+            part: "train", "val" or "test".
+        """
+        data: Any = getattr(self, part)
+        rows = None
+        if isinstance(data, Subset):
+            data, rows = data.dataset, data.indices
+        rows = range(len(data)) if rows is None else rows
+        if not isinstance(data, PictureData):
+            return [str(row) for row in rows]
+        pictures = data.pictures
+        return [printable(pictures.paths[row].relative_to(pictures.folder)) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -145,7 +168,8 @@ def _training_rows(parts: Parts, limit: int) -> tuple[NDArray[np.integer], NDArr
     labels = parts.train.labels
     rows, val = np.arange(len(labels)), np.array([], int)
     if parts.val is None:
-        rows, val = stratified(labels, rows, 1 - VAL_SHARE)
+        share = min((1 - VAL_SHARE) * len(rows), len(rows) - 1)  # one to validate on at least
+        rows, val = stratified(labels, rows, max(share, 1))
     if limit and limit < len(rows):
         counts = np.bincount(labels[rows], minlength=len(parts.class_names))
         if limit < len(counts):

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import sys
 import time
 import warnings
 import zipfile
@@ -256,7 +255,7 @@ def train_images(
             num_sanity_val_steps=0,
             enable_checkpointing=False,
             enable_model_summary=False,
-            enable_progress_bar=sys.stderr.isatty(),
+            enable_progress_bar=False,
             use_distributed_sampler=False,
         )
         started = time.perf_counter()

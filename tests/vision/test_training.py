@@ -184,17 +184,18 @@ def test_results_of_the_command(tmp_path, capsys, monkeypatch):
     assert (out / "runs.csv").read_bytes() == before
     # λ_gate concerns AIEC alone, so relu's rows stand.
     monkeypatch.setattr(runner, "train_images", _must_be_aiec)
-    assert main([*arguments, "--lambda-gate", "5"]) == 1
-    assert "_Asked" in capsys.readouterr().err
+    capsys.readouterr()
+    assert main([*arguments, "--lambda-gate", "5"]) == 2
+    assert "asked for aiec" in capsys.readouterr().err
 
 
-class _Asked(Exception):  # noqa: N818
+class AskedError(InputError):
     pass
 
 
 def _must_be_aiec(backbone, act, *_):
     assert act == "aiec"
-    raise _Asked
+    raise AskedError("asked for aiec")
 
 
 CONFIGS = [
@@ -215,7 +216,7 @@ def test_every_configuration_runs_on_a_few_digits(path, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--backbone", "vit"], "Did you mean 'vit_tiny'"),
+        (["--backbone", "vit_tny"], "Did you mean 'vit_tiny'"),
         (["--act", "rleu"], "Did you mean 'relu'"),
         (["--dataset", "digit"], "Did you mean 'digits'"),
         (["--backbone", "vit_tiny", "--image-size", "30"], "in multiples of 4, not 30"),
