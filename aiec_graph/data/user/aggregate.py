@@ -70,10 +70,11 @@ class Groups:
     def _count(self, values: Values) -> Values:
         if not np.isnan(values).any():
             return self.sizes.astype(np.float64)
-        return np.bincount(self.group, ~np.isnan(values), self.count)
+        return self._sum((~np.isnan(values)).astype(np.float64))
 
     def _sum(self, values: Values) -> Values:
-        return np.bincount(self.group, np.nan_to_num(values, nan=0.0), self.count)
+        found = np.bincount(self.group, np.nan_to_num(values, nan=0.0), self.count)
+        return found.astype(np.float64, copy=False)
 
     def _mean(self, values: Values) -> Values:
         return _divide(self._sum(values), self._count(values))

@@ -10,33 +10,49 @@ from aiec_graph.data.user.as_of import keep_known
 from aiec_graph.data.user.ids import explain_strangers, read_ids
 from aiec_graph.data.user.links import read_links
 from aiec_graph.data.user.nodes import align, read_label_column, read_nodes
+from aiec_graph.data.user.payments import read_payments
 from aiec_graph.data.user.profile import GraphTables, NodeTable, Reading
+from aiec_graph.data.user.relations import add_links, prepare
 from aiec_graph.data.user.roles import find_near, resolve
 from aiec_graph.data.user.tables import Table, clean
 from aiec_graph.data.user.transactions import read_transactions
 
 
 def assemble(
-    nodes: Table, edges: Table, reading: Reading, labels: Table | None = None
+    nodes: Table, edges: Table | None, reading: Reading, labels: Table | None = None
 ) -> GraphTables | None:
     """Reads tables of nodes and edges, and of labels where these stand apart.
+
+    There may be no edges where the declaration links nodes by shared values.
 
     Returns:
         The arrays, or None; only to be used where the reading's findings have no fault.
     """
-    nodes, edges = clean(nodes, reading.findings), clean(edges, reading.findings)
-    if any(name in edges.names for name in reading.declared.columns_of("time")):
-        edges = keep_known(edges, reading)
+    nodes = clean(nodes, reading.findings)
+    if reading.declared.nodes_are == "transactions":
+        reading.findings.add_fault(
+            f"{nodes.where}: nodes_are: transactions needs a table of transactions"
+        )
+    prepare(nodes, reading)
+    if edges is not None:
+        edges = clean(edges, reading.findings)
+        if any(name in edges.names for name in reading.declared.columns_of("time")):
+            edges = keep_known(edges, reading)
     found = read_nodes(nodes, reading)
     if found is not None and labels is not None:
         found = _add_labels(clean(labels, reading.findings), found, nodes, reading)
     if found is None:
-        _look_at_edges(edges, reading)
+        if edges is not None:
+            _look_at_edges(edges, reading)
         return None
-    if not found.features and reading.trained is None:
-        _offer_transactions(nodes, edges, reading)
-    found = replace(found, features=align(found.features, nodes, len(found.ids), reading))
-    return read_links(edges, found, nodes.where, reading)
+    if edges is None:
+        none = np.zeros(0, np.int64)
+        tables = GraphTables(found, none, none, None)
+    else:
+        if not found.features and reading.trained is None:
+            _offer_transactions(nodes, edges, reading)
+        tables = read_links(edges, found, nodes.where, reading)
+    return _complete(tables or found, nodes, reading)
 
 
 def assemble_transactions(
@@ -45,12 +61,40 @@ def assemble_transactions(
     """Reads a table of transactions, and of accounts and of their labels where there are any."""
     table = clean(table, reading.findings)
     accounts = None if accounts is None else clean(accounts, reading.findings)
-    found = read_transactions(table, accounts, reading)
+    if reading.declared.nodes_are == "transactions":
+        if accounts is not None:
+            reading.findings.warnings.append(
+                f"{accounts.where}: not used, for the nodes are the transactions"
+            )
+            accounts = None
+        found = read_payments(table, reading)
+    else:
+        if accounts is not None:
+            prepare(accounts, reading)
+        elif reading.declared.link_by:
+            reading.findings.add_fault(
+                f"{table.where}: link_by names columns of the accounts, and there is no such table"
+            )
+        found = read_transactions(table, accounts, reading)
+        found = None if found is None else _complete(found, accounts or table, reading)
     if found is None or labels is None:
         return found
     where = table if accounts is None else accounts
     nodes = _add_labels(clean(labels, reading.findings), found.nodes, where, reading)
     return replace(found, nodes=nodes)
+
+
+def _complete(found: GraphTables | NodeTable, table: Table, reading: Reading) -> GraphTables | None:
+    """Adds links by shared values, and puts the features in the order of the training data."""
+    if isinstance(
+        found, NodeTable
+    ):  # the edges could not be read: look at the features all the same
+        if not reading.declared.tell_apart:
+            align(found.features, table, len(found.ids), reading)
+        return None
+    found = add_links(found, table, reading)
+    features = align(found.nodes.features, table, len(found.nodes.ids), reading)
+    return replace(found, nodes=replace(found.nodes, features=features))
 
 
 def _offer_transactions(nodes: Table, edges: Table, reading: Reading) -> None:

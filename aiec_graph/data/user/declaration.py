@@ -16,6 +16,8 @@ from aiec_graph.errors import InputError, did_you_mean, look_up
 MISSING = ("median", "mean", "most_frequent", "zero")
 AGGREGATES = ("count", "sum", "mean", "std", "min", "max", "median", "nunique", "counts", "shares")
 UNITS = ("accounts", "transactions")
+JOINS = ("flow", "source", "target")
+HUBS = ("cap", "drop", "weigh")
 ENDS = ("source", "target", "both")
 LISTS = (
     "anomalous",
@@ -26,8 +28,11 @@ LISTS = (
     "numeric",
     "drop",
     "edge_types",
+    "join",
+    "link_by",
 )
 LISTS_OR_TEXTS = ("nodes", "edges", "transactions", "id", "source", "target", "time")
+MOST_JOINED = 1000
 TRUE, FALSE = ("true", "yes", "on"), ("false", "no", "off")
 NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 SIGNS = {"point": ".", "comma": ",", "space": " ", "apostrophe": "'"}
@@ -105,6 +110,29 @@ class Declaration:
     label_of: str = "source"
     """Whom a labelled transaction labels: source, target or both."""
 
+    nodes_are: str = "accounts"
+    """What a row of the list is, where there is a table of transactions: accounts or
+    transactions."""
+    join: list[str] = field(default_factory=lambda: ["flow", "source"])
+    """How transactions as nodes are joined, each with earlier ones: flow (money that its sender got
+    before), source (what its sender sent before), target (what its receiver got before)."""
+    join_window: str = ""
+    """How long before, such as 7d, 12h or 30min (default: any time)."""
+    join_cap: int = 10
+    """The latest so many are joined, of each kind."""
+    link_by: list[str] = field(default_factory=list)
+    """Columns of the nodes, such as device or address: nodes that share a value are joined."""
+    link_cap: int = 20
+    """Neighbours of a node by one value, of those that more nodes share."""
+    hubs: str = "cap"
+    """What becomes of values that more nodes share: cap, drop, or weigh (capped, and links weigh
+    less the more nodes share the value)."""
+    edge_type: str | None = None
+    """Column of the edges that says of which kind each is."""
+    tell_apart: bool = False
+    """Whether features tell the kinds of edges apart: by each kind, the number of a node's
+    neighbours and the means of their numbers. All kinds are merged in the edges."""
+
     def __post_init__(self) -> None:
         for key in ("anomalous", "normal", "unknown", "missing_values"):
             words = getattr(self, key)
@@ -117,6 +145,15 @@ class Declaration:
             object.__setattr__(self, "as_of", _to_as_of(str(self.as_of)))
         look_up(self.missing, dict.fromkeys(MISSING), "way to fill missing")
         look_up(self.label_of, dict.fromkeys(ENDS), "label_of")
+        look_up(self.nodes_are, dict.fromkeys(UNITS), "nodes_are")
+        look_up(self.hubs, dict.fromkeys(HUBS), "hubs")
+        for kind in self.join:
+            look_up(kind, dict.fromkeys(JOINS), "join")
+        for key, least in (("join_cap", 1), ("link_cap", 2)):
+            if not least <= getattr(self, key) <= MOST_JOINED:
+                raise InputError(
+                    f"{key} must be from {least} to {MOST_JOINED}, not {getattr(self, key)}"
+                )
         for kind in self.missing_of.values():
             look_up(kind, dict.fromkeys(MISSING), "way to fill missing_of")
         for kinds in (self.aggregate or {}).values():
@@ -233,7 +270,10 @@ def _coerce(key: str, value: Any) -> Any:
         if not isinstance(value, dict):
             raise wrong
         return {str(k): _texts([v], wrong)[0] for k, v in value.items()}
-    if key == "undirected":
+    if key in ("join_cap", "link_cap"):
+        word = _write(value)
+        return int(word) if re.fullmatch(r"\d{1,9}", word) else _fail(wrong)
+    if key in ("undirected", "tell_apart"):
         word = _write(value).lower()
         return word in TRUE if word in (*TRUE, *FALSE) else _fail(wrong)
     return _texts([value], wrong)[0]

@@ -113,7 +113,7 @@ def _read(sources: Sources, reading: Reading) -> GraphTables | None:
     labels = found.get("labels")
     if sources.transactions:
         return assemble_transactions(found["transactions"], found.get("nodes"), reading, labels)
-    return assemble(found["nodes"], found["edges"], reading, labels)
+    return assemble(found["nodes"], found.get("edges"), reading, labels)
 
 
 def _load_file(path: Path, declared: Declaration, name: str) -> "Graph":

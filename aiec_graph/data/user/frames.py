@@ -17,7 +17,7 @@ from aiec_graph.errors import named
 
 def from_frames(
     nodes: pd.DataFrame,
-    edges: pd.DataFrame,
+    edges: pd.DataFrame | None,
     declaration: Declaration = Declaration(),  # noqa: B008 (frozen)
     name: str = "graph",
     columns: tuple[Column, ...] | None = None,
@@ -28,7 +28,8 @@ def from_frames(
         nodes: a row for each node: an id, and where there are any a label (1 anomalous, 0 normal,
             empty unknown), a split (train, val, test or empty) and a time step; all other columns
             are features, numbers or categories, and may miss values.
-        edges: a row for each edge: source, target, and a weight where there is one.
+        edges: a row for each edge: source, target, and a weight where there is one; None where
+            the declaration links nodes by shared values alone.
         declaration: other column names, and how to read them.
         name: of the graph.
         columns: those of the graph that a network was trained on, where this one is to be scored:
@@ -38,7 +39,8 @@ def from_frames(
         InputError: a column or value is not as it should be; names all of them with their rows.
     """
     reading = Reading(declaration, columns)
-    tables = assemble(Table(nodes, "nodes"), Table(edges, "edges"), reading)
+    links = None if edges is None else Table(edges, "edges")
+    tables = assemble(Table(nodes, "nodes"), links, reading)
     return to_graph(tables, reading, name, "nodes")
 
 

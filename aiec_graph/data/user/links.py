@@ -1,5 +1,7 @@
 """A table of edges over known nodes: their ends and weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from aiec_graph.data.user.nodes import guess_kind
 from aiec_graph.data.user.profile import GraphTables, NodeTable, Reading
 from aiec_graph.data.user.roles import check_optional, resolve
 from aiec_graph.data.user.tables import Table
+from aiec_graph.data.user.words import spell, split_words
+from aiec_graph.errors import did_you_mean
 
 MOST_NAMED = 2
 
@@ -29,7 +33,8 @@ def read_links(table: Table, nodes: NodeTable, where: str, reading: Reading) -> 
     record_rest(table, reading)
     if not (columns["source"] and columns["target"]):
         return None
-    ends, strangers = [], {}
+    ends: list[NDArray[np.int64]] = []
+    strangers = {}
     for key in ("source", "target"):
         ids = read_ids(table, columns[key], declared.missing_values, reading.findings)
         for name in columns[key]:
@@ -39,20 +44,39 @@ def read_links(table: Table, nodes: NodeTable, where: str, reading: Reading) -> 
         ends.append(codes)
     _tell_strangers(table, nodes, where, strangers, reading)
     weight = read_weights(table, reading) if declared.weight in table.frame else None
-    source, target = ends
-    if declared.undirected:
-        source, target, weight = both_ways(source, target, weight)
-    return GraphTables(nodes, source, target, weight)
+    kinds, names = read_kinds(table, reading)
+    tables = GraphTables(nodes, ends[0], ends[1], weight, kinds, names)
+    return both_ways(tables) if declared.undirected else tables
 
 
-def both_ways(
-    source: NDArray[np.int64], target: NDArray[np.int64], weight: NDArray[np.float64] | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64] | None]:
+def read_kinds(table: Table, reading: Reading) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    """Reads of which kind each edge is [E], and the names of the kinds; None if undeclared."""
+    column = reading.declared.edge_type
+    if column is None:
+        return None, ()
+    if column not in table.names:
+        reading.findings.add_fault(
+            f"{table.where}: {table.declared_in} names the column {column!r} (edge_type), which "
+            f"is not there.{did_you_mean(column, table.names)}"
+        )
+        return None, ()
+    reading.record(table, column, "edge_type", "category")
+    words = split_words(table.frame[column], reading.declared.missing_values)
+    codes, names = pd.factorize(spell(words.text))
+    return words.spread(codes.astype(np.int64), np.int64(-1)), tuple(map(str, names))
+
+
+def both_ways(tables: GraphTables) -> GraphTables:
     """Adds the reverse of each edge but of self-loops, which go both ways as they are."""
-    between = source != target
-    back = None if weight is None else np.concatenate([weight, weight[between]])
-    ends = np.concatenate([source, target[between]]), np.concatenate([target, source[between]])
-    return *ends, back
+    source, target, weight, kinds = tables.source, tables.target, tables.weight, tables.kinds
+    back = source != target
+    return replace(
+        tables,
+        source=np.concatenate([source, target[back]]),
+        target=np.concatenate([target, source[back]]),
+        weight=None if weight is None else np.concatenate([weight, weight[back]]),
+        kinds=None if kinds is None else np.concatenate([kinds, kinds[back]]),
+    )
 
 
 def record_rest(table: Table, reading: Reading) -> None:

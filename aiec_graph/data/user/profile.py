@@ -24,6 +24,8 @@ ROLES = (
     "amount",
     "time",
     "feature",
+    "link",
+    "edge_type",
     "ignored",
 )
 KINDS = ("number", "category", "date", "text", "boolean")
@@ -104,6 +106,9 @@ class GraphTables:
     """Ends of the edges as numbers of nodes [E]."""
     weight: NDArray[np.float64] | None
     """[E]; None where every edge weighs 1."""
+    kinds: NDArray[np.int64] | None = None
+    """The number of each edge's kind, -1 for none [E]; None where nothing was declared."""
+    kind_names: tuple[str, ...] = ()
 
 
 @dataclass

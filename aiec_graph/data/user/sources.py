@@ -69,7 +69,7 @@ def find_sources(path: Path) -> Sources:
     nodes = _find(path, declared, "nodes", *NODES)
     labels = _find(path, declared, "labels", "labels")
     edges = [] if transactions else _find(path, declared, "edges", *EDGES)
-    if not transactions and not (nodes and edges):
+    if not transactions and not (nodes and (edges or declared.link_by)):
         raise InputError(_explain_missing(path, nodes, edges))
     used = {p.name for p in (*transactions, *nodes, *edges, *labels)}
     notes = [] if given == path else [f"{given}: read with the other tables in {path}"]

@@ -11,8 +11,14 @@ from aiec_graph.data.column import UNKNOWN, Column
 from aiec_graph.data.user.aggregate import Groups
 from aiec_graph.data.user.as_of import keep_known
 from aiec_graph.data.user.ids import explain_strangers, read_ids
-from aiec_graph.data.user.links import both_ways, read_number_column, read_weights, record_rest
-from aiec_graph.data.user.nodes import align, read_label_column, read_nodes
+from aiec_graph.data.user.links import (
+    both_ways,
+    read_kinds,
+    read_number_column,
+    read_weights,
+    record_rest,
+)
+from aiec_graph.data.user.nodes import read_label_column, read_nodes
 from aiec_graph.data.user.profile import Feature, GraphTables, NodeTable, Reading
 from aiec_graph.data.user.roles import check_optional, find_near, resolve, taken_names
 from aiec_graph.data.user.tables import Table
@@ -52,6 +58,7 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
         reading.findings.add_fault(f"{table.where}: the file holds no rows")
     described = _read_measures(table, reading)
     weight = read_weights(table, reading) if declared.weight in table.frame else None
+    kinds, kind_names = read_kinds(table, reading)
     y_of_rows = None if leak is None else read_label_column(table, reading, leak)
     if not (columns["source"] and columns["target"]) or (accounts is not None and extra is None):
         record_rest(table, reading)
@@ -82,9 +89,8 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
         nodes = _label_accounts(table, nodes, y_of_rows, (out, into), reading)
     if weight is None:
         weight = np.ones(len(table.frame))
-    if declared.undirected:
-        return GraphTables(nodes, *both_ways(out, into, weight))
-    return GraphTables(nodes, out, into, weight)
+    tables = GraphTables(nodes, out, into, weight, kinds, kind_names)
+    return both_ways(tables) if declared.undirected else tables
 
 
 @dataclass(frozen=True)
@@ -229,8 +235,7 @@ def _add_accounts(
     """All accounts: those with a row of their own come first."""
     rows = len(ids)
     if accounts is None or extra is None:
-        aligned = align(features, table, rows, reading)
-        return NodeTable(ids, aligned, np.full(rows, UNKNOWN))
+        return NodeTable(ids, features, np.full(rows, UNKNOWN))
     computed = {feature.column.name for feature in features}
     for feature in extra.features:
         if feature.column.name in computed:
@@ -253,7 +258,7 @@ def _add_accounts(
         time_step = None
     return NodeTable(
         ids=ids,
-        features=align([*features, *further], accounts, rows, reading),
+        features=[*features, *further],
         y=widen(extra.y, UNKNOWN),  # type: ignore[arg-type]
         parts=None if extra.parts is None else widen(extra.parts, 0),  # type: ignore[arg-type]
         time_step=time_step,
