@@ -36,7 +36,7 @@ def structural_columns(edges: Edges) -> tuple[NDArray[np.float32], list[str]]:
         if not is_symmetric(edges):
             found["weight sent"] = matrix.sum(0)
     found["core number"] = kernels.core_numbers(partners.indptr, partners.indices)
-    upward = _towards_higher_degree(partners)
+    upward = towards_higher_degree(partners)
     closed = kernels.triangles(upward.indptr, upward.indices)
     pairs = degree.astype(np.float64) * (degree - 1) / 2
     found["clustering"] = np.divide(closed, pairs, out=np.zeros(len(pairs)), where=pairs > 0)
@@ -89,7 +89,7 @@ def spectral_columns(edges: Edges, dimensions: int, seed: int) -> NDArray[np.flo
     return TruncatedSVD(dimensions, random_state=seed).fit_transform(normalised).astype(np.float32)
 
 
-def _towards_higher_degree(partners: Csr) -> Csr:
+def towards_higher_degree(partners: Csr) -> Csr:
     """Each edge once, from the end of lower degree to that of higher."""
     rank = np.empty(partners.shape[0], np.int64)
     rank[np.argsort(np.diff(partners.indptr), kind="stable")] = np.arange(len(rank))
