@@ -63,6 +63,9 @@ COMMANDS: dict[str, Command] = {
     "study": Command(
         "study", "tune, confirm on fresh seeds and compare in pairs", "study:study", BENCH
     ),
+    "backtest": Command(
+        "study", "train at dates, score what came after", "backtest:backtest", BENCH
+    ),
     "dynamics": Command("study", "what training does to channels", "dynamics:dynamics", BENCH),
     "planted": Command("study", "whether gates find planted noise", "planted:planted", BENCH),
     "channels": Command("study", "which channels serve which class", "channels:channels", BENCH),

@@ -1,0 +1,165 @@
+"""The cuts of a backtest: what is trained on, validated on and scored at each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiec_graph.bench.backtest.moments import written
+from aiec_graph.bench.backtest.timeline import Timeline
+from aiec_graph.data.graph import UNKNOWN, Graph, Split
+from aiec_graph.errors import InputError
+
+MOST_BATCHES = 10
+"""Parts of a horizon that are scored and measured each for itself."""
+TESTED_SHARE = 0.6
+"""Of the whole time: where the cuts stand unless it is said; before it models only learn."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A moment at which models are trained, and the moments around it.
+
+    All bounds are inclusive. What came after `moment` is not there; labels of nodes that came
+    after `known` are not known.
+    """
+
+    moment: int
+    first: int
+    """The first moment of the training nodes."""
+    last: int
+    """The last moment of the training nodes; validation begins after it."""
+    known: int
+    """The last moment whose labels are known at the cut: the last of the validation nodes."""
+    horizon: int
+    """Moments after the cut whose nodes are scored."""
+
+    @property
+    def batches(self) -> list[int]:
+        """The moments at which nodes are scored: each batch holds those that are new at it."""
+        count = min(self.horizon, MOST_BATCHES)
+        ages = np.ceil(np.linspace(0, self.horizon, count + 1)[1:] - 1e-9).astype(int)
+        return [self.moment + int(age) for age in ages]
+
+    def split(self, y: NDArray[np.int64], moment: NDArray[np.int64]) -> Split:
+        """The training and validation masks, and as test mask the horizon's labelled nodes.
+
+        Args:
+            y: labels [N].
+            moment: when each node appeared [N].
+        """
+        labelled = y != UNKNOWN
+        train = labelled & (moment >= self.first) & (moment <= self.last)
+        val = labelled & (moment > self.last) & (moment <= self.known)
+        test = labelled & (moment > self.moment) & (moment <= self.moment + self.horizon)
+        return Split(train, val, test)
+
+    def hide(self, graph: Graph, moment: NDArray[np.int64]) -> Graph:
+        """The graph with the labels that are known at the cut, and none else."""
+        return replace(graph, y=np.where(moment <= self.known, graph.y, UNKNOWN), trusted=True)
+
+
+class LeftOut(NamedTuple):
+    """A cut that cannot be used."""
+
+    cut: Cut
+    why: str
+
+
+class Plan(NamedTuple):
+    """The cuts of a backtest."""
+
+    cuts: list[Cut]
+    left_out: list[LeftOut]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Where the cuts stand; None for what is to be chosen."""
+
+    cuts: int | None = None
+    start: int | None = None
+    """The first cut."""
+    every: int | None = None
+    horizon: int | None = None
+    train_window: int | None = None
+    """None: all that was before."""
+    label_delay: int = 0
+    validation: float = 0.25
+    """The share of the moments with known labels, at their end, that validates."""
+
+    def plan(self, timeline: Timeline) -> Plan:
+        """The cuts on a timeline; those that lack a class somewhere are left out.
+
+        Raises:
+            InputError: no cut is left, or the times are too short for them.
+        """
+        first = int(timeline.moment[0])
+        kept, left_out = [], []
+        for moment, horizon in self._moments(timeline):
+            known = moment - self.label_delay
+            start = first if self.train_window is None else known - self.train_window + 1
+            start = max(start, first)
+            length = known - start + 1
+            validated = max(round(self.validation * length), 1)
+            cut = Cut(moment, start, known - validated, known, horizon)
+            why = _what_is_missing(cut, timeline)
+            kept += [] if why else [cut]
+            left_out += [LeftOut(cut, why)] if why else []
+        if not kept:
+            reasons = "; ".join(
+                f"{written(left.cut.moment, timeline.unit)}: {left.why}" for left in left_out[:3]
+            )
+            raise InputError(f"{timeline.label}: no cut can be used ({reasons})")
+        return Plan(kept, left_out)
+
+    def _moments(self, timeline: Timeline) -> Iterator[tuple[int, int]]:
+        """Each cut and its horizon."""
+        first, last = int(timeline.moment[0]), int(timeline.moment[-1])
+        count = self.cuts or 9
+        if self.every is not None:
+            every = self.every
+        elif self.start is not None:
+            span = last - self.start - (self.horizon or 0)
+            every = span // (count - 1 if self.horizon and count > 1 else count)
+        else:
+            every = int(TESTED_SHARE * (last - first + 1)) // count
+        every = max(every, 1)
+        horizon = self.horizon or every
+        end = last - horizon
+        if self.start is None:
+            start = end - every * (count - 1)
+        else:
+            start = self.start
+            count = (end - start) // every + 1 if self.cuts is None else count
+        if start < first or count < 1 or start + every * (count - 1) > end:
+            begin, stop, at = (written(m, timeline.unit) for m in (first, last, start))
+            raise InputError(
+                f"{timeline.label} reaches from {begin} to {stop}: too short for "
+                f"{max(count, 1)} cuts from {at} every {every} {timeline.unit}s with a horizon of "
+                f"{horizon}; take fewer cuts, another first one or a shorter horizon"
+            )
+        return ((start + every * i, horizon) for i in range(count))
+
+
+def _what_is_missing(cut: Cut, timeline: Timeline) -> str:
+    """Why a cut cannot be used; empty where it can."""
+    split = cut.split(timeline.y, timeline.moment)
+    for part, mask in split.masks().items():
+        y = timeline.y[mask]
+        for value, what in ((1, "anomalous"), (0, "normal")):
+            if not (y == value).any():
+                where = {"train": "train on", "val": "validate on", "test": "test on"}[part]
+                return f"no {what} node to {where}"
+    return ""
+
+
+def overlap_of(cuts: Sequence[Cut], timeline: Timeline) -> float:
+    """n_test / n_train, the mean over the cuts: what Nadeau and Bengio's correction takes."""
+    ratios = []
+    for cut in cuts:
+        masks = cut.split(timeline.y, timeline.moment).masks()
+        ratios.append(masks["test"].sum() / masks["train"].sum())
+    return float(np.mean(ratios))

@@ -1,0 +1,172 @@
+"""A backtest from its question to its report."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from aiec_graph.artifacts.specs import trial_seeds
+from aiec_graph.bench.backtest.config import BacktestConfig
+from aiec_graph.bench.backtest.cuts import Cut, Plan, overlap_of
+from aiec_graph.bench.backtest.moments import written
+from aiec_graph.bench.backtest.pace import estimate, in_words
+from aiec_graph.bench.backtest.report import write_report
+from aiec_graph.bench.backtest.results import (
+    Backtest,
+    decay_of,
+    drift_of,
+    leakage_of,
+    paired,
+    per_cut,
+    per_run,
+    read_ages,
+)
+from aiec_graph.bench.backtest.runs import BacktestRuns, Views, load_views
+from aiec_graph.bench.backtest.spec import BacktestSpec
+from aiec_graph.bench.engine import Run, execute, on_cores
+from aiec_graph.bench.store import RunStore
+from aiec_graph.errors import InputError
+
+
+def backtest(data: str | Path, *, out: Path, **options: Any) -> Backtest:
+    """Trains models at several dates on what was known then, and scores what came after.
+
+        found = backtest("elliptic_graph", out="results/b", model=["gcn"], features="structural")
+        found.pairs
+
+    Args:
+        data: a data set's name, or the path of a graph of your own.
+        out: the folder of the results; the same call given again continues there.
+        options: fields of `BacktestConfig`.
+
+    Raises:
+        InputError: a name, value, file or folder cannot be used.
+    """
+    config = BacktestConfig(out=Path(out), **options)
+    found = run_backtest(str(data), config, Console(stderr=True))
+    assert found is not None  # without `plan` there is one
+    return found
+
+
+def run_backtest(data: str, config: BacktestConfig, console: Console) -> Backtest | None:
+    """Runs what is not finished yet and writes the report.
+
+    Writes `runs.csv` and `ages/` (what every run gave), and from them `backtest.csv`, `cuts.csv`,
+    `pairs.csv`, `ages.csv`, `decay.csv`, `drift.csv`, `leakage.csv`, `cuts.png`, `decay.png` and
+    `report.md`.
+
+    Args:
+        data: a data set's name, or the path of a graph of the user's own.
+        config: what is asked.
+        console: for progress.
+
+    Returns:
+        What was found; None where only the plan was asked for.
+
+    Raises:
+        InputError: a name, value, file or folder cannot be used.
+    """
+    config.check(data)
+    views = load_views(data, config.data_root, config.simulate, config.features)
+    plan = config.schedule(views.timeline.unit).plan(views.timeline)
+    _say_plan(plan, views, console)
+    runs = _runs(data, config, plan.cuts, views.timeline.is_frozen)
+    folder = folder_of(data, config)
+    if config.plan:
+        _say_pace(runs, views, config, console)
+        return None
+    kind = BacktestRuns(folder, config.data_root)
+    with RunStore(folder, kind) as store:
+        finished = set(store.finished(run.key for run in runs).index)
+        left = [run for run in runs if run.key not in finished]
+        if left:
+            _say_pace(left, views, config, console)
+        failed = execute(kind, runs, store, console, on_cores(config.jobs))
+        if failed:
+            raise InputError("; ".join(sorted(set(failed.values()))[:3]))
+        rows = store.finished(run.key for run in runs).loc[[run.key for run in runs]]
+        found = _gather(kind, runs, rows, views, plan)
+        write_report(folder, found)
+    return found
+
+
+def folder_of(data: str, config: BacktestConfig) -> Path:
+    """The folder of the results."""
+    from aiec_graph.data.datasets.registry import short_name
+
+    suffix = "" if config.simulate is None else f"-simulated-{config.simulate:g}"
+    return config.out or Path("results") / f"backtest-{short_name(data)}{suffix}"
+
+
+def _runs(data: str, config: BacktestConfig, cuts: Sequence[Cut], is_frozen: bool) -> list[Run]:
+    """All runs, those of a cut together, so that they share what is made of it."""
+    runs, seeds = [], trial_seeds(config.seeds)
+    is_leakage_known = is_frozen or config.skip_leakage
+    for cut in cuts:
+        runs += [Run(spec, seed) for spec in config.specs(data, cut) for seed in seeds]
+        if not is_leakage_known:
+            runs += [Run(spec, seeds[0]) for spec in config.specs(data, cut, is_leaking=True)]
+    return list({run.key: run for run in runs}.values())
+
+
+def _gather(
+    kind: BacktestRuns, runs: Sequence[Run], rows: pd.DataFrame, views: Views, plan: Plan
+) -> Backtest:
+    rows = rows.reset_index(drop=True)
+    files = pd.Series([kind.ages(run) for run in runs])
+    is_honest = ~rows["leaking"].astype(bool)
+    honest = rows[is_honest]
+    table = per_run(honest)
+    cuts, overlap = per_cut(table), overlap_of(plan.cuts, views.timeline)
+    ages = read_ages(files[is_honest].tolist(), honest)
+    return Backtest(
+        rows=table,
+        cuts=cuts,
+        pairs=paired(cuts, overlap),
+        ages=ages,
+        decay=decay_of(ages),
+        drift=drift_of(views, plan.cuts),
+        leakage=leakage_of(rows, overlap),
+        left_out=plan.left_out,
+        overlap=overlap,
+        is_frozen=views.timeline.is_frozen,
+        unit=views.timeline.unit,
+        label=views.timeline.label,
+    )
+
+
+def _say_plan(plan: Plan, views: Views, console: Console) -> None:
+    unit = views.timeline.unit
+    lines = []
+    for cut in plan.cuts:
+        masks = cut.split(views.timeline.y, views.timeline.moment).masks()
+        counts = ", ".join(
+            f"{part} {int(mask.sum()):,} ({int((views.timeline.y[mask] == 1).sum()):,} anomalous)"
+            for part, mask in masks.items()
+        )
+        lines.append(f"cut {written(cut.moment, unit)}, {cut.horizon} {unit}s after it: {counts}")
+    for left in plan.left_out:
+        lines.append(f"cut {written(left.cut.moment, unit)} is left out: {left.why}")
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _say_pace(runs: Sequence[Run], views: Views, config: BacktestConfig, console: Console) -> None:
+    """Says how many trainings there are and about how long they take."""
+    import os
+
+    cuts = list(dict.fromkeys(run.spec.cut for run in runs))
+    middle = cuts[len(cuts) // 2]
+    specs: dict[str, BacktestSpec] = {}
+    for run in runs:
+        plain = replace(run.spec, cut=middle, is_leaking=False)
+        specs.setdefault(plain.config_hash, plain)
+    seconds = estimate(views, list(specs.values()))
+    line = f"{len(runs)} trainings"
+    if seconds is not None:
+        jobs = config.jobs or os.cpu_count() or 1
+        line += f", at most about {in_words(seconds / len(specs) * len(runs) / jobs)}"
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
