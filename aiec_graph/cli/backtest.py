@@ -22,6 +22,7 @@ def backtest(data: str, config: BacktestConfig = DEFAULTS) -> int:
 
     Args:
         data: a data set's name, or the path of a graph of your own.
+        config: the options.
 
     Raises:
         InputError: a name, option, value or file cannot be used.

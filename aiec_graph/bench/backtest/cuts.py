@@ -157,9 +157,23 @@ def _what_is_missing(cut: Cut, timeline: Timeline) -> str:
 
 
 def overlap_of(cuts: Sequence[Cut], timeline: Timeline) -> float:
-    """n_test / n_train, the mean over the cuts: what Nadeau and Bengio's correction takes."""
-    ratios = []
-    for cut in cuts:
-        masks = cut.split(timeline.y, timeline.moment).masks()
-        ratios.append(masks["test"].sum() / masks["train"].sum())
-    return float(np.mean(ratios))
+    """How much the cuts' differences vary together, as `compare` takes it.
+
+    Two cuts whose horizons share the nodes C of A and B have about the correlation |C| / √(|A| |B|)
+    in whatever is a mean over nodes. With r the mean of it over all pairs of n cuts, the variance
+    of the mean difference is not s² / n but s² (1/n + r / (1 − r)), the form of Nadeau and Bengio's
+    correction. Training nodes in common add next to nothing to it, as simulations show
+    (`benchmarks/backtest_level.py`), and are not counted.
+
+    Returns:
+        r / (1 − r); 0 where no two horizons overlap.
+    """
+    masks = [cut.split(timeline.y, timeline.moment).test_mask for cut in cuts]
+    if len(cuts) < 2:
+        return 0.0
+    tested = np.stack(masks).astype(np.float64)
+    size = np.sqrt(tested.sum(1))
+    shared = tested @ tested.T / np.outer(size, size)
+    count = len(cuts)
+    mean = (shared.sum() - count) / (count * (count - 1))
+    return float(max(mean, 0) / (1 - mean)) if mean < 1 else float("inf")

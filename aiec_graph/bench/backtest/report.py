@@ -56,9 +56,10 @@ def _cuts(found: "Backtest") -> list[str]:
     names = list(dict.fromkeys(titles(cuts)))
     wide = cuts.assign(title=titles(cuts)).pivot(index="cut", columns="title", values="ap")
     base = cuts.drop_duplicates("cut").set_index("cut")["base_rate"]
+    values = wide.loc[base.index, names].to_numpy()
     rows = [
-        [written(int(cut), unit), *(f"{wide.loc[cut, name]:.1f}" for name in names), f"{rate:.1f}"]
-        for cut, rate in base.items()
+        [written(int(cut), unit), *(f"{value:.1f}" for value in own), f"{rate:.1f}"]
+        for cut, own, rate in zip(base.index.tolist(), values, base, strict=True)
     ]
     rows.append(["mean", *(f"{wide[name].mean():.1f}" for name in names), f"{base.mean():.1f}"])
     means = cuts.groupby(MODEL, sort=False)[list(SHOWN)].mean().reset_index()
@@ -91,22 +92,33 @@ def _pairs(found: "Backtest") -> list[str]:
             SHOWN[str(row["metric"])],
             str(row["cuts"]),
             f"{row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})",
-            *(f"{row[p]:.3f}" for p in ("p", "p_holm", "p_wilcoxon")),
+            *(_number(row[p]) for p in ("p", "p_holm", "p_wilcoxon")),
         ]
         for row in pairs.to_dict("records")
     ]
     return [
         "## Differences",
         f"Each model against {pairs['reference'].iloc[0]}, cut by cut, in points; cuts are the "
-        "sample, after averaging over seeds. The t-test and its interval take into account that "
-        "the cuts share training nodes (Nadeau and Bengio, test nodes per training node "
-        f"{found.overlap:.2f}); Holm corrects for the models. Wilcoxon's test takes the cuts for "
-        "independent and is the more easily persuaded.",
+        "sample, after averaging over seeds. Holm corrects for the models. " + _of_overlap(found),
         _table(
             ["model", "metric", "cuts", "difference (95 %)", "p (t)", "p (Holm)", "p (Wilcoxon)"],
             rows,
         ),
     ]
+
+
+def _of_overlap(found: "Backtest") -> str:
+    if found.overlap == 0:
+        return "No two horizons share a node, so the cuts' differences vary for themselves."
+    return (
+        "Horizons overlap, so neighbouring cuts test on the same nodes: the t-test and its interval "
+        f"are widened for that (s² (1/n + {found.overlap:.2f})), and Wilcoxon's test, which cannot "
+        "be, is left out."
+    )
+
+
+def _number(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:.3f}"
 
 
 def _decay(found: "Backtest") -> list[str]:
@@ -141,8 +153,9 @@ def _leakage(found: "Backtest") -> list[str]:
     if found.is_frozen:
         return [
             *parts,
-            "No edge joins nodes of two moments, so what is known of a node never changes: features "
-            "and edges of the whole time are those of the cut, and the gap is 0 without a training.",
+            "No edge joins nodes of two moments, so what is known of a node never changes: "
+            "features and edges of the whole time are those of the cut, and the gap is 0 without a "
+            "training.",
         ]
     if found.leakage.empty:
         return [*parts, "Not measured (--skip-leakage)."]

@@ -32,7 +32,8 @@ class Backtest:
     a 95 % t interval of the mean AP over seeds, empty with one seed."""
     pairs: pd.DataFrame
     """A row for each model against the first and each metric: cuts, difference, low, high, p
-    (corrected t), p_wilcoxon, p_holm (of p, within the metric). Cuts are the sample."""
+    (t, corrected where horizons overlap), p_holm (of p, within the metric) and p_wilcoxon, which
+    has no such correction and is empty where horizons overlap. Cuts are the sample."""
     ages: pd.DataFrame
     """A row for each cut, model, seed and age: metrics of the nodes that were new then."""
     decay: pd.DataFrame
@@ -44,7 +45,7 @@ class Backtest:
     left_out: list[LeftOut]
     """Cuts that could not be used, and why."""
     overlap: float
-    """n_test / n_train, as the correction of the t-test takes it."""
+    """By how much overlapping horizons widen the t-test (`aiec_graph.bench.backtest.cuts`)."""
     is_frozen: bool
     """Whether nothing that is known of a node changes later, so that nothing can leak."""
     unit: str
@@ -56,7 +57,7 @@ class Backtest:
 def titles(frame: pd.DataFrame) -> pd.Series:
     """The model's name to print, of each row."""
     names = [
-        MODEL_NAMES.get(m, m) + ("" if a == NO_ACT else f"-{title_of(a)}")
+        MODEL_NAMES.get(str(m), str(m)) + ("" if a == NO_ACT else f"-{title_of(str(a))}")
         for m, a in zip(frame["model"], frame["act"], strict=True)
     ]
     return pd.Series(names, index=frame.index, dtype=object)
@@ -93,7 +94,7 @@ def paired(cuts: pd.DataFrame, overlap: float) -> pd.DataFrame:
 
     Args:
         cuts: from `per_cut`.
-        overlap: n_test / n_train (`aiec_graph.bench.study.statistics.compare`).
+        overlap: from `aiec_graph.bench.backtest.cuts.overlap_of`.
     """
     rows: list[dict[str, Any]] = []
     for metric in METRICS:
@@ -105,6 +106,8 @@ def paired(cuts: pd.DataFrame, overlap: float) -> pd.DataFrame:
             if len(differences) < 2:
                 continue
             found = compare(differences, overlap)._asdict()
+            if overlap > 0:  # it takes the cuts for independent, which they are not
+                found["p_wilcoxon"] = np.nan
             row = {"metric": metric, "model": other, "reference": reference}
             rows.append(row | {"cuts": found.pop("seeds")} | found)
     frame = pd.DataFrame(rows)

@@ -237,8 +237,10 @@ def measure(scored: Scored, threshold: str) -> Row:
 
 
 def by_age(frame: pd.DataFrame) -> pd.DataFrame:
-    """The metrics of each batch of the horizon: age, labelled, anomalies and, in percent, auc, ap
-    and rec_at_k, empty where a batch lacks a class.
+    """The metrics of each batch of the horizon.
+
+    Columns: age, labelled, anomalies and, in percent, auc, ap and rec_at_k, empty where a batch
+    lacks a class.
     """
     rows = []
     for age, batch in frame[frame["y"] != UNKNOWN].groupby("age"):

@@ -29,17 +29,34 @@ class Snapshot(NamedTuple):
 class Timeline(Protocol):
     """A graph whose nodes and edges appear over time."""
 
-    unit: str
-    """What moments count: "step" or "day"."""
-    label: str
-    """The data set's name to print."""
-    moment: NDArray[np.int64]
-    """When each node first appears [N], sorted."""
-    y: NDArray[np.int64]
-    """Their labels [N]: 1 anomalous, 0 normal, -1 unknown."""
-    is_frozen: bool
-    """Whether what is known of a node never changes after the moment when it appears, since no
-    edge joins nodes of two moments: the last snapshot then holds all others."""
+    @property
+    def unit(self) -> str:
+        """What moments count: "step" or "day"."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """The data set's name to print."""
+        ...
+
+    @property
+    def moment(self) -> NDArray[np.int64]:
+        """When each node first appears [N], sorted."""
+        ...
+
+    @property
+    def y(self) -> NDArray[np.int64]:
+        """Their labels [N]: 1 anomalous, 0 normal, -1 unknown."""
+        ...
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether what is known of a node never changes after the moment when it appears.
+
+        That is so where no edge joins nodes of two moments: the last snapshot then holds all
+        others.
+        """
+        ...
 
     def at(self, moment: int) -> Snapshot:
         """The snapshot of a moment: of what came later there is no trace in it.
@@ -81,7 +98,7 @@ class StepTimeline:
         """See `Timeline`."""
         return self.source.label
 
-    @cached_property
+    @property
     def moment(self) -> NDArray[np.int64]:
         """See `Timeline`."""
         return self._sorted.moment
@@ -91,9 +108,13 @@ class StepTimeline:
         """See `Timeline`."""
         return self._sorted.graph.y
 
-    @cached_property
+    @property
     def is_frozen(self) -> bool:
         """See `Timeline`."""
+        return self._joins_no_moments
+
+    @cached_property
+    def _joins_no_moments(self) -> bool:
         graph, moment = self._sorted
         return bool((moment[graph.edges.targets] == moment[graph.edges.indices]).all())
 
