@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from aiec_graph.bench.backtest.figures import draw_cuts, draw_decay
 from aiec_graph.bench.backtest.moments import written
 from aiec_graph.bench.backtest.results import MODEL, titles
@@ -111,9 +113,9 @@ def _of_overlap(found: "Backtest") -> str:
     if found.overlap == 0:
         return "No two horizons share a node, so the cuts' differences vary for themselves."
     return (
-        "Horizons overlap, so neighbouring cuts test on the same nodes: the t-test and its interval "
-        f"are widened for that (s² (1/n + {found.overlap:.2f})), and Wilcoxon's test, which cannot "
-        "be, is left out."
+        "Horizons overlap, so neighbouring cuts test on the same nodes: the t-test and its "
+        f"interval are widened for that (s² (1/n + {found.overlap:.2f})), and Wilcoxon's test, "
+        "which cannot be, is left out."
     )
 
 
