@@ -6,30 +6,39 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
+CLOCK = r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}(?:[.,][0-9]+)?))?"
 HALF = r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
-OFFSET = r"\s*(?P<offset>Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?"
+OFFSET = r"\s*(?P<offset>Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 TAIL = rf"(?:(?:\s*[Tt]\s*|\s+|,\s*){CLOCK}{HALF}{OFFSET})?"
-NUMERIC = rf"^(?P<a>\d{{1,4}})(?P<sep>[-/.])(?P<b>\d{{1,2}})[-/.](?P<c>\d{{1,4}}){TAIL}$"
+NUMERIC = rf"^(?P<a>[0-9]{{1,4}})(?P<sep>[-/.])(?P<b>[0-9]{{1,2}})[-/.](?P<c>[0-9]{{1,4}}){TAIL}$"
 WEEKDAY = r"(?:[A-Za-z]{3,9},?\s+)?"
 DAY_FIRST = (
-    rf"^{WEEKDAY}(?P<a>\d{{1,2}})[-\s.]+(?P<b>[A-Za-z]{{3,9}})\.?[-\s,]+(?P<c>\d{{4}}){TAIL}$"
+    rf"^{WEEKDAY}(?P<a>[0-9]{{1,2}})[-\s.]+(?P<b>[A-Za-z]{{3,9}})\.?[-\s,]+(?P<c>[0-9]{{4}}){TAIL}$"
 )
-MONTH_FIRST = rf"^{WEEKDAY}(?P<b>[A-Za-z]{{3,9}})\.?\s+(?P<a>\d{{1,2}}),?\s+(?P<c>\d{{4}}){TAIL}$"
+MONTH_FIRST = (
+    rf"^{WEEKDAY}(?P<b>[A-Za-z]{{3,9}})\.?\s+(?P<a>[0-9]{{1,2}}),?\s+(?P<c>[0-9]{{4}}){TAIL}$"
+)
 COMPACT = (
-    r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})"
-    rf"(?:T(?P<hour>\d{{2}}):?(?P<minute>\d{{2}})(?::?(?P<second>\d{{2}}))?{OFFSET})?$"
+    r"^(?P<a>[0-9]{4})(?P<b>[0-9]{2})(?P<c>[0-9]{2})"
+    rf"(?:T(?P<hour>[0-9]{{2}}):?(?P<minute>[0-9]{{2}})(?::?(?P<second>[0-9]{{2}}))?{OFFSET})?$"
 )
-TIME_OF_DAY = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s*[AaPp]\.?[Mm]\.?)?"
+TIME_OF_DAY = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:\s*[AaPp]\.?[Mm]\.?)?"
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 NAMED_MONTH = rf"(?i:{'|'.join(MONTHS)})[a-z]*"
 ANY_DATE = "|".join(
     [
-        r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[Tt\s,].*)?",
-        r"\d{1,2}[-/.]\d{1,2}[-/.](?:\d{2}|\d{4})(?:[Tt\s,].*)?",
-        rf"{WEEKDAY}\d{{1,2}}[-\s.]+{NAMED_MONTH}\.?[-\s,]+\d{{4}}.*",
-        rf"{WEEKDAY}{NAMED_MONTH}\.?\s+\d{{1,2}},?\s+\d{{4}}.*",
-        r"\d{8}T\d{2}.*",
+        r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}(?:[Tt\s,].*)?",
+        r"[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:[0-9]{2}|[0-9]{4})(?:[Tt\s,].*)?",
+        rf"{WEEKDAY}[0-9]{{1,2}}[-\s.]+{NAMED_MONTH}\.?[-\s,]+[0-9]{{4}}.*",
+        rf"{WEEKDAY}{NAMED_MONTH}\.?\s+[0-9]{{1,2}},?\s+[0-9]{{4}}.*",
+        r"[0-9]{8}T[0-9]{2}.*",
+    ]
+)
+PERIOD = "|".join(
+    [
+        r"(?:18|19|20|21)[0-9]{2}[-/.](?:0?[1-9]|1[0-2]|[Ww][0-9]{1,2}|[Qq][1-4])",
+        r"(?:0?[1-9]|1[0-2])[-/.](?:18|19|20|21)[0-9]{2}",
+        rf"{NAMED_MONTH}\.?[-/\s]+(?:[0-9]{{4}}|[0-9]{{2}})",
     ]
 )
 ORDERS = {"ymd": "abc", "dmy": "cba", "mdy": "cab"}
@@ -57,6 +66,21 @@ class Dates:
 def looks_like_dates(words: pd.Series) -> NDArray[np.bool_]:
     """Says of each text whether it has the shape of a date [W]."""
     return words.str.fullmatch(ANY_DATE).to_numpy(dtype=bool)
+
+
+def looks_like_months(words: pd.Series) -> NDArray[np.bool_]:
+    """Says of each text whether it is a month or a week, such as 2026-01 or Jan 2026 [W]."""
+    return words.str.fullmatch(PERIOD).to_numpy(dtype=bool)
+
+
+def are_compact(numbers: NDArray[np.float64]) -> bool:
+    """Says whether numbers [N] are all dates such as 20260131, and not all the same."""
+    given = numbers[np.isfinite(numbers)]
+    if not len(given) or given[0] == given[-1] == given.max() or (given % 1).any():
+        return False
+    month, day = given // 100 % 100, given % 100
+    is_date = (given >= 18000101) & (given < 22000101) & (month >= 1) & (month <= 12)
+    return bool((is_date & (day >= 1) & (day <= 31)).all())
 
 
 def looks_like_times(words: pd.Series) -> NDArray[np.bool_]:

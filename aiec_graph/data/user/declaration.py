@@ -203,12 +203,16 @@ class Declaration:
             found = value.get(name, "") if isinstance(value, dict) else value
             return SIGNS.get(found, found)
 
+        def is_for(value: str | dict[str, str]) -> bool:
+            return isinstance(value, dict) and name in value
+
         return Options(
             name=name,
             is_categorical=name in self.categorical,
-            is_numeric=name in self.numeric,
+            is_numeric=name in self.numeric or is_for(self.decimal) or is_for(self.thousands),
             as_of=self.as_of_day,
             date_format=pick(self.date_format),
+            is_date=is_for(self.date_format),
             decimal=pick(self.decimal),
             thousands=pick(self.thousands),
             missing_values=tuple(self.missing_values),

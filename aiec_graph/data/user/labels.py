@@ -127,7 +127,7 @@ def read_time_step(values: pd.Series, options: Options) -> tuple[NDArray[np.int6
     """Reads whole numbers of up to 64 bits [N], and what is wrong with them."""
     words = split_words(values, options.missing_values)
     text = spell(words.text)
-    whole = np.array(text.str.fullmatch(r"[+-]?\d{1,19}"), dtype=bool)
+    whole = np.array(text.str.fullmatch(r"[+-]?[0-9]{1,19}"), dtype=bool)
     steps = np.zeros(len(text), np.int64)
     for i in np.flatnonzero(whole):
         number = int(text[i])

@@ -156,6 +156,14 @@ def read_weights(table: Table, reading: Reading) -> NDArray[np.float64]:
     reading.fault(
         table,
         column,
-        [Fault("must be a number from 0 up", int(row)) for row in wrong[:MOST_NAMED]],
+        [
+            Fault(
+                "is empty; an edge's weight must be a number from 0 up"
+                if np.isnan(weight[row])
+                else f"{weight[row]:g} is no weight of an edge; it must be a number from 0 up",
+                int(row),
+            )
+            for row in wrong[:MOST_NAMED]
+        ],
     )
     return weight

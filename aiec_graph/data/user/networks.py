@@ -57,10 +57,13 @@ def graph_of_network(graph: Any, declared: Declaration, name: str, where: tuple[
             "missing; leave out those that few nodes have"
         )
     nodes = pd.DataFrame(list(rows.values()), index=range(len(rows)))
-    nodes = nodes.drop(columns=declared.id, errors="ignore")
-    nodes.insert(0, declared.id, [str(node) for node in rows])
+    name_id, source, target = (
+        _get_single(declared, key, where[0]) for key in ("id", "source", "target")
+    )
+    nodes = nodes.drop(columns=name_id, errors="ignore")
+    nodes.insert(0, name_id, [str(node) for node in rows])
     ends = list(graph.edges(data=declared.weight, default=1))
-    columns = [declared.source, declared.target, declared.weight]
+    columns = [source, target, declared.weight]
     edges = pd.DataFrame([(str(s), str(t), w) for s, t, w in ends], columns=columns)
     if not graph.is_directed() and not declared.undirected:
         back = edges[edges[columns[0]] != edges[columns[1]]]
@@ -69,6 +72,13 @@ def graph_of_network(graph: Any, declared: Declaration, name: str, where: tuple[
     if (edges[declared.weight] == 1).all():
         edges = edges.drop(columns=declared.weight)
     return graph_of(Table(nodes, where[0]), Table(edges, where[1]), declared, name)
+
+
+def _get_single(declared: Declaration, key: str, where: str) -> str:
+    names = declared.columns_of(key)
+    if len(names) != 1:
+        raise InputError(f"{where}: {key} must be one name for a network, not {names}")
+    return names[0]
 
 
 def from_scipy(

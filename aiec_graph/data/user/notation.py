@@ -29,6 +29,8 @@ WRITTEN = (
 )
 NOTATIONS = (".", ".,", ".'", ". ", "._", ",", ",.", ", ", ",'")
 """The decimal sign and, where there is one, the sign between thousands."""
+LOOSE = r"[^\w/:;|\[\]{}]*[\d½¼¾∞][\d.,'’_\s]*[^\w/:;|\[\]{}]*"
+"""What has digits of any script, and signs that stand in numbers, and no letters."""
 UNIT = r"^[+-]?[0-9][0-9.,]*\s*([A-Za-zµμ°²³/]+)$"
 
 
@@ -72,14 +74,15 @@ def read_numbers(words: pd.Series, decimal: str = "", thousands: str = "") -> Nu
     parts = _take_apart(words)
     rows = _candidates(parts["body"], decimal, thousands)
     best = max(rows, key=lambda notation: int(rows[notation].sum()))
-    fits = rows[best] & parts["is_whole"].to_numpy(dtype=bool)
+    is_whole = parts["is_whole"].to_numpy(dtype=bool)
+    fits = rows[best] & is_whole
     values = _evaluate(parts, fits, best)
     others = [
         notation
         for notation, ok in rows.items()
         if notation != best
-        and bool((ok & parts["is_whole"].to_numpy(dtype=bool)).sum() == fits.sum())
-        and not np.array_equal(_evaluate(parts, ok, notation), values, equal_nan=True)
+        and bool((ok & is_whole).sum() == fits.sum() == is_whole.sum())
+        and not np.array_equal(_evaluate(parts, ok & is_whole, notation), values, equal_nan=True)
     ]
     marks = set(parts.loc[fits, "mark"])
     doubt = ""
@@ -94,9 +97,15 @@ def read_numbers(words: pd.Series, decimal: str = "", thousands: str = "") -> Nu
     return Numbers(values, fits, best, _describe(best, marks), doubt)
 
 
+def looks_like_numbers(words: pd.Series) -> NDArray[np.bool_]:
+    """Says of each text whether it has digits, and signs around and between them, alone [W]."""
+    written = words.str.fullmatch(WRITTEN).to_numpy(dtype=bool)
+    return written | words.astype(object).str.fullmatch(LOOSE).to_numpy(dtype=bool)
+
+
 def shared_unit(words: pd.Series) -> str:
     """Returns the unit that every text ends in, as in 12 kg; empty where there is none."""
-    if len(words) < 3:
+    if len(words) < 2:
         return ""
     units = words.str.extract(UNIT, expand=False)
     return str(units.iloc[0]) if units.notna().all() and units.nunique() == 1 else ""
@@ -131,6 +140,7 @@ def _take_apart(words: pd.Series) -> pd.DataFrame:
     )
     balanced = (parts["open"] == "(") == (parts["close"] == ")")
     one_mark = (parts["before"] == "") | (parts["after"] == "") | (parts["after"] == "%")
+    one_mark &= ~((parts["sign"] != "") & (parts["inner"] != ""))
     one_mark &= ~((parts["before"] != "") & (parts["after"] == "%"))
     mark = (parts["before"] + parts["after"]).astype(str).str.upper()
     return pd.DataFrame(
@@ -154,7 +164,7 @@ def _candidates(body: pd.Series, decimal: str, thousands: str) -> dict[str, NDAr
         point, group = f"\\{name[0]}", name[1:]
         whole = "[0-9]+"
         if group:
-            whole = rf"(?:[0-9]+|[0-9]{{1,3}}(?:\{group}[0-9]{{3}})+)"
+            whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:\{group}[0-9]{{3}})+)"
         pattern = rf"(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
         rows[name] = body.str.fullmatch(pattern).to_numpy(dtype=bool)
     return rows

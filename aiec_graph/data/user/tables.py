@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aiec_graph.data.formats.table_file import read_file
-from aiec_graph.data.user.columns import Fault, to_yaml
+from aiec_graph.data.user.column_values import Fault, to_yaml
 from aiec_graph.data.user.findings import Findings
 from aiec_graph.data.user.words import BLANK
 from aiec_graph.errors import InputError, did_you_mean

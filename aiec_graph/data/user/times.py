@@ -7,14 +7,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.data.user import dates
-from aiec_graph.data.user.columns import Fault, Options, list_date_faults, read_column
+from aiec_graph.data.user.column_values import ColumnValues, Fault, Options, refuse
+from aiec_graph.data.user.columns import read_column
+from aiec_graph.data.user.date_columns import list_date_faults
 from aiec_graph.data.user.profile import Reading
 from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.words import split_words
 
 EPOCH_LIKE = 5e8
 """Seconds since 1970 are larger than this; smaller numbers may count anything."""
+LAST_SECOND = 7_258_118_400
+"""The beginning of the year 2200."""
 MOST_NAMED = 3
+WHOLE_DAY = r"(?:18|19|20|21)[0-9]{2}[01][0-9][0-3][0-9](?:\.0)?"
 
 
 def read_times(table: Table, reading: Reading) -> NDArray[np.float64] | None:
@@ -43,10 +48,11 @@ def read_times(table: Table, reading: Reading) -> NDArray[np.float64] | None:
             words = split_words(table.frame[name], options.missing_values)
             total += words.spread(dates.read_times_of_day(words.text), np.nan)
             continue
-        seconds, faults, kind = _read_one(table.frame[name], options)
-        reading.record(table, name, "time", kind)
-        reading.fault(table, name, faults)
-        total += seconds
+        found = _read_one(table.frame[name], options)
+        reading.record(table, name, "time", found.kind)
+        reading.fault(table, name, found.faults)
+        reading.findings.notes += [f"{table.where}, column {name}: {n}" for n in found.notes]
+        total += found.values
     return total
 
 
@@ -57,52 +63,56 @@ def _is_time_of_day(values: pd.Series) -> bool:
     return bool(len(words)) and bool(dates.looks_like_times(words).all())
 
 
-def _read_one(values: pd.Series, options: Options) -> tuple[NDArray[np.float64], list[Fault], str]:
-    """Seconds [N], faults, and the kind of the column."""
+def _read_one(values: pd.Series, options: Options) -> ColumnValues:
+    """Reads one column of times, in seconds [N]."""
     if pd.api.types.is_datetime64_any_dtype(values):
         found = read_column(values, replace(options, as_of="1970-01-01"))
-        return -found.values * dates.DAY, list(found.faults), "date"
+        return replace(found, values=-found.values * dates.DAY)
     words = split_words(values, options.missing_values)
     if not len(words.text):
-        return np.full(len(values), np.nan), [], "number"
+        return ColumnValues("number", np.full(len(values), np.nan))
     if _is_time_of_day(words.text):
         message = (
             "holds times of the day without their day; say "
             f"{options.advise('time', ['date', options.name])} if their day is in a column date"
         )
-        return np.full(len(values), np.nan), [Fault(message)], "date"
-    whole_days = words.text.str.fullmatch(r"(?:18|19|20|21)\d{2}[01]\d[0-3]\d(?:\.0)?").all()
+        return refuse(len(values), Fault(message), kind="date")
+    whole_days = words.text.str.fullmatch(WHOLE_DAY).all()
     like_dates = dates.looks_like_dates(words.text)
-    if options.date_format or whole_days or 2 * words.counts[like_dates].sum() > words.counts.sum():
-        text = words.text.str.replace(r"\.0$", "", regex=True)
-        words = replace(words, text=text)
-        found = dates.read_dates(text, options.date_format)
-        faults = list_date_faults(words, found, options)
-        return words.spread(found.seconds, np.nan), faults, "date"
+    if (
+        options.date_format
+        or whole_days
+        or 2 * words.counts[like_dates].sum() >= words.counts.sum()
+    ):
+        words = replace(words, text=words.text.str.replace(r"\.0$", "", regex=True))
+        read = dates.read_dates(words.text, options.date_format)
+        faults = tuple(list_date_faults(words, read, options))
+        return ColumnValues("date", words.spread(read.seconds, np.nan), faults=faults)
     found = read_column(values, replace(options, is_numeric=True, is_measure=True))
     if found.kind != "number" or found.faults:
-        faults = list(found.faults) or [Fault("holds neither numbers nor dates")]
-        faults = [
+        faults = found.faults or (Fault("holds neither numbers nor dates"),)
+        faults = tuple(
             replace(fault, message=fault.message.replace(_NO_NUMBER, _NEITHER, 1))
             for fault in faults
-        ]
-        return found.values, faults, found.kind
-    return found.values, _find_sentinels(found.values, options), "number"
+        )
+        return replace(found, faults=faults)
+    return replace(found, faults=tuple(_find_sentinels(found.values, options)))
 
 
 _NO_NUMBER, _NEITHER = "is not a number", "is neither a number nor a date"
 
 
 def _find_sentinels(seconds: NDArray[np.float64], options: Options) -> list[Fault]:
-    """Numbers that stand for no time among seconds since 1970, such as -1."""
+    """Numbers that stand for no time among seconds since 1970, such as -1 or milliseconds."""
     given = seconds[~np.isnan(seconds)]
-    if not len(given) or np.median(given) < EPOCH_LIKE:
+    if not len(given) or not EPOCH_LIKE <= np.median(given) < LAST_SECOND:
         return []
-    wrong = np.flatnonzero(seconds <= 0)
+    wrong = np.flatnonzero((seconds <= 0) | (seconds >= LAST_SECOND))
     return [
         Fault(
-            f"{seconds[row]:g} among seconds since 1970; say "
-            f"{options.advise('missing_values', [f'{seconds[row]:g}'])} if it means a missing one",
+            f"{seconds[row]:.15g} among seconds since 1970 such as {given[0]:.15g}; say "
+            f"{options.advise('missing_values', [f'{seconds[row]:.15g}'])} if it means a missing "
+            "one",
             int(row),
         )
         for row in wrong[:MOST_NAMED]

@@ -132,7 +132,19 @@ def _read_measures(table: Table, reading: Reading) -> dict[str, _Measure]:
     times = read_times(table, reading)
     if times is not None:
         measures[""] = _Measure(times)
+    for column, measure in measures.items():
+        if measure.numbers is not None and not reading.findings.faults:
+            _tell_empty(table, reading, column, int(np.isnan(measure.numbers).sum()))
     return measures
+
+
+def _tell_empty(table: Table, reading: Reading, column: str, empty: int) -> None:
+    if empty:
+        name = column or " and ".join(reading.declared.columns_of("time"))
+        reading.findings.warnings.append(
+            f"{table.where}, column {name}: {empty:,} of {len(table.frame):,} rows are empty; what "
+            "is computed of it leaves them out"
+        )
 
 
 def get_aggregates(table: Table, reading: Reading) -> dict[str, list[str]]:

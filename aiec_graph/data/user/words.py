@@ -77,9 +77,13 @@ def spell(words: pd.Series) -> pd.Series:
     lower = text.str.lower()
     truth = lower.isin(["true", "false"]).to_numpy(dtype=bool)
     result[truth] = lower[truth]
-    clock = text.str.fullmatch(r"\d{1,2}:\d{2}(?::00(?:\.0+)?)?").to_numpy(dtype=bool)
-    result[clock] = text[clock].str.zfill(5).str.replace(r"^(\d{2}:\d{2}):.*$", r"\1", regex=True)
-    midnight = text.str.fullmatch(r"\d{4}-\d{2}-\d{2}[T ]00:00:00(?:\.0+)?").to_numpy(dtype=bool)
+    clock = text.str.fullmatch(r"[0-9]{1,2}:[0-9]{2}(?::00(?:\.0+)?)?").to_numpy(dtype=bool)
+    result[clock] = (
+        text[clock].str.zfill(5).str.replace(r"^([0-9]{2}:[0-9]{2}):.*$", r"\1", regex=True)
+    )
+    midnight = text.str.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]00:00:00(?:\.0+)?").to_numpy(
+        dtype=bool
+    )
     result[midnight] = text[midnight].str[:10]
     return result.astype("str")
 

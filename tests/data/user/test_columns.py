@@ -30,7 +30,7 @@ NUMBERS = [
 FAULTS = [
     (["1,000", "1,001"], "can be thousands or fractions"),
     (["1.234", "2.000"], "can be thousands or fractions"),
-    (["12 EUR", "3", "4"], "'12 EUR' among numbers"),
+    (["12 EUR", "3", "4"], "'12 EUR' is not written as '3' is"),
     (["12 EUR", "3 USD"], "several currencies"),
     (["5 kg", "6 kg", "7 kg"], "unit 'kg'"),
     (["1", "(null)", "3"], "missing_values"),
@@ -49,6 +49,7 @@ FAULTS = [
 ]
 CATEGORIES = [
     (["NA", "NO", None], ("NA", "NO")),
+    (["18-24", "25-34", "65+"], ("18-24", "25-34", "65+")),
     (["null", "None"], ("None", "null")),
     ([True, False], ("false", "true")),
     (["TRUE", "false"], ("false", "true")),

@@ -193,7 +193,7 @@ ERRORS = [
     ),
     (
         {"edges": with_row(EDGES, source="b", target="c", weight=-1)},
-        r"edges\.csv, line 6, column weight: must be a number from 0 up",
+        r"edges\.csv, line 6, column weight: -1 is no weight",
     ),
     ({"edges": EDGES.assign(weight="x")}, r"edges\.csv, line 2, column weight"),
     ({"nodes": NODES.assign(label=[1, 0, 2, 0])}, r"nodes\.csv, line 4.*label.*2.*anomalous:"),
@@ -373,6 +373,6 @@ def test_a_word_among_numbers_is_named_unless_declared_a_category(folder):
     nodes = NODES.assign(amount=["1.5", "12 EUR", "3", "4"])
     graph, message = outcome(folder(nodes))
     assert graph is None
-    assert "nodes.csv, line 3, column amount: '12 EUR' among numbers" in message
+    assert "nodes.csv, line 3, column amount: '12 EUR' is not written as '1.5' is" in message
     graph, _ = outcome(folder(nodes, declared="categorical: [amount]"))
     assert graph is not None

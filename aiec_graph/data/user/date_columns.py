@@ -1,0 +1,115 @@
+"""Columns of dates: their age in days on a declared day, or why they cannot be read."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aiec_graph.data.user import dates
+from aiec_graph.data.user.column_values import (
+    MOST_NAMED,
+    ColumnValues,
+    Fault,
+    Options,
+    refuse,
+    show,
+)
+from aiec_graph.data.user.notation import is_plain
+from aiec_graph.data.user.words import Words
+
+
+def is_wanted(text: pd.Series, counts: NDArray[np.int64], options: Options) -> bool:
+    """Says whether words [W] that stand in so many rows [W] are to be read as dates."""
+    if options.is_date:
+        return True
+    if 2 * counts[dates.looks_like_dates(text)].sum() >= max(counts.sum(), 1):
+        return True
+    if not options.date_format or is_plain(text).all():
+        return False
+    is_possible = dates.read_dates(text, options.date_format).is_possible
+    return bool(2 * counts[is_possible].sum() >= max(counts.sum(), 1))
+
+
+def read_dates(words: Words, options: Options) -> ColumnValues:
+    hint = options.trained.notation if options.trained is not None else ""
+    found = dates.read_dates(words.text, options.date_format, hint)
+    faults = list_date_faults(words, found, options)
+    if not faults and not options.as_of:
+        faults = [_ask_as_of(show(words.text), options)]
+    if faults:
+        return refuse(len(words.codes), *faults, kind="date")
+    age = (_as_of_seconds(options.as_of) - found.seconds) / dates.DAY
+    return ColumnValues("date", words.spread(age, np.nan), notation=found.order)
+
+
+def list_date_faults(words: Words, found: dates.Dates, options: Options) -> list[Fault]:
+    """Lists why words that were read as dates cannot be trusted."""
+    if found.doubt:
+        ways = " or ".join(
+            options.advise("date_format", {options.name: _format_of(words.text, order)})
+            for order in found.doubt
+        )
+        return [Fault(f"{show(words.text)} can be read in several orders; say {ways}")]
+    if found.is_mixed:
+        return [
+            Fault(
+                f"times with and without an offset from UTC, such as {_show_mixed(words.text)}; "
+                "write them in one way"
+            )
+        ]
+    faults = []
+    bad = words.rows_of(~found.is_possible)
+    usual = f" between {dates.FIRST_YEAR} and {dates.LAST_YEAR}"
+    if found.is_possible.any():
+        usual += f" as {str(words.text[found.is_possible].iloc[0])!r} is"
+    for row in bad[:MOST_NAMED]:
+        word = words.text[words.codes[row]]
+        faults.append(
+            Fault(
+                f"{word!r} is no date{usual}; say "
+                f"{options.advise('missing_values', [word])} if it means "
+                "a missing one",
+                int(row),
+            )
+        )
+    if len(bad) > MOST_NAMED:
+        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more cells that are no such dates"))
+    return faults
+
+
+def read_date_type(values: pd.Series, options: Options) -> ColumnValues:
+    if not options.as_of:
+        shown = " and ".join(repr(str(v)) for v in values.dropna().unique()[:2])
+        return refuse(len(values), _ask_as_of(shown, options), kind="date")
+    utc = values.dt.tz_localize("UTC") if values.dt.tz is None else values.dt.tz_convert("UTC")
+    seconds = (utc - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(np.float64)
+    wrong = np.flatnonzero((utc.dt.year < dates.FIRST_YEAR) | (utc.dt.year >= dates.LAST_YEAR))
+    if len(wrong):
+        row = int(wrong[0])
+        message = f"{str(values.iloc[row])!r} is no date between 1800 and 2200"
+        return refuse(len(values), Fault(message, row), kind="date")
+    return ColumnValues("date", (_as_of_seconds(options.as_of) - seconds) / dates.DAY)
+
+
+def _ask_as_of(shown: str, options: Options) -> Fault:
+    return Fault(
+        f"holds dates, such as {shown}; say {options.advise('as_of', '2026-01-31')} (a day of "
+        f"yours) to use their age in days, or {options.advise('drop')}"
+    )
+
+
+def _as_of_seconds(day: str) -> float:
+    return float(dates.read_dates(pd.Series([day], dtype="str")).seconds[0])
+
+
+def _format_of(text: pd.Series, order: str) -> str:
+    first = str(text.iloc[0])
+    sign = next((c for c in first if c in "/-."), "/")
+    year = "%Y" if any(len(part) == 4 for part in first.split()[0].split(sign)) else "%y"
+    names = {"d": "%d", "m": "%m", "y": year}
+    clock = {0: "", 1: " %H:%M", 2: " %H:%M:%S"}[min(first.count(":"), 2)]
+    return sign.join(names[letter] for letter in order) + clock
+
+
+def _show_mixed(text: pd.Series) -> str:
+    has = text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True)
+    return f"{text[has].iloc[0]!r} and {text[~has].iloc[0]!r}" if has.any() else show(text)
