@@ -7,12 +7,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 
 from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import average_precision
 from aiec_graph.train.baselines import Columns, TableClassifier, logit
+from aiec_graph.train.budget import Budget
 from aiec_graph.train.classifier import (
     Arrays,
     State,
@@ -21,14 +21,12 @@ from aiec_graph.train.classifier import (
     preprocessor_to_state,
     unnest,
 )
+from aiec_graph.train.folds import make_folds, spare_for_stopping
 from aiec_graph.train.network_classifier import NetworkClassifier
 from aiec_graph.train.portfolio import Candidate, portfolio
 from aiec_graph.train.selection import Ranker, Selection, from_top, select, to_rank
-from aiec_graph.train.trainer import DivergedError, Prepared, prepare_graph
+from aiec_graph.train.trainer import Prepared, prepare_graph
 
-FEW_ANOMALIES = 100
-"""Validation anomalies below which candidates are cross-validated instead."""
-FOLDS = 4
 LEAST_WEIGHT = 0.02
 """A model with less is left out: it would cost its time and change nothing."""
 Member = TableClassifier | NetworkClassifier
@@ -71,6 +69,8 @@ class _Fitted(NamedTuple):
     choice is made on [M]; so no fold's models are ahead of another's as a whole."""
     out_of_fold: NDArray[np.float64]
     """The same among all nodes that a model was not fitted on [M]."""
+    seconds: float
+    """Without the making of inputs that others share."""
 
 
 class _Shared:
@@ -86,6 +86,21 @@ class _Shared:
             self._prepared = prepare_graph(self.columns.graph)
         return self._prepared
 
+    def make_inputs(self, model: Member) -> None:
+        """Makes what a model needs of the graph, so that no candidate is charged with it."""
+        if isinstance(model, TableClassifier):
+            self.columns.table(model.recipe.columns)
+        else:
+            _ = self.prepared
+
+    def fit(self, model: Member, train_mask: NDArray[np.bool_], seed: int) -> None:
+        """Fits a model on some nodes, of which a network stops on a part."""
+        if isinstance(model, TableClassifier):
+            model.fit_columns(self.columns, train_mask)
+        else:
+            graph = self.columns.graph
+            model.fit_prepared(self.prepared, spare_for_stopping(graph, train_mask, seed))
+
     def score(self, model: Member) -> NDArray[np.float64]:
         if isinstance(model, TableClassifier):
             return model.score_columns(self.columns)
@@ -97,9 +112,10 @@ class AutoClassifier:
     """Forests, boosting and networks together, each with the weight that validation gives it.
 
     Every candidate of the portfolio that the budget leaves time for is fitted on the training
-    nodes. Where validation has few anomalies, each is fitted several times instead, on all but a
-    part of the training and validation nodes together, and judged on that part. Scores become
-    ranks; `select` weighs them, or takes the best candidate alone where mixing does not pay.
+    nodes, of which a network stops on a part: what judges it has chosen nothing of it. Where
+    validation has few anomalies, each is fitted several times instead, on all but a part of the
+    training and validation nodes together, and judged on that part. Scores become ranks; `select`
+    weighs them, or takes the best candidate alone where mixing does not pay.
 
     Attributes that end in an underscore are there once it is fitted. `held_out_` [N] has, for the
     nodes that the choice was made on, the scores of models that were not fitted on them, and NaN
@@ -107,13 +123,13 @@ class AutoClassifier:
     """
 
     budget: float = 180.0
-    """Seconds for all candidates together. The first is always fitted; another begins where it is
-    likely to end in time."""
+    """Seconds for all candidates together. The first is always fitted; another begins where, by
+    the pace so far, it ends in time, and is given up after a fold that shows it does not."""
     portfolio: str = "auto"
     """A name in `ABLATIONS`."""
     refit: bool = False
-    """Fit the forests and boosting that were taken once more, on training and validation nodes
-    together; cross-validated ones have seen both already."""
+    """Fit the models that were taken once more, on training and validation nodes together;
+    cross-validated ones have seen both already."""
     seed: int = 0
     n_jobs: int | None = None
     on_step: Callable[[Step], None] | None = field(default=None, repr=False)
@@ -125,7 +141,7 @@ class AutoClassifier:
         Raises:
             InputError: the split lacks a class, or no candidate could be fitted.
         """
-        started = time.perf_counter()
+        budget = Budget(self.budget)
         for part in ("train", "val"):
             if not {0, 1} <= set(graph.y[split.masks()[part]].tolist()):
                 raise InputError(f"the {part} nodes must hold anomalous and normal ones")
@@ -135,7 +151,7 @@ class AutoClassifier:
         self.preprocessor_ = Preprocessor.fit(graph, known, "raw", fill=False)
         shared = _Shared(graph, self.preprocessor_)
         self.trials_: list[Trial] = []
-        fitted = self._try_all(shared, folds, started)
+        fitted = self._try_all(shared, folds, budget)
         if not fitted:
             notes = "; ".join(f"{trial.name}: {trial.note}" for trial in self.trials_)
             raise InputError(f"{graph.label}: no model could be fitted ({notes})")
@@ -151,44 +167,63 @@ class AutoClassifier:
         self.remarks_ = _remarks(fitted, self.trials_, self.selection_)
         return self
 
-    def _try_all(self, shared: _Shared, folds: list[Split], started: float) -> list[_Fitted]:
-        candidates, fitted, pace = portfolio(self.portfolio), [], 0.0
+    def _try_all(self, shared: _Shared, folds: list[Split], budget: Budget) -> list[_Fitted]:
+        candidates, fitted = portfolio(self.portfolio), []
+        y = np.concatenate([shared.columns.graph.y[fold.val_mask] for fold in folds])
         for i, candidate in enumerate(candidates):
-            left = self.budget - (time.perf_counter() - started)
-            if i and pace * candidate.cost > left:
-                self.trials_.append(Trial(candidate.name, "no time"))
+            kind = "network" if candidate.is_network else "table"
+            trial = Trial(candidate.name, "no time")
+            self.trials_.append(trial)
+            if i and budget.forecast(kind, candidate.cost) >= budget.left:
                 continue
             if self.on_step is not None:
-                self.on_step(Step(candidate.name, i, len(candidates), max(left, 0.0)))
+                self.on_step(Step(candidate.name, i, len(candidates), budget.left))
             begun = time.perf_counter()
             try:
-                found = self._fit_one(candidate, shared, folds)
-            except DivergedError as error:
-                self.trials_.append(Trial(candidate.name, "failed", note=str(error)))
+                found = self._fit_one(candidate, shared, folds, budget if i else None)
+            except InputError as error:  # the others may do without what is missing
+                trial.status, trial.note = "failed", str(error)
                 continue
-            seconds = time.perf_counter() - begun
-            pace = max(pace, seconds / candidate.cost)
-            y = np.concatenate([shared.columns.graph.y[fold.val_mask] for fold in folds])
-            ap = 100 * average_precision(y, found.judged)
-            self.trials_.append(Trial(candidate.name, "lost", ap, 0.0, seconds))
+            finally:
+                trial.seconds = time.perf_counter() - begun
+            if found is None:
+                continue
+            budget.note(kind, candidate.cost, found.seconds)
+            trial.status, trial.val_ap = "lost", 100 * average_precision(y, found.judged)
             fitted.append(found)
         return fitted
 
-    def _fit_one(self, candidate: Candidate, shared: _Shared, folds: list[Split]) -> _Fitted:
+    def _fit_one(
+        self, candidate: Candidate, shared: _Shared, folds: list[Split], budget: Budget | None
+    ) -> _Fitted | None:
+        """Fits and scores a candidate on each fold, or gives it up where it will not end in time.
+
+        Args:
+            candidate: what is fitted.
+            shared: its inputs.
+            folds: what it is fitted on.
+            budget: that it must keep; None for as long as it takes.
+
+        Returns:
+            None where the budget would be spent before the last fold.
+        """
         models, judged, parts = [], [], []
+        shared.make_inputs(candidate.make(self.seed, self.n_jobs))
+        begun = time.perf_counter()
         for i, fold in enumerate(folds):
+            pace = (time.perf_counter() - begun) / max(i, 1)
+            if budget is not None and pace * (len(folds) - i) > budget.left:
+                return None
             model = candidate.make(self.seed + i, self.n_jobs)
-            if isinstance(model, TableClassifier):
-                model.fit_columns(shared.columns, fold.train_mask)
-            else:
-                model.fit_prepared(shared.prepared, fold)
+            shared.fit(model, fold.train_mask, self.seed + i)
             score = shared.score(model)
             ranker = Ranker.fit(score[~fold.train_mask])
             held_out = score[fold.val_mask]
             judged.append(from_top(Ranker.fit(held_out)(held_out)))
             parts.append(from_top(ranker(held_out)))
             models.append((model, ranker))
-        return _Fitted(candidate, models, np.concatenate(judged), np.concatenate(parts))
+        seconds = time.perf_counter() - begun
+        return _Fitted(candidate, models, np.concatenate(judged), np.concatenate(parts), seconds)
 
     def _take(self, fitted: list[_Fitted]) -> NDArray[np.float64]:
         """Keeps the models that have a weight, and returns the weights [K]."""
@@ -204,13 +239,11 @@ class AutoClassifier:
         return weights
 
     def _refit(self, shared: _Shared, known: NDArray[np.bool_]) -> None:
+        rest = ~known if (~known).any() else known
         for _, models in self.members_:
             for i, (model, _) in enumerate(models):
-                if isinstance(model, TableClassifier):
-                    model.fit_columns(shared.columns, known)
-                    score = shared.score(model)
-                    rest = ~known if (~known).any() else known
-                    models[i] = (model, Ranker.fit(score[rest]))
+                shared.fit(model, known, self.seed + i)
+                models[i] = (model, Ranker.fit(shared.score(model)[rest]))
 
     def decision_function(self, graph: Graph) -> NDArray[np.float64]:
         """The log-odds of the mean rank of each node [N]; see `NodeClassifier`.
@@ -275,27 +308,6 @@ class AutoClassifier:
                 models.append((model, Ranker(**unnest(f"{i}/{j}/ranker", arrays))))
             found.members_.append((member["weight"], models))
         return found
-
-
-def make_folds(graph: Graph, split: Split, seed: int) -> list[Split]:
-    """The splits that candidates are fitted on and judged by.
-
-    The given one where validation has `FEW_ANOMALIES` or more, or is later in time than training;
-    otherwise `FOLDS` of the training and validation nodes together, each judging a part of them.
-    """
-    anomalous = graph.y[split.val_mask] == 1
-    if anomalous.sum() >= FEW_ANOMALIES or graph.time_step is not None:
-        return [split]
-    known = np.flatnonzero(split.train_mask | split.val_mask)
-    labels = graph.y[known]
-    count = min(FOLDS, int(np.bincount(labels).min()))
-    folds = []
-    for _, part in StratifiedKFold(count, shuffle=True, random_state=seed).split(known, labels):
-        val_mask = np.zeros(len(graph.y), bool)
-        val_mask[known[part]] = True
-        train_mask = (split.train_mask | split.val_mask) & ~val_mask
-        folds.append(Split(train_mask, val_mask, split.test_mask))
-    return folds
 
 
 def _remarks(fitted: list[_Fitted], trials: list[Trial], selection: Selection) -> list[str]:

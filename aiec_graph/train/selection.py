@@ -22,6 +22,8 @@ SHARE = 0.7
 """Of the models that a bag chooses from."""
 TOP = 1e-4
 """Share of nodes at the top within which the logarithm of a rank grows little."""
+MOST_NORMAL = 20_000
+"""Normal nodes of a bag, so that large graphs do not spend the budget on sorting."""
 REFERENCE = 4096
 """Largest number of reference scores that are kept of a model."""
 
@@ -83,9 +85,10 @@ def select(ranks: NDArray[np.float64], y: NDArray[np.int64], seed: int) -> Selec
 
 
 def _bootstrap(y: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Nodes drawn with repetition, as many of each class as there are."""
-    classes = (np.flatnonzero(y == value) for value in (0, 1))
-    return np.concatenate([rng.choice(members, len(members)) for members in classes])
+    """Nodes drawn with repetition, as many of each class as there are, within `MOST_NORMAL`."""
+    normal, anomalous = (np.flatnonzero(y == value) for value in (0, 1))
+    drawn = rng.choice(normal, min(len(normal), MOST_NORMAL))
+    return np.concatenate([drawn, rng.choice(anomalous, len(anomalous))])
 
 
 def _greedy(ranks: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -12,9 +12,11 @@ from aiec_graph.errors import InputError
 from aiec_graph.metrics import auc
 from aiec_graph.train import CLASSIFIERS, make_classifier
 from aiec_graph.train import ensemble as module
+from aiec_graph.train import folds as folds_module
 from aiec_graph.train.baselines import Recipe, TableClassifier
 from aiec_graph.train.classifier import held_out_scores
-from aiec_graph.train.ensemble import AutoClassifier, make_folds
+from aiec_graph.train.ensemble import AutoClassifier
+from aiec_graph.train.folds import make_folds
 from aiec_graph.train.network_classifier import NetworkClassifier
 from aiec_graph.train.portfolio import ABLATIONS, PORTFOLIO, Candidate, portfolio
 from aiec_graph.train.settings import TrainSettings
@@ -109,7 +111,7 @@ def test_a_candidate_that_diverges_is_told_and_left_out(graph, split, monkeypatc
 
 def test_refit_learns_from_validation_nodes_too(graph, split, monkeypatch):
     small(monkeypatch)
-    monkeypatch.setattr(module, "FEW_ANOMALIES", 1)
+    monkeypatch.setattr(folds_module, "FEW_ANOMALIES", 1)
     plain, again = (AutoClassifier(refit=refit).fit(graph, split) for refit in (False, True))
     assert not plain.is_cross_validated_
     assert not np.array_equal(plain.decision_function(graph), again.decision_function(graph))
@@ -151,7 +153,7 @@ def test_scores_to_calibrate_by_come_from_models_that_had_not_seen_the_node(grap
     part = np.arange(NODES) % 5
     split = Split(part < 3, part == 3, part == 4)
     for refit in (False, True):
-        monkeypatch.setattr(module, "FEW_ANOMALIES", 1 if refit else 1000)
+        monkeypatch.setattr(folds_module, "FEW_ANOMALIES", 1 if refit else 1000)
         small(monkeypatch)
         portfolio = module.portfolio("auto")[2:]
         monkeypatch.setattr(module, "portfolio", lambda name, only=portfolio: only)
