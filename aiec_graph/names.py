@@ -22,8 +22,6 @@ CLASSIFIERS = (
     *MODELS,
 )
 """`aiec_graph.train.registry.CLASSIFIERS`."""
-TREES = ("rf", "rf_graph")
-"""`aiec_graph.train.forests.TREES`."""
 FEATURES = ("raw", "standard", "row", "robust")
 """`aiec_graph.data.transforms.preprocess.FEATURES`."""
 SPLITS = ("supervised", "semi")

@@ -10,16 +10,18 @@ from aiec_graph.artifacts.variants import label_of
 from aiec_graph.data.datasets.text_options import TextGraph
 from aiec_graph.data.transforms.perturbations import Conditions
 from aiec_graph.errors import InputError
-from aiec_graph.train.settings import TrainSettings
+from aiec_graph.train.settings import ClassifierSettings, TrainSettings
 
 if TYPE_CHECKING:  # a specification is made before the libraries that run it are imported
     from aiec_graph.data.graph import Graph, Split
-    from aiec_graph.train.forests import TreeSettings
 
 FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
 MOST_SEEDS = 10_000
-TREE = "trees"
-TREE_FEATURES = "raw"  # a forest's splits do not depend on the scale of a column
+NO_ACT = "none"
+"""Stands in the place of an activation where a model has none."""
+REFIT = "refit"
+"""The same, of a model that is fitted on the validation nodes as well."""
+OWN_FEATURES = "raw"  # what is no network scales its inputs itself where it has to
 ONLY_AIEC = ("lambda_aux", "lambda_gate", "act_options")
 """Settings that no other activation uses."""
 
@@ -135,30 +137,35 @@ class RunSpec(GraphSpec):
 
 
 @dataclass(frozen=True)
-class TreeSpec(GraphSpec):
-    """Everything that the run of a forest depends on but its seed."""
+class ClassifierSpec(GraphSpec):
+    """Everything that the run of a model that is no network depends on but its seed."""
 
-    settings: "TreeSettings"
-    text: TextGraph | None
-    conditions: Conditions
+    settings: ClassifierSettings
+    text: TextGraph | None = None
+    conditions: Conditions = field(default_factory=Conditions)
+
+    def relevant(self) -> dict[str, Any]:
+        """All that the result depends on; a setting that this model does not use is left out."""
+        options = self.settings.options(self.model) | {"refit": self.settings.refit}
+        return asdict(self) | {"dataset": self.public_dataset, "settings": options}
 
     @property
     def config_hash(self) -> str:
         """The hash of everything that the result depends on, beyond the seed."""
-        return hash_of(asdict(self) | {"dataset": self.public_dataset})
+        return hash_of(self.relevant())
 
     @property
     def act_label(self) -> str:
         """What stands in the place of an activation."""
-        return TREE
+        return REFIT if self.settings.refit else NO_ACT
 
     @property
     def features(self) -> str:
         """The kind of input features."""
-        return TREE_FEATURES
+        return OWN_FEATURES
 
 
-def split_of(spec: RunSpec | TreeSpec, seed: int, graph: "Graph") -> "Split":
+def split_of(spec: RunSpec | ClassifierSpec, seed: int, graph: "Graph") -> "Split":
     """The split of one run.
 
     Raises:

@@ -48,6 +48,8 @@ TITLES = {
     "intrinsic": "AIEC I",
     "extrinsic": "AIEC E",
     "union": "AIEC I ∪ E",
+    "none": "no activation",
+    "refit": "refit",
 }
 SETTING_TITLES = {"tau": "τ", "lambda_gate": "λ_gate", "lambda_aux": "λ_aux"}
 

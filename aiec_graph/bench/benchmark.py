@@ -8,16 +8,15 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from aiec_graph.artifacts.specs import RunSpec
-from aiec_graph.artifacts.variants import title_of
+from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec
 from aiec_graph.bench.config import BenchConfig
 from aiec_graph.bench.engine import Run, execute, on_cores
 from aiec_graph.bench.progress import Progress
 from aiec_graph.bench.report.tables import (
-    MODEL_NAMES,
     ResultTable,
     counted,
     make_table,
+    row_title,
     summarise,
     write_tables,
 )
@@ -76,7 +75,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
     return table
 
 
-def _look_first(config: BenchConfig, specs: Sequence[RunSpec]) -> None:
+def _look_first(config: BenchConfig, specs: Sequence[RunSpec | ClassifierSpec]) -> None:
     """Sees to it that a slip in a path or a table leaves no folder behind."""
     for name in dict.fromkeys(spec.dataset for spec in specs):
         source = find_source(name, config.data_root, config.simulate, config.text)
@@ -90,7 +89,7 @@ def _tell_missing(config: BenchConfig, has_finished: bool, console: Console) -> 
             console.print(f"the finished runs have no {what}: name another --out to make them")
 
 
-def _warn(kind: BenchmarkRuns, specs: Sequence[RunSpec], console: Console) -> None:
+def _warn(kind: BenchmarkRuns, specs: Sequence[RunSpec | ClassifierSpec], console: Console) -> None:
     """Prints what loading each data set warns of."""
     for spec in {spec.dataset: spec for spec in reversed(specs)}.values():
         loaded = kind.load(spec)
@@ -99,9 +98,9 @@ def _warn(kind: BenchmarkRuns, specs: Sequence[RunSpec], console: Console) -> No
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _of_scale(graph: Graph, spec: RunSpec) -> list[str]:
+def _of_scale(graph: Graph, spec: RunSpec | ClassifierSpec) -> list[str]:
     """Warns of a column of the user's whose numbers would drown the others."""
-    if graph.columns is None or spec.features != "raw":
+    if graph.columns is None or isinstance(spec, ClassifierSpec) or spec.features != "raw":
         return []
     x = graph.x.numpy()
     sizes = np.maximum(np.fmax.reduce(x), -np.fmin.reduce(x))  # NaN where all values are missing
@@ -116,15 +115,15 @@ def _of_scale(graph: Graph, spec: RunSpec) -> list[str]:
     ]
 
 
-def _spec_line(rows: pd.DataFrame, spec: RunSpec) -> str:
+def _spec_line(rows: pd.DataFrame, spec: RunSpec | ClassifierSpec) -> str:
     own = rows[rows["config_hash"] == spec.config_hash]
     ap, seconds = own["test_ap"], own["seconds_per_epoch"].median()
     spread = "" if len(ap) < 2 else f" ± {ap.std():.1f}"
     simulated = "" if spec.simulate is None else " (simulated)"
     return (
-        f"{spec.name}{simulated} {MODEL_NAMES[spec.model]}-{title_of(spec.act_label)}: "
+        f"{spec.name}{simulated} {row_title(spec.model, spec.act_label)}: "
         f"test AP {ap.mean():.1f}{spread} over {counted(len(ap), 'seed')}, "
-        f"{seconds:.2g} s per epoch"
+        f"{seconds:.2g} s per {'epoch' if isinstance(spec, RunSpec) else 'fit'}"
     )
 
 

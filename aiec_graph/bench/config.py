@@ -5,14 +5,15 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from aiec_graph.artifacts.specs import RunSpec, trial_seeds
+from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec, trial_seeds
 from aiec_graph.artifacts.variants import Variant, parse_variant
 from aiec_graph.data.datasets.cards import DATASETS
 from aiec_graph.data.datasets.text_options import TextGraph
 from aiec_graph.errors import InputError, did_you_mean, look_up
-from aiec_graph.names import ACTIVATIONS, FEATURES, MODELS, SPLITS
+from aiec_graph.names import ACTIVATIONS, CLASSIFIERS, FEATURES, MODELS, SPLITS
 from aiec_graph.plugins import load_plugins
-from aiec_graph.train.settings import TrainSettings
+from aiec_graph.train.budget import parse_seconds
+from aiec_graph.train.settings import ClassifierSettings, TrainSettings
 
 S = TypeVar("S", bound=Any)
 
@@ -96,6 +97,8 @@ class GraphExperiment(Experiment):
     text: TextGraph = field(default_factory=TextGraph)
     train: TrainSettings = field(default_factory=TrainSettings)
 
+    MODELS: ClassVar[tuple[str, ...]] = MODELS
+
     def check_graphs(self, **known: Iterable[str]) -> None:
         """Checks what all commands on graphs share.
 
@@ -105,7 +108,7 @@ class GraphExperiment(Experiment):
         from aiec_graph.data.datasets.registry import check_dataset
 
         load_plugins(self.plugins)
-        self.check_names({"model": MODELS, **known})
+        self.check_names({"model": self.MODELS, **known})
         for name in self.dataset:
             check_dataset(name, self.simulate is not None)
         look_up(self.split, dict.fromkeys(SPLITS), "split")
@@ -116,7 +119,7 @@ class GraphExperiment(Experiment):
     def specs_with(
         self, features: str, overrides: Iterable[Override] = (), dataset: str | None = None
     ) -> Iterator[RunSpec]:
-        """Every combination of data set, network and activation.
+        """Every combination of data set, network and activation; other models are left out.
 
         Args:
             features: the kind of input features.
@@ -127,6 +130,8 @@ class GraphExperiment(Experiment):
 
         for name in dict.fromkeys(self.dataset if dataset is None else [dataset]):
             for model in dict.fromkeys(self.model):
+                if model not in MODELS:
+                    continue
                 for variant in variants_of(self.act, ACTIVATIONS):
                     setting = {"dataset": name, "model": model, "act": variant.act}
                     base = replace(self.train, features=features)
@@ -134,6 +139,17 @@ class GraphExperiment(Experiment):
                     text = self.text if is_text(name) else None
                     parts = (name, self.simulate, self.split, model, variant.act, settings)
                     yield RunSpec(*parts, text, variant.changes)
+
+    def classifier_specs(
+        self, dataset: str, models: Iterable[str], settings: ClassifierSettings
+    ) -> Iterator[ClassifierSpec]:
+        """The models, of those that are named, that are no networks."""
+        from aiec_graph.data.datasets.registry import is_text
+
+        text = self.text if is_text(dataset) else None
+        for model in dict.fromkeys(models):
+            if model not in MODELS:
+                yield ClassifierSpec(dataset, self.simulate, self.split, model, settings, text)
 
 
 @dataclass(frozen=True)
@@ -145,7 +161,10 @@ class BenchConfig(GraphExperiment):
     act: list[str] = field(default_factory=list)
     """Activations (default: relu gelu aiec; for a graph of your own, aiec)."""
     model: list[str] = field(default_factory=list)
-    """Networks (default: gcn sage; for a graph of your own, sage)."""
+    """Networks, or models that have no activation and appear once, such as auto and rf_graph
+    (default: gcn sage; for a graph of your own, sage)."""
+    budget: str = "3m"
+    """Time that auto may take for each fit: 90, 90s, 3m."""
     seeds: int | None = None
     """Number of trials, each with weights and (where the data set has none) a split of its own;
     the seeds are 3407, 3417, 3427, … (default: 10; for a graph of your own, 3)."""
@@ -163,6 +182,8 @@ class BenchConfig(GraphExperiment):
     overrides: list[Override] = field(default_factory=list)
     """In a configuration file: settings for some of the runs, such as
     [{when: {dataset: reddit, model: gcn}, set: {lambda_gate: 1.0}}]."""
+
+    MODELS: ClassVar[tuple[str, ...]] = CLASSIFIERS
 
     def filled(self) -> "BenchConfig":
         """The same with a value for every option that depends on whose the data are.
@@ -196,18 +217,28 @@ class BenchConfig(GraphExperiment):
         datasets = {*DATASETS, *self.dataset}
         known = {"dataset": datasets, "model": set(MODELS), "act": set(ACTIVATIONS)}
         check_overrides(self.overrides, known)
+        others = [model for model in filled.model if model not in MODELS]
+        if self.checkpoint and others:
+            raise InputError(
+                f"checkpoints hold networks alone, not {others[0]}: leave it out, or "
+                "keep it with the command fit"
+            )
         for spec in filled.specs():
+            if isinstance(spec, ClassifierSpec):
+                continue
             look_up(spec.features, dict.fromkeys(FEATURES), "kind of features")
             check_settings(spec.settings)
 
-    def specs(self) -> Iterator[RunSpec]:
-        """Every combination of data set, network and activation, in the order of the table."""
+    def specs(self) -> Iterator[RunSpec | ClassifierSpec]:
+        """Every combination of data set, network and activation, then the other models."""
         from aiec_graph.data.datasets.registry import is_own
 
         filled = self.filled()
         for name in dict.fromkeys(self.dataset):
             features = self.features or ("standard" if is_own(name) else self.train.features)
             yield from filled.specs_with(features, self.overrides, name)
+            settings = ClassifierSettings(budget=parse_seconds(self.budget))
+            yield from filled.classifier_specs(name, filled.model, settings)
 
     def trials(self) -> list[int]:
         """The seeds of the trials."""

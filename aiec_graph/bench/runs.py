@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from xxhash import xxh3_64_hexdigest
 
 from aiec_graph.artifacts.checkpoint import save_checkpoint
 from aiec_graph.artifacts.scores import score_frame
-from aiec_graph.artifacts.specs import RunSpec, TreeSpec, split_of
+from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec, split_of
 from aiec_graph.artifacts.tensor_file import SUFFIX
 from aiec_graph.artifacts.variants import slug_of
 from aiec_graph.bench import memory
@@ -23,10 +25,17 @@ from aiec_graph.bench.store import LIBRARIES, Row, write_settings
 from aiec_graph.data import Split, TextGraph, find_source
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
-from aiec_graph.metrics import Metrics
+from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.tables import write_csv
-from aiec_graph.train import Prepared, TrainResult, count_parameters, prepare_graph, train
-from aiec_graph.train import train_trees as fit_forest
+from aiec_graph.train import (
+    Prepared,
+    TrainResult,
+    count_parameters,
+    held_out_scores,
+    make_classifier,
+    prepare_graph,
+    train,
+)
 
 CHECKSUM_LENGTH = 12
 KEPT = 2  # data sets that a process holds
@@ -68,6 +77,38 @@ def train_network(spec: RunSpec, seed: int, prepared: Prepared) -> tuple[Split, 
     return split, train(noisy, split, spec.model, spec.act, spec.settings, seed, corrupt)
 
 
+class Scored(NamedTuple):
+    """What the run of a model that is no network came to."""
+
+    score: NDArray[np.float64]
+    """The probability of being anomalous [N], for people."""
+    val: Metrics
+    test: Metrics
+
+
+def fit_classifier(spec: ClassifierSpec, seed: int, prepared: Prepared) -> tuple[Split, Scored]:
+    """Fits a model that is no network once, on data perturbed as its specification says.
+
+    Validation metrics are of a model that has not seen these nodes, test metrics of the last one.
+
+    Raises:
+        InputError: the data set cannot be split, or the model not be fitted.
+    """
+    graph = spec.conditions.add_noise(prepared.graph, seed)
+    split = split_of(spec, seed, prepared.graph)
+    options = spec.settings.options(spec.model)
+    threads = torch.get_num_threads()
+    classifier = make_classifier(spec.model, seed=seed, n_jobs=threads, options=options)
+    margin = classifier.fit(graph, split).decision_function(graph)
+    held_out = held_out_scores(classifier, margin)
+    val = evaluate(graph.y[split.val_mask], held_out[split.val_mask])
+    if spec.settings.refit and "refit" not in options:
+        both = replace(split, train_mask=split.train_mask | split.val_mask)
+        margin = classifier.fit(graph, both).decision_function(graph)
+    test = evaluate(graph.y[split.test_mask], margin[split.test_mask])
+    return split, Scored(expit(margin), val, test)
+
+
 @dataclass(frozen=True)
 class GraphRuns:
     """What all kinds of runs on graphs share."""
@@ -80,7 +121,7 @@ class GraphRuns:
     libraries: ClassVar[tuple[str, ...]] = LIBRARIES
     threads: ClassVar[int | None] = 1
 
-    def checksum(self, spec: RunSpec | TreeSpec) -> str:
+    def checksum(self, spec: RunSpec | ClassifierSpec) -> str:
         """The checksum of the present data of a specification.
 
         Raises:
@@ -94,7 +135,7 @@ class GraphRuns:
         """Whether the files that a finished run needs are there."""
         return True
 
-    def load(self, spec: RunSpec | TreeSpec) -> Loaded:
+    def load(self, spec: RunSpec | ClassifierSpec) -> Loaded:
         """The data set of a specification.
 
         Raises:
@@ -119,7 +160,7 @@ class BenchmarkRuns(GraphRuns):
     )
 
     def make(self, run: Run) -> Row:
-        """Trains a network, and writes its scores, checkpoint and metrics by time step.
+        """Fits a model and writes its scores, metrics by time step and (a network's) checkpoint.
 
         Raises:
             InputError: the data cannot be used, the training diverged, or a file cannot be
@@ -129,8 +170,10 @@ class BenchmarkRuns(GraphRuns):
         prepared = self.load(spec).prepared
         graph = prepared.graph
         memory.reset_peak()
-        split, result = train_network(spec, seed, prepared)
-        peak = memory.peak_mb()
+        started = time.perf_counter()
+        is_network = isinstance(spec, RunSpec)
+        split, result = (train_network if is_network else fit_classifier)(spec, seed, prepared)
+        peak, seconds = memory.peak_mb(), time.perf_counter() - started
         stem = f"{graph.slug}_{spec.model}_{slug_of(spec.act_label)}_{spec.config_hash}_{seed}"
         if self.save_scores:
             frame = score_frame(graph, split, result.score)
@@ -145,12 +188,8 @@ class BenchmarkRuns(GraphRuns):
         return {
             **key_columns(spec, seed),
             **metric_columns(result.val, result.test),
-            "best_epoch": result.best_epoch,
-            "epochs": result.epochs,
-            "seconds_per_epoch": result.seconds_per_epoch,
+            **(_of_epochs(result) if is_network else {**NO_EPOCHS, "seconds_per_epoch": seconds}),
             "peak_memory_mb": peak,
-            "parameters": count_parameters(result.model),
-            "device": result.device,
             "data_checksum": graph.checksum[:CHECKSUM_LENGTH],
         }
 
@@ -192,15 +231,13 @@ class StudyRuns(GraphRuns):
         }
 
 
-def _fit(spec: RunSpec | TreeSpec, seed: int, prepared: Prepared) -> Row:
+def _fit(spec: RunSpec | ClassifierSpec, seed: int, prepared: Prepared) -> Row:
     if isinstance(spec, RunSpec):
         _, result = train_network(spec, seed, prepared)
         epochs = {"best_epoch": result.best_epoch, "epochs": result.epochs, "device": result.device}
         return metric_columns(result.val, result.test) | epochs
-    noisy = Prepared(spec.conditions.add_noise(prepared.graph, seed), prepared.adjacency)
-    split = split_of(spec, seed, prepared.graph)
-    forest = fit_forest(noisy, split, spec.model, spec.settings, seed)
-    return metric_columns(forest.val, forest.test) | {"best_epoch": 0, "epochs": 0}
+    _, result = fit_classifier(spec, seed, prepared)
+    return metric_columns(result.val, result.test) | {"best_epoch": 0, "epochs": 0}
 
 
 @dataclass(frozen=True)
@@ -259,7 +296,21 @@ class ArrayRuns(GraphRuns):
             raise InputError(f"{self.path(run)}: {reason}; remove {self.folder}") from None
 
 
-def key_columns(spec: RunSpec | TreeSpec, seed: int) -> Row:
+NO_EPOCHS: Row = {"best_epoch": 0, "epochs": 0, "parameters": 0}
+"""Of a model that is no network; in the place of the seconds per epoch stand those of its fit."""
+
+
+def _of_epochs(result: TrainResult) -> Row:
+    return {
+        "best_epoch": result.best_epoch,
+        "epochs": result.epochs,
+        "seconds_per_epoch": result.seconds_per_epoch,
+        "parameters": count_parameters(result.model),
+        "device": result.device,
+    }
+
+
+def key_columns(spec: RunSpec | ClassifierSpec, seed: int) -> Row:
     """What tells a run from others, for people."""
     return {
         "dataset": spec.name,

@@ -3,8 +3,9 @@
 from aiec_graph.bench.config import BenchConfig
 from aiec_graph.cli.known import DATASETS, GRAPHS
 from aiec_graph.errors import InputError
+from aiec_graph.names import CLASSIFIERS
 
-KNOWN = GRAPHS
+KNOWN = {**GRAPHS, "model": CLASSIFIERS}
 DEFAULTS = BenchConfig(dataset=[])
 
 
@@ -12,6 +13,7 @@ def bench(config: BenchConfig = DEFAULTS) -> int:
     """Compares activations in graph anomaly detection: AUC, AP and Rec@K over seeds.
 
       run_bench.py --dataset reddit --model gcn sage --act relu gelu aiec --seeds 10
+      run_bench.py --dataset reddit --model auto rf_graph xgb_graph sage --act relu --budget 1m
       run_bench.py --dataset elliptic --simulate 0.1 --seeds 3
       run_bench.py bench configs/reddit.yaml
       run_bench.py --dataset path/to/my-graph/

@@ -7,11 +7,11 @@ from aiec_graph.data.datasets.cards import card_names
 from aiec_graph.names import (
     ACTIVATIONS,
     BACKBONES,
+    CLASSIFIERS,
     FEATURES,
     IMAGE_ACTIVATIONS,
     IMAGES,
     MODELS,
-    TREES,
 )
 
 
@@ -25,6 +25,6 @@ GRAPHS = {
     "model": MODELS,
     "act": _acts(ACTIVATIONS),
     "features": FEATURES,
-    "trees": TREES,
+    "classifiers": tuple(name for name in CLASSIFIERS if name not in MODELS),
 }
 PICTURES = {"dataset": IMAGES, "backbone": BACKBONES, "act": _acts(IMAGE_ACTIVATIONS)}

@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiec_graph.train.classifier import NodeClassifier, held_out_scores
-    from aiec_graph.train.forests import (
-        TREES,
-        TreeResult,
-        TreeSettings,
-        train_trees,
-        with_neighbours,
-    )
     from aiec_graph.train.models import MODELS, build_model, check_settings, count_parameters
     from aiec_graph.train.registry import CLASSIFIERS, make_classifier
-    from aiec_graph.train.settings import TrainSettings
+    from aiec_graph.train.settings import ClassifierSettings, TrainSettings
     from aiec_graph.train.trainer import (
         DivergedError,
         FullBatch,
@@ -33,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLASSIFIERS",
     "MODELS",
-    "TREES",
+    "ClassifierSettings",
     "DivergedError",
     "FullBatch",
     "NodeClassifier",
@@ -41,8 +34,6 @@ __all__ = [
     "TrainResult",
     "TrainSettings",
     "Trainer",
-    "TreeResult",
-    "TreeSettings",
     "build_model",
     "build_trainer",
     "check_settings",
@@ -51,24 +42,18 @@ __all__ = [
     "make_classifier",
     "prepare_graph",
     "train",
-    "train_trees",
-    "with_neighbours",
 ]
 
 _MODULES = {
     "NodeClassifier": "aiec_graph.train.classifier",
     "held_out_scores": "aiec_graph.train.classifier",
-    "TREES": "aiec_graph.train.forests",
-    "TreeResult": "aiec_graph.train.forests",
-    "TreeSettings": "aiec_graph.train.forests",
-    "train_trees": "aiec_graph.train.forests",
-    "with_neighbours": "aiec_graph.train.forests",
     "MODELS": "aiec_graph.train.models",
     "build_model": "aiec_graph.train.models",
     "check_settings": "aiec_graph.train.models",
     "count_parameters": "aiec_graph.train.models",
     "CLASSIFIERS": "aiec_graph.train.registry",
     "make_classifier": "aiec_graph.train.registry",
+    "ClassifierSettings": "aiec_graph.train.settings",
     "TrainSettings": "aiec_graph.train.settings",
     "DivergedError": "aiec_graph.train.trainer",
     "FullBatch": "aiec_graph.train.trainer",

@@ -1,6 +1,9 @@
 """How much of a time budget is left, and what fits into it by what was measured so far."""
 
+import re
 import time
+
+from aiec_graph.errors import InputError
 
 
 class Budget:
@@ -29,3 +32,15 @@ class Budget:
         entries = self._spent.get(kind, everything)
         total = sum(done for done, _ in entries)
         return cost * sum(seconds for _, seconds in entries) / total if total else 0.0
+
+
+def parse_seconds(text: str | float) -> float:
+    """A time as people write it: 90, 90s, 1.5m, 1h.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(text).strip())
+    if found is None:
+        raise InputError(f"budget must be a time such as 90s, 3m or 1h, not {text!r}")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]

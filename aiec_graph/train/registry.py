@@ -1,6 +1,7 @@
 """Every classifier by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiec_graph.errors import look_up
 from aiec_graph.train.baselines import TABULAR, TableClassifier
@@ -26,6 +27,7 @@ def make_classifier(
     *,
     seed: int = 0,
     n_jobs: int | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> NodeClassifier:
     """Makes a classifier that is to be fitted.
 
@@ -36,13 +38,15 @@ def make_classifier(
             features. Others have none.
         seed: of everything drawn.
         n_jobs: threads of a forest or of boosting; None for all cores.
+        options: further arguments of a forest, of boosting or logistic regression (those of the
+            estimator), or of `AutoClassifier`.
 
     Raises:
         InputError: the name is unknown.
     """
     look_up(model, CLASSIFIERS, "model")
     if model in TABULAR:
-        return TableClassifier(TABULAR[model], seed=seed, n_jobs=n_jobs)
+        return TableClassifier(TABULAR[model], dict(options or {}), seed, n_jobs)
     if model in ABLATIONS:
-        return AutoClassifier(portfolio=model, seed=seed, n_jobs=n_jobs)
+        return AutoClassifier(portfolio=model, seed=seed, n_jobs=n_jobs, **(options or {}))
     return NetworkClassifier(model, act, settings or STANDARD, seed)

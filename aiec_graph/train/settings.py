@@ -47,3 +47,29 @@ class TrainSettings:
     act_options: dict[str, Any] = field(default_factory=dict)
     """AIEC: its further options, such as {gate: union, count: all, gate_norm: square, tau: 0.1};
     variant names one that a plugin has registered."""
+
+
+@dataclass(frozen=True)
+class ClassifierSettings:
+    """Settings of the models that are no networks; each uses its own."""
+
+    trees: int = 100
+    """Number of trees of a forest."""
+    min_samples_leaf: int = 1
+    """Fewest training nodes in a leaf of a forest."""
+    max_features: float = 0.1
+    """Share of the columns that a split of a forest chooses from."""
+    budget: float = 180.0
+    """Seconds that auto may take."""
+    refit: bool = False
+    """Fit forests, boosting and logistic regression on the validation nodes as well; auto, the
+    models that it took."""
+
+    def options(self, model: str) -> dict[str, Any]:
+        """What `make_classifier` takes of these settings for a model."""
+        if model.startswith("auto"):
+            return {"budget": self.budget, "refit": self.refit}
+        if model.split("_")[0] == "rf":
+            shape = {"min_samples_leaf": self.min_samples_leaf, "max_features": self.max_features}
+            return {"n_estimators": self.trees, **shape}
+        return {}

@@ -49,21 +49,21 @@ def trial(number):
 
 
 def test_from_plan_to_report(command, tmp_path, capsys):
-    assert main(command(trees=["rf", "rf_graph"], tree_space={"min_samples_leaf": [5]})) == 0
+    assert main(command(classifiers=["rf", "rf_graph"], tree_space={"min_samples_leaf": [5]})) == 0
     folder = tmp_path / "study"
     runs = pd.read_csv(folder / "runs.csv")
     tuning, confirmed = runs[runs["seed"] < trial(100)], runs[runs["seed"] >= trial(100)]
     assert set(tuning["seed"]) == {trial(0)}
     assert sorted(set(confirmed["seed"])) == [trial(100), trial(101), trial(102)]
-    networks = tuning[tuning["act"] != "trees"]
+    networks = tuning[tuning["act"] != "none"]
     assert networks.groupby("act")["config_hash"].nunique().to_dict() == {"relu": 3, "aiec": 3}
     report = folder / "report"
     results = pd.read_csv(report / "results.csv").set_index(["model", "act"])
     assert set(results.index) == {
         ("gcn", "relu"),
         ("gcn", "aiec"),
-        ("rf", "trees"),
-        ("rf_graph", "trees"),
+        ("rf", "none"),
+        ("rf_graph", "none"),
     }
     selection = pd.read_csv(folder / "selection.csv").set_index(["model", "act"])
     for name, row in results.iterrows():
@@ -90,8 +90,27 @@ def test_from_plan_to_report(command, tmp_path, capsys):
     assert f"{pair['difference']:+.2f}" in row
     assert (report / "forest_1.png").stat().st_size > 5000
     before = (folder / "runs.csv").read_text()
-    assert main(command(trees=["rf", "rf_graph"], tree_space={"min_samples_leaf": [5]})) == 0
+    assert main(command(classifiers=["rf", "rf_graph"], tree_space={"min_samples_leaf": [5]})) == 0
     assert (folder / "runs.csv").read_text() == before
+
+
+def test_models_without_an_activation_are_compared_among_themselves(command, tmp_path):
+    names = ["rf_graph", "rf_graph:refit", "logistic"]
+    assert main(command(classifiers=names, baselines=["rf_graph"], candidates=1)) == 0
+    runs = pd.read_csv(tmp_path / "study" / "runs.csv")
+    val = {
+        act: own["val_ap"].to_list()
+        for act, own in runs[runs["model"] == "rf_graph"].groupby("act")
+    }
+    assert val["none"] == val["refit"]  # of a model that has not seen these nodes, both times
+    table = pd.read_csv(tmp_path / "study" / "report" / "models.csv")
+    assert set(table["model"]) == {"rf_graph:refit", "logistic"}
+    assert set(table["reference"]) == {"rf_graph"}
+    mean = runs.groupby(["model", "act"])["test_ap"].mean()
+    found = table.set_index("model")["difference"]["logistic"]
+    assert found == pytest.approx(mean["logistic", "none"] - mean["rf_graph", "none"])
+    page = (tmp_path / "study" / "report" / "index.md").read_text()
+    assert "RFGraph, refit − RFGraph" in page
 
 
 def test_every_activation_has_the_same_candidates():
@@ -173,7 +192,7 @@ def test_every_study_runs_on_a_small_simulated_graph(path, command, tmp_path):
         ({"space": {"lr": ["fast"]}}, "lr must be a float"),
         ({"factor": {"noise": [-1]}}, "noise must be at least 0"),
         ({"factor": {"labels": [0.5], "noise": [1]}}, "factor takes one setting"),
-        ({"trees": ["rff"]}, "Did you mean 'rf'"),
+        ({"classifiers": ["rff"]}, "Did you mean 'rf'"),
         ({"seeds": 1}, "seeds must be at least 2"),
         ({"candidats": 3}, "Did you mean 'candidates'"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from aiec_graph.artifacts.specs import RunSpec
+from aiec_graph.artifacts.specs import NO_ACT, REFIT, ClassifierSpec, RunSpec
 from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.paper import paper_figures
 from aiec_graph.files import write_whole
@@ -27,7 +27,7 @@ MODEL_NAMES = {
     "logistic": "Logistic",
     "logistic_graph": "LogisticGraph",
     "logistic_rich": "LogisticRich",
-    "rf": "RF",
+    "rf": "Random forest",
     "rf_graph": "RFGraph",
     "rf_rich": "RFRich",
     "xgb": "XGB",
@@ -37,6 +37,10 @@ MODEL_NAMES = {
     "hgb_graph": "HGBGraph",
     "hgb_rich": "HGBRich",
     "auto": "Auto",
+    "auto_no_trees": "Auto without trees",
+    "auto_no_networks": "Auto without networks",
+    "auto_no_aiec": "Auto without AIEC",
+    "auto_no_rich": "Auto without rich columns",
 }
 SETTING_NAMES = {
     "aggr": "GraphSAGE aggregator",
@@ -71,7 +75,7 @@ def summarised(
     return pd.DataFrame(rows)
 
 
-def summarise(runs: pd.DataFrame, specs: Sequence[RunSpec]) -> pd.DataFrame:
+def summarise(runs: pd.DataFrame, specs: Sequence[RunSpec | ClassifierSpec]) -> pd.DataFrame:
     """One row per specification of the benchmark, in percent."""
     keys = [
         {
@@ -88,6 +92,13 @@ def summarise(runs: pd.DataFrame, specs: Sequence[RunSpec]) -> pd.DataFrame:
     scales = pd.Series([spec.simulate for spec in specs], dtype="float64")
     summary.insert(summary.columns.get_loc("config_hash"), "simulate_scale", scales)  # pyright: ignore
     return summary
+
+
+def row_title(model: str, act: str) -> str:
+    """A row of the tables: a model, with its activation where it has one."""
+    if act in (NO_ACT, REFIT):
+        return MODEL_NAMES[model] + (", refit" if act == REFIT else "")
+    return f"{MODEL_NAMES[model]}-{title_of(act)}"
 
 
 def mean_and_std(mean: float, std: float, digits: int = 1) -> str:
@@ -182,7 +193,7 @@ def write_tables(
     write_whole(folder / "table.tex", text(table.to_latex()))
 
 
-def make_table(summary: pd.DataFrame, specs: Sequence[RunSpec]) -> ResultTable:
+def make_table(summary: pd.DataFrame, specs: Sequence[RunSpec | ClassifierSpec]) -> ResultTable:
     """Arranges a summary; the best mean of each data set and network is marked.
 
     The paper's figure stands in brackets where it ran on the real data set that it belongs
@@ -217,7 +228,7 @@ def make_table(summary: pd.DataFrame, specs: Sequence[RunSpec]) -> ResultTable:
                     text += f" [{paper[i]:.1f}]"
                 is_best = len(groups) > 1 and mean == best[dataset, model, metric]
                 entries.append(Entry(text, bool(is_best)))
-        rows.append((f"{MODEL_NAMES[model]}-{title_of(act)}", entries))
+        rows.append((row_title(model, act), entries))
     names = [
         name if scale is None else f"{name} (simulated, scale {scale:g})"
         for name, scale in datasets
@@ -236,9 +247,9 @@ def make_table(summary: pd.DataFrame, specs: Sequence[RunSpec]) -> ResultTable:
     )
 
 
-def _settings_note(specs: Sequence[RunSpec]) -> str:
+def _settings_note(specs: Sequence[RunSpec | ClassifierSpec]) -> str:
     """States the split, the features, and each setting that is not the protocol's or not shared."""
-    used = [spec.relevant()["settings"] for spec in specs]
+    used = [spec.relevant()["settings"] for spec in specs if isinstance(spec, RunSpec)]
     default = asdict(TrainSettings())
     parts = [f"{specs[0].split.capitalize()} split"]
     for name, usual in default.items():

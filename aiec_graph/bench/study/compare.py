@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from aiec_graph.artifacts.specs import RunSpec, TreeSpec
+from aiec_graph.artifacts.specs import NO_ACT, REFIT, ClassifierSpec, RunSpec
 from aiec_graph.bench.study.plan import Group
 from aiec_graph.bench.study.statistics import compare, holm, over_settings, seeds_needed
 
@@ -13,7 +13,7 @@ METRICS = ("test_auc", "test_ap", "test_rec_at_k", "val_ap")
 
 
 def collect(
-    chosen: list[tuple[Group, RunSpec | TreeSpec]], runs: pd.DataFrame, trials: list[int]
+    chosen: list[tuple[Group, RunSpec | ClassifierSpec]], runs: pd.DataFrame, trials: list[int]
 ) -> pd.DataFrame:
     """The confirmation runs of the chosen candidates, with the columns that name their group."""
     own = runs[runs["seed"].isin(trials)]
@@ -43,17 +43,36 @@ def comparisons(confirmed: pd.DataFrame, references: list[str], wanted: float) -
         references: labels of activations.
         wanted: the difference in points of AP that `seeds_needed` is for.
     """
+    return _paired(confirmed[confirmed["networks"]], SETTING, "act", references, wanted)
+
+
+def model_comparisons(confirmed: pd.DataFrame, baselines: list[str], wanted: float) -> pd.DataFrame:
+    """The same for models that have no activation: each against every baseline among them.
+
+    Args:
+        confirmed: from `collect`.
+        baselines: names of models, with `:refit` where they are fitted so.
+        wanted: as in `comparisons`.
+    """
+    own = confirmed[~confirmed["networks"]]
+    suffix = own["act"].map({NO_ACT: "", REFIT: f":{REFIT}"})
+    own = own.assign(model=own["model"] + suffix)
+    return _paired(own, ["dataset", "level"], "model", baselines, wanted)
+
+
+def _paired(
+    confirmed: pd.DataFrame, by: list[str], compared: str, references: list[str], wanted: float
+) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
-    networks = confirmed[confirmed["networks"]]
-    for setting, own in networks.groupby(SETTING, sort=False, dropna=False):
-        ap = own.pivot(index="seed", columns="act", values="test_ap")
+    for setting, own in confirmed.groupby(by, sort=False, dropna=False):
+        ap = own.pivot(index="seed", columns=compared, values="test_ap")
         resampled = own["split_checksum"].nunique() > 1
         overlap = float((own["test_nodes"] / own["train_nodes"]).mean()) if resampled else 0.0
-        for act, reference in _pairs(list(ap.columns), references):
-            d = (ap[act] - ap[reference]).to_numpy()
+        for name, reference in _pairs(list(ap.columns), references):
+            d = (ap[name] - ap[reference]).to_numpy()
             needed = seeds_needed(wanted / max(d.std(ddof=1), 1e-9), overlap)
-            names = dict(zip(SETTING, setting, strict=True))
-            row = {**names, "act": act, "reference": reference, "resampled": resampled}
+            names = dict(zip(by, setting, strict=True))
+            row = {**names, compared: name, "reference": reference, "resampled": resampled}
             rows.append(row | compare(d, overlap)._asdict() | {"seeds_needed": needed})
     frame = pd.DataFrame(rows)
     return frame.assign(p_holm=holm(frame["p"])) if len(frame) else frame

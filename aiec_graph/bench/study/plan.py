@@ -5,24 +5,26 @@ the study varies one). All groups of networks choose from the same candidates, s
 tuned harder than another.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from aiec_graph.artifacts.specs import (
     FIRST_SEED,
     ONLY_AIEC,
+    REFIT,
     SEED_STEP,
+    ClassifierSpec,
     RunSpec,
-    TreeSpec,
     trial_seeds,
 )
 from aiec_graph.artifacts.variants import Variant
 from aiec_graph.bench.config import GraphExperiment, replaced, variants_of
 from aiec_graph.data.transforms.perturbations import Conditions
 from aiec_graph.errors import InputError, did_you_mean, look_up
-from aiec_graph.names import ACTIVATIONS, FEATURES, TREES
-from aiec_graph.train.settings import TrainSettings
+from aiec_graph.names import ACTIVATIONS, CLASSIFIERS, FEATURES, MODELS
+from aiec_graph.train.budget import parse_seconds
+from aiec_graph.train.settings import ClassifierSettings, TrainSettings
 
 CONFIRM_FROM = 100
 """The first trial that confirms. Those before it are for exploring and tuning."""
@@ -46,8 +48,13 @@ class StudyConfig(GraphExperiment):
     """Activations; aux_only, AIEC without its gate loss, belongs beside every AIEC."""
     features: list[str] = field(default_factory=lambda: ["raw", "standard"])
     """Kinds of input features; each is tuned and reported by itself."""
-    trees: list[str] = field(default_factory=list)
-    """Random forests for reference: rf (on a node's features), rf_graph (and its neighbours')."""
+    classifiers: list[str] = field(default_factory=list)
+    """Models that have no activation, such as rf (on a node's features), rf_graph (and its
+    neighbours') and auto; rf_graph:refit is fitted on the validation nodes as well."""
+    baselines: list[str] = field(default_factory=list)
+    """Those of classifiers that the others of them are compared with."""
+    budget: str = "3m"
+    """Time that auto may take for each fit: 90, 90s, 3m."""
     reference: list[str] = field(default_factory=lambda: ["relu", "gelu", "aux_only"])
     """Activations that the others are compared with, of those in act."""
     candidates: int = 8
@@ -69,7 +76,7 @@ class StudyConfig(GraphExperiment):
     aiec_space: dict[str, list[Any]] = field(default_factory=lambda: dict(AIEC_SPACE))
     """The same for AIEC's own settings, drawn beside the others."""
     tree_space: dict[str, list[Any]] = field(default_factory=lambda: dict(TREE_SPACE))
-    """The same for the forests."""
+    """The same for rf, rf_graph and rf_rich."""
 
     PREFIX: ClassVar[str] = "study-"
 
@@ -92,8 +99,9 @@ class StudyConfig(GraphExperiment):
         from aiec_graph.train.models import check_settings
 
         self.check_graphs(features=FEATURES)
-        for name in self.trees:
-            look_up(name, dict.fromkeys(TREES), "forest")
+        _read_classifiers(self.classifiers)
+        for name in self.baselines:
+            look_up(name, dict.fromkeys(self.classifiers), "baseline among the classifiers")
         if self.seeds < 2:
             raise InputError(f"seeds must be at least 2 for a paired comparison, not {self.seeds}")
         if not 1 <= self.tuning_seeds <= CONFIRM_FROM:
@@ -121,8 +129,6 @@ class StudyConfig(GraphExperiment):
                     spec.conditions.check()
 
     def _check_spaces(self) -> None:
-        from aiec_graph.train.forests import TreeSettings
-
         if len(self.factor) > 1:
             raise InputError(f"factor takes one setting, not {', '.join(self.factor)}")
         perturbations = {f.name for f in fields(Conditions)}
@@ -131,7 +137,7 @@ class StudyConfig(GraphExperiment):
             ("factor", self.factor, networks | perturbations),
             ("space", self.space, networks - set(ONLY_AIEC)),
             ("aiec_space", self.aiec_space, set(ONLY_AIEC)),
-            ("tree_space", self.tree_space, {f.name for f in fields(TreeSettings)}),
+            ("tree_space", self.tree_space, {"trees", "min_samples_leaf", "max_features"}),
         ):
             for name, values in space.items():
                 if name not in known:
@@ -156,8 +162,8 @@ class StudyConfig(GraphExperiment):
                     for model in dict.fromkeys(self.model):
                         for variant in variants_of(self.act, ACTIVATIONS):
                             yield self._group(replace(base, model=model), kind, variant, level)
-                for name in dict.fromkeys(self.trees):
-                    yield Group(tuple(self._forests(base, name)), level)
+                for name, refit in _read_classifiers(self.classifiers):
+                    yield Group(tuple(self._classifiers(base, name, refit)), level)
 
     def _group(self, base: RunSpec, features: str, variant: Variant, level: Any) -> "Group":
         candidates = [
@@ -196,14 +202,31 @@ class StudyConfig(GraphExperiment):
             for i, changes in enumerate(drawn)
         ]
 
-    def _forests(self, setting: RunSpec, name: str) -> list["TreeSpec"]:
-        from aiec_graph.train.forests import TreeSettings
-
-        base = TreeSettings()
-        drawn = _draw(self.tree_space, self.candidates - 1)
+    def _classifiers(self, setting: RunSpec, name: str, refit: bool) -> list[ClassifierSpec]:
+        base = ClassifierSettings(budget=parse_seconds(self.budget), refit=refit)
+        is_forest = name.split("_")[0] == "rf"
+        drawn = _draw(self.tree_space, self.candidates - 1) if is_forest else []
         found = [base] + [replaced(base, changes, "tree_space") for changes in drawn]
         parts = (setting.dataset, setting.simulate, setting.split, name)
-        return [TreeSpec(*parts, s, setting.text, setting.conditions) for s in dict.fromkeys(found)]
+        rest = (setting.text, setting.conditions)
+        return [ClassifierSpec(*parts, settings, *rest) for settings in dict.fromkeys(found)]
+
+
+def _read_classifiers(names: Iterable[str]) -> list[tuple[str, bool]]:
+    """Names of models and whether each is fitted on validation nodes as well.
+
+    Raises:
+        InputError: a name is unknown, or that of a network, which needs an activation.
+    """
+    known = dict.fromkeys(name for name in CLASSIFIERS if name not in MODELS)
+    found = []
+    for text in dict.fromkeys(names):
+        name, _, how = text.partition(":")
+        look_up(name, known, "classifier")
+        if how not in ("", REFIT):
+            raise InputError(f"classifiers: after {name}: can stand {REFIT}, not {how!r}")
+        found.append((name, how == REFIT))
+    return found
 
 
 def _draw(space: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
@@ -222,7 +245,7 @@ def _draw(space: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
 class Group:
     """A row of the report: candidates, of which the best by validation AP is confirmed."""
 
-    candidates: tuple[RunSpec | TreeSpec, ...]
+    candidates: tuple[RunSpec | ClassifierSpec, ...]
     level: Any
     """The factor's value; None without a factor."""
 
@@ -240,7 +263,7 @@ class Group:
 
     @property
     def act(self) -> str:
-        """The label of the activation; `trees` for a forest."""
+        """The label of the activation; of a model that has none, what stands in its place."""
         return self.candidates[0].act_label
 
     @property

@@ -7,24 +7,30 @@ from typing import Any
 
 import pandas as pd
 
-from aiec_graph.artifacts.specs import TREE, TREE_FEATURES, RunSpec, TreeSpec
+from aiec_graph.artifacts.specs import NO_ACT, OWN_FEATURES, REFIT, ClassifierSpec, RunSpec
 from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.paper import look_up_paper
-from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
-from aiec_graph.bench.study.compare import across, by_setting, collect, comparisons, means
+from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std, row_title
+from aiec_graph.bench.study.compare import (
+    across,
+    by_setting,
+    collect,
+    comparisons,
+    means,
+    model_comparisons,
+)
 from aiec_graph.bench.study.figures import factor_plot, forest_plot, rank_plot
 from aiec_graph.bench.study.plan import Group, StudyConfig
 from aiec_graph.bench.study.statistics import LEVEL
 from aiec_graph.files import whole_folder
 
-TREE_NAMES = {"rf": "Random forest", "rf_graph": "RFGraph"}
 FEWEST_SETTINGS = 3
 """Below it no test over settings can tell anything."""
 SHOWN = {"test_auc": "AUC", "test_ap": "AP", "test_rec_at_k": "Rec@K"}
 
 
 def write_report(
-    config: StudyConfig, chosen: list[tuple[Group, RunSpec | TreeSpec]], runs: pd.DataFrame
+    config: StudyConfig, chosen: list[tuple[Group, RunSpec | ClassifierSpec]], runs: pd.DataFrame
 ) -> Path:
     """Writes the folder `report/`: index.md, figures, and the tables as CSV.
 
@@ -42,12 +48,14 @@ def write_report(
     confirmed = collect(chosen, runs, config.confirmation_trials)
     table = means(confirmed)
     pairs = comparisons(confirmed, config.reference, config.difference)
+    models = model_comparisons(confirmed, config.baselines, config.difference)
     choices = pd.DataFrame([_choice(config, runs, *choice) for choice in chosen])
     factor = next(iter(config.factor), None)
     note = "" if config.simulate is None else f" (simulated data, scale {config.simulate:g})"
     target = config.folder / "report"
     with whole_folder(target) as draft:
-        for name, frame in (("results", table), ("comparisons", pairs), ("choices", choices)):
+        frames = {"results": table, "comparisons": pairs, "choices": choices}
+        for name, frame in (frames | ({"models": models} if len(models) else {})).items():
             kept = frame.drop(columns="networks", errors="ignore")
             if "dataset" in kept and "simulated" not in kept:
                 setting = list(kept.columns).index("dataset") + 1
@@ -71,6 +79,7 @@ def write_report(
                 forest_plot(draft / name, own, factor, note)
                 page += [f"![differences from {title_of(str(reference))}]({name})"]
             page += [_pairs_table(pairs, factor, config.difference)]
+        page += _models(models)
         wide = by_setting(table)
         if len(wide) >= FEWEST_SETTINGS:
             page += ["## Over all settings"]
@@ -128,11 +137,6 @@ def _spaces(config: StudyConfig) -> str:
     return "; ".join(f"{name} {', '.join(map(str, values))}" for name, values in spaces.items())
 
 
-def row_title(model: str, act: str) -> str:
-    """A row of the tables."""
-    return TREE_NAMES[model] if act == TREE else f"{MODEL_NAMES[model]}-{title_of(act)}"
-
-
 def _results(config: StudyConfig, table: pd.DataFrame, pairs: pd.DataFrame, note: str) -> list[str]:
     """A table per data set: metrics by features; marks against the first reference."""
     against = config.reference[0] if config.reference else None
@@ -154,7 +158,7 @@ def _results(config: StudyConfig, table: pd.DataFrame, pairs: pd.DataFrame, note
             for kind in kinds:
                 spec = group[group["features"] == kind]
                 for metric, title in SHOWN.items():
-                    text = "" if act != TREE or kind == TREE_FEATURES else "as raw"
+                    text = "" if act not in (NO_ACT, REFIT) or kind == OWN_FEATURES else "as raw"
                     if len(spec):
                         text = _entry(spec.iloc[0], metric, own, pairs, against)
                     row[f"{kind} {title}"] = text
@@ -220,6 +224,35 @@ def _by_level(table: pd.DataFrame, factor: str) -> list[str]:
     return page
 
 
+def _models(pairs: pd.DataFrame) -> list[str]:
+    """The paired differences of models that have no activation."""
+    if pairs.empty:
+        return []
+    rows = [
+        {
+            "data": str(pair["dataset"]),
+            "pair": f"{_model_title(pair['model'])} − {_model_title(pair['reference'])}",
+            **_difference(pair),
+        }
+        for pair in pairs.to_dict("records")
+    ]
+    return ["## Models, paired differences in AP", markdown(rows)]
+
+
+def _model_title(name: str) -> str:
+    model, _, how = name.partition(":")
+    return row_title(model, how or NO_ACT)
+
+
+def _difference(pair: Mapping[Any, Any]) -> dict[str, str]:
+    """The columns of a paired comparison that all tables share."""
+    return {
+        "difference [95 %]": f"{pair['difference']:+.2f} [{pair['low']:+.2f}, {pair['high']:+.2f}]",
+        "p": f"{pair['p']:.3f}",
+        "p Holm": f"{pair['p_holm']:.3f}",
+    }
+
+
 def _pairs_table(pairs: pd.DataFrame, factor: str | None, wanted: float) -> str:
     rows = []
     for pair in pairs.to_dict("records"):
@@ -232,10 +265,7 @@ def _pairs_table(pairs: pd.DataFrame, factor: str | None, wanted: float) -> str:
             | {
                 "network": MODEL_NAMES[pair["model"]],
                 "pair": f"{title_of(pair['act'])} − {title_of(pair['reference'])}",
-                "difference [95 %]": f"{pair['difference']:+.2f} [{pair['low']:+.2f}, "
-                f"{pair['high']:+.2f}]",
-                "p": f"{pair['p']:.3f}",
-                "p Holm": f"{pair['p_holm']:.3f}",
+                **_difference(pair),
                 "p Wilcoxon": f"{pair['p_wilcoxon']:.3f}",
                 "d": f"{pair['effect']:+.2f}",
                 f"seeds for {wanted:g}": "never" if needed == float("inf") else f"{needed:.0f}",
@@ -261,13 +291,13 @@ def _across_table(frame: pd.DataFrame) -> str:
 
 
 def _choice(
-    config: StudyConfig, runs: pd.DataFrame, group: Group, spec: RunSpec | TreeSpec
+    config: StudyConfig, runs: pd.DataFrame, group: Group, spec: RunSpec | ClassifierSpec
 ) -> dict[str, Any]:
     """What was chosen, of how many, and the validation AP that chose it."""
     tuning = runs[runs["seed"].isin(config.tuning_trials)]
     val = tuning.loc[tuning["config_hash"] == spec.config_hash, "val_ap"].mean()
     settings = asdict(spec.settings)
-    names = config.tree_space if isinstance(spec, TreeSpec) else config.space
+    names = config.tree_space if isinstance(spec, ClassifierSpec) else config.space
     if isinstance(spec, RunSpec) and spec.act == "aiec":
         names = {**names, **config.aiec_space}
     return {

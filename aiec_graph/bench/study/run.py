@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from aiec_graph.artifacts.specs import RunSpec, TreeSpec
+from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec
 from aiec_graph.bench.engine import Run, execute, on_cores
 from aiec_graph.bench.runs import StudyRuns
 from aiec_graph.bench.store import RunStore, write_settings
@@ -18,7 +18,7 @@ from aiec_graph.tables import write_csv
 
 SELECTION = "selection.csv"
 KEY = ["dataset", "features", "model", "level", "act"]
-Choice = tuple[Group, RunSpec | TreeSpec]
+Choice = tuple[Group, RunSpec | ClassifierSpec]
 """A group and the candidate that was chosen for it."""
 
 
@@ -114,5 +114,5 @@ def _record(folder: Path, chosen: list[Choice], runs: pd.DataFrame, trials: list
     write_csv(frame, path)
 
 
-def _with_settings(group: Group, spec: RunSpec | TreeSpec) -> dict[str, Any]:
+def _with_settings(group: Group, spec: RunSpec | ClassifierSpec) -> dict[str, Any]:
     return group.key | {"config_hash": spec.config_hash, "candidates": len(group.candidates)}

@@ -1,4 +1,4 @@
-"""Forests for reference."""
+"""Networks by name."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,7 @@ import scipy.sparse as sp
 import torch
 
 from aiec_graph.nn import Adjacency
-from aiec_graph.train import TrainSettings, build_model, with_neighbours
-
-
-def test_neighbour_means_by_hand():
-    dense = np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], np.float32)
-    x = np.array([[1.0, 0.0], [3.0, 6.0], [5.0, 0.0]], np.float32)
-    mean = dense / dense.sum(1, keepdims=True)
-    found = with_neighbours(x, Adjacency(sp.csr_array(dense)), 2)
-    assert found == pytest.approx(np.concatenate([x, mean @ x, mean @ mean @ x], 1))
+from aiec_graph.train import TrainSettings, build_model
 
 
 @pytest.mark.parametrize("model", ["gcn", "sage"])
