@@ -301,6 +301,25 @@ class FraudDetector(BaseEstimator):
 
         return explain(self, data, nodes, most)
 
+    def report(
+        self, data: Any, path: str | Path, suspects: int = 10, baselines: bool = True
+    ) -> Path:
+        """Writes a report on some data as one HTML file; see `aiec_graph.detect.report`.
+
+        Args:
+            data: what holds the nodes.
+            path: of the file.
+            suspects: number of nodes that are shown with reasons.
+            baselines: whether plain models are fitted beside it, where the data hold the training
+                nodes.
+
+        Raises:
+            InputError: as `decision_function`; or the file holds something else.
+        """
+        from aiec_graph.detect.report import write_report
+
+        return write_report(self, data, Path(path), suspects, baselines)
+
     def set_threshold(self, rule: str) -> Self:
         """Chooses another cut on the validation nodes, without fitting anew.
 

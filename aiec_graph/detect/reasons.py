@@ -48,7 +48,12 @@ class ColumnReason:
             return self.column if self.value else f"not: {self.column}"
         if np.isnan(self.value):
             return f"{self.column}: missing, typical {number(self.typical)}"
-        return f"{self.column} {number(self.value)}, typical {number(self.typical)}"
+        value, typical = (number(value) for value in (self.value, self.typical))
+        for digits in range(4, 8):
+            if value != typical or self.value == self.typical:
+                break
+            value, typical = (f"{value:.{digits}g}" for value in (self.value, self.typical))
+        return f"{self.column} {value}, typical {typical}"
 
 
 @dataclass(frozen=True)

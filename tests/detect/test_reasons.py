@@ -211,3 +211,5 @@ def test_words():
     assert str(ColumnReason("kind is odd", 1.0, 0.0, 0.0, True)) == "not: kind is odd"
     assert str(ColumnReason("amount", 1.0, float("nan"), 3.0)) == "amount: missing, typical 3"
     assert number(0.12345) == "0.123"
+    near = ColumnReason("share", 1.0, 0.015712, 0.015684)
+    assert str(near) == "share 0.01571, typical 0.01568"

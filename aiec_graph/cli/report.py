@@ -1,0 +1,52 @@
+"""The command `report`."""
+
+from pathlib import Path
+
+PAGE = Path("report.html")
+
+
+def report(
+    model: Path,
+    data: str,
+    out: Path = PAGE,
+    suspects: int = 10,
+    without_baselines: bool = False,
+) -> int:
+    """Writes a report on a detector and some data: one HTML file that needs no network.
+
+      run_bench.py report model/ accounts/ --out report.html
+      run_bench.py report model/ next-month/ --suspects 30
+
+    It holds a slider for the threshold with precision, recall, workload and cost; the suspects
+    with reasons and a drawing of their neighbourhood; curves, calibration and intervals; plain
+    models fitted beside the detector; AIEC's channels; data, configuration and versions. Where the
+    data have labels that took no part in the training, all numbers are of these nodes.
+
+    Args:
+        model: A folder that fit wrote.
+        data: A folder of tables, a file, or the name of a data set.
+        out: The page; an older report is replaced.
+        suspects: Nodes that are shown with reasons.
+        without_baselines: Fit no plain models beside the detector, which takes their time; without
+            the training nodes in the data none are fitted either.
+
+    Raises:
+        InputError: the model or the data cannot be used, or OUT holds something else.
+    """
+    from rich.console import Console
+
+    from aiec_graph.cli.detection import load_nodes, reporting
+    from aiec_graph.detect import FraudDetector
+    from aiec_graph.detect.report import check_report, write_report
+    from aiec_graph.errors import InputError
+
+    if suspects < 0:
+        raise InputError(f"--suspects must be at least 0, not {suspects}")
+    check_report(out)
+    with reporting():
+        detector = FraudDetector.load(model)
+        write_report(detector, load_nodes(data), out, suspects, not without_baselines)
+    Console(soft_wrap=True).print(
+        f"{out}: written, {out.stat().st_size / 1e6:.1f} MB", markup=False
+    )
+    return 0
