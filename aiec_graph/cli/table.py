@@ -78,8 +78,15 @@ COMMANDS: dict[str, Command] = {
     ),
     "fit": Command("detection", "fit a detector on a graph with labels", "fit:fit"),
     "score": Command("detection", "rank the nodes of a graph by a trained model", "score:score"),
-    "explain": Command("detection", "say why nodes score as they do", "explain:explain"),
-    "report": Command("detection", "write what a manager asks for, as one page", "report:report"),
+    "explain": Command(
+        "detection", "say why nodes score as they do", "explain:explain", ("explain",)
+    ),
+    "report": Command(
+        "detection",
+        "write what a manager asks for, as one page",
+        "report:report",
+        ("explain", "report"),
+    ),
     "threshold": Command("detection", "cut a detector's list elsewhere", "threshold:threshold"),
     "evaluate": Command("detection", "measure a detector on later labels", "evaluate:evaluate"),
 }

@@ -34,6 +34,7 @@ from aiec_graph.detect.rules import Rule
 from aiec_graph.detect.splits import split_again, split_nodes
 from aiec_graph.detect.thresholds import Threshold, make_threshold
 from aiec_graph.errors import InputError
+from aiec_graph.extras import check_extra
 from aiec_graph.metrics import average_precision
 from aiec_graph.train import TrainSettings
 from aiec_graph.train.classifier import NodeClassifier
@@ -316,6 +317,8 @@ class FraudDetector(BaseEstimator):
         Raises:
             InputError: as `decision_function`; or the file holds something else.
         """
+        for extra in ("explain", "report"):
+            check_extra(extra)
         from aiec_graph.detect.report import write_report
 
         return write_report(self, data, Path(path), suspects, baselines)

@@ -17,6 +17,7 @@ from aiec_graph.detect.reasons_columns import Contributions, Floats, Prepared, c
 from aiec_graph.detect.reasons_removal import Pairs, score_without, table_effects
 from aiec_graph.detect.reasons_values import Values
 from aiec_graph.errors import InputError, did_you_mean
+from aiec_graph.extras import check_extra
 
 if TYPE_CHECKING:
     from aiec_graph.detect.estimator import FraudDetector
@@ -147,8 +148,9 @@ def explain(
         Reasons in the order of the ids.
 
     Raises:
-        InputError: an id is not in the data, or they cannot be used.
+        InputError: an id is not in the data, they cannot be used, or a library is missing.
     """
+    check_extra("explain")
     check_is_fitted(detector)
     nodes = as_nodes(data, None, detector.declaration)
     graph = align(nodes.graph, detector.columns_, detector.n_features_in_).graph
