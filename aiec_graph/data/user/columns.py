@@ -81,6 +81,8 @@ def _read_words(words: Words, options: Options) -> ColumnValues:
     if options.is_categorical:
         return _as_categories(words, options)
     text = words.text
+    if not options.is_date and notation.is_plain(text).all():
+        return _read_numbers(words, np.ones(len(text), bool), options)
     if set(text.str.lower()) <= {"true", "false"}:
         if options.is_numeric:
             truth = (text.str.lower() == "true").to_numpy(np.float64)

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aiec_graph.data.user.words import full_match
+
 CLOCK = r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}(?:[.,][0-9]+)?))?"
 HALF = r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
 OFFSET = r"\s*(?P<offset>Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"
@@ -65,12 +67,12 @@ class Dates:
 
 def looks_like_dates(words: pd.Series) -> NDArray[np.bool_]:
     """Says of each text whether it has the shape of a date [W]."""
-    return words.str.fullmatch(ANY_DATE).to_numpy(dtype=bool)
+    return full_match(words, ANY_DATE)
 
 
 def looks_like_months(words: pd.Series) -> NDArray[np.bool_]:
     """Says of each text whether it is a month or a week, such as 2026-01 or Jan 2026 [W]."""
-    return words.str.fullmatch(PERIOD).to_numpy(dtype=bool)
+    return full_match(words, PERIOD)
 
 
 def are_compact(numbers: NDArray[np.float64]) -> bool:
@@ -85,7 +87,7 @@ def are_compact(numbers: NDArray[np.float64]) -> bool:
 
 def looks_like_times(words: pd.Series) -> NDArray[np.bool_]:
     """Says of each text whether it is a time of the day, such as 09:00 [W]."""
-    return words.str.fullmatch(TIME_OF_DAY).to_numpy(dtype=bool)
+    return full_match(words, TIME_OF_DAY)
 
 
 def read_dates(words: pd.Series, date_format: str = "", hint: str = "") -> Dates:

@@ -15,6 +15,8 @@ from aiec_graph.data.user.tables import Table
 from aiec_graph.errors import did_you_mean
 
 MOST_NAMED = 3
+LOOKED_AT = 5_000
+"""Rows by which the kind of a column that is not used is told."""
 
 
 def read_nodes(table: Table, reading: Reading) -> NodeTable | None:
@@ -156,8 +158,8 @@ def _record_ignored(table: Table, reading: Reading, name: str) -> None:
 
 
 def guess_kind(table: Table, name: str) -> str:
-    """Returns the kind of a column that is not used."""
-    return read_column(table.frame[name], Options(name)).kind
+    """Returns the kind of a column that is not used, by its first rows."""
+    return read_column(table.frame[name].head(LOOKED_AT), Options(name)).kind
 
 
 def _expand(names: Sequence[str], table: Table) -> list[str]:

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from aiec_graph.data.user.words import full_match
+
 PLAIN = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 CURRENCIES = (
     "AED|AUD|BGN|BRL|BTC|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|ETH|EUR|GBP|HKD|HUF|IDR|ILS|INR|ISK|"
@@ -50,7 +52,7 @@ class Numbers:
 
 def is_plain(words: pd.Series) -> NDArray[np.bool_]:
     """Says of each text whether it is a number as programs write it [W]."""
-    return words.str.fullmatch(PLAIN).to_numpy(dtype=bool)
+    return full_match(words, PLAIN)
 
 
 def to_float(words: pd.Series) -> NDArray[np.float64]:

@@ -255,6 +255,8 @@ def _are_labels(values: pd.Series, reading: Reading, table: Table) -> bool:
 
 
 def _is_counter(name: str, values: pd.Series) -> bool:
+    if not len(values) or not str(values.iloc[0]).strip().removesuffix(".0").isdigit():
+        return False
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     if not len(numbers) or np.isnan(numbers).any() or (numbers != np.rint(numbers)).any():
         return False

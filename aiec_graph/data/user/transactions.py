@@ -84,7 +84,9 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
     ]
     nodes = _add_accounts(table, accounts, extra, pd.Index(ids), features, reading)
     if extra is not None and accounts is not None:
-        _check_meeting(table, accounts, extra, pd.Index(ends[0].union(ends[1])), reading)
+        _check_meeting(
+            table, accounts, extra, pd.Index(ids)[np.unique(np.concatenate([out, into]))], reading
+        )
     if y_of_rows is not None:
         nodes = _label_accounts(table, nodes, y_of_rows, (out, into), reading)
     if weight is None:

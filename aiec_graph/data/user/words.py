@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 WHOLE = r"[+-]?(?:0|[1-9][0-9]{0,14})(?:\.0*)?"
@@ -60,6 +62,13 @@ def split_words(values: pd.Series, missing_values: Collection[str] = ()) -> Word
     numbers = np.where(kept, np.cumsum(kept) - 1, -1)
     table = np.concatenate([numbers[again], [-1]]).astype(np.int64)
     return Words(table[codes], words[kept].reset_index(drop=True), is_trimmed)
+
+
+def full_match(words: pd.Series, pattern: str) -> NDArray[np.bool_]:
+    """Says of each text whether a pattern without look-around fits all of it [W]."""
+    text = pa.array(words, pa.string())
+    found = pc.match_substring_regex(text, f"^(?:{pattern})$")
+    return found.to_numpy(zero_copy_only=False).astype(bool)
 
 
 def spell(words: pd.Series) -> pd.Series:

@@ -1,0 +1,118 @@
+"""Tables in files: every usual encoding, separator and packing, Parquet and sheets."""
+
+import gzip
+import zipfile
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from aiec_graph.data.formats.table_file import read_file
+from aiec_graph.errors import InputError
+
+TEXT = 'id,name,amount\na,"Rome, IT",1.5\nb,é,\n'
+CELLS = [["a", "b"], ["Rome, IT", "é"], ["1.5", None]]
+
+
+def cells(table):
+    frame = table.frame.astype(object).where(table.frame.notna(), None)
+    return [list(frame.iloc[:, i]) for i in range(frame.shape[1])]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", TEXT.encode()),
+        ("t.csv", TEXT.encode("utf-8-sig")),
+        ("t.csv", TEXT.encode("utf-16")),
+        ("t.csv", TEXT.encode("utf-16-le")),
+        ("t.csv", TEXT.encode("latin-1")),
+        ("t.csv", TEXT.replace("\n", "\r\n").encode()),
+        ("t.csv", ("sep=,\r\n" + TEXT).encode()),
+        ("t.csv.gz", gzip.compress(TEXT.encode())),
+        ("t.csv", gzip.compress(TEXT.encode())),
+        ("t.csv", b'id;name;amount\na;"Rome, IT";1.5\nb;\xc3\xa9;\n'),
+        ("t.tsv", "id\tname\tamount\na\tRome, IT\t1.5\nb\té\t\n".encode()),
+        ("T.TXT", "id|name|amount\na|Rome, IT|1.5\nb|é|\n".encode()),
+        ("t.csv", ("\n\n" + TEXT + "\n\n").encode()),
+    ],
+)
+def test_one_table_in_many_forms(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    table = read_file(path)
+    assert list(table.frame.columns) == ["id", "name", "amount"]
+    assert cells(table) == CELLS
+
+
+def test_a_zip_with_one_file(tmp_path):
+    path = tmp_path / "t.csv.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("inner.csv", TEXT)
+    assert cells(read_file(path)) == CELLS
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("other.csv", TEXT)
+    with pytest.raises(InputError, match="a zip of 2 files"):
+        read_file(path)
+
+
+def test_lines_are_right_after_quoted_breaks_and_blank_lines(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('id,note\n\na,"one\ntwo"\n\nb,x\nc,y\n')
+    table = read_file(path)
+    assert cells(table) == [["a", "b", "c"], ["one\ntwo", "x", "y"]]
+    assert table.locate is not None
+    assert [table.locate(row) for row in range(3)] == [3, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"id,a\n1,2\n3\n", "line 3 has 1"),
+        (b'id,a\n1,2\n"3,4\n5,6\n7,8\n9,1\n', "line 3: a quote is opened here"),
+        (b"6,2,4\n6,5,2\n", "the first line holds numbers"),
+        (b"id,a\n1,\0\0\n", "zero byte"),
+        (b"\x1f\x8b\x08broken", "damaged archive"),
+    ],
+)
+def test_what_would_lose_rows_is_refused(tmp_path, content, said):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        read_file(path)
+
+
+def test_parquet_index_parts_and_types(tmp_path):
+    frame = pd.DataFrame({"id": ["a", "b"], "x": [1, 2]})
+    frame.set_index("id").to_parquet(tmp_path / "index.parquet")
+    assert set(read_file(tmp_path / "index.parquet").frame.columns) == {"id", "x"}
+    frame.sample(frac=1, random_state=0).to_parquet(tmp_path / "nameless.parquet")
+    assert list(read_file(tmp_path / "nameless.parquet").frame.columns) == ["id", "x"]
+    parts = tmp_path / "parts.parquet"
+    parts.mkdir()
+    frame[:1].to_parquet(parts / "part-0.parquet")
+    frame[1:].to_parquet(parts / "part-1.parquet")
+    assert list(read_file(parts).frame["id"]) == ["a", "b"]
+    gaps = pa.table({"id": pa.array([2**60 + 1, None], pa.int64())})
+    pq.write_table(gaps, tmp_path / "gaps.parquet")
+    assert read_file(tmp_path / "gaps.parquet").frame["id"][0] == 2**60 + 1
+
+
+def test_parquet_text_that_is_no_text(tmp_path):
+    bad = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")]
+    )
+    pq.write_table(pa.table({"name": bad}), tmp_path / "bad.parquet")
+    with pytest.raises(InputError, match="row 0, column name: not UTF-8"):
+        read_file(tmp_path / "bad.parquet")
+
+
+def test_a_sheet(tmp_path):
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "t.xlsx"
+    pd.DataFrame({"id": ["a", "b"], "x": [1.5, None]}).to_excel(path, index=False)
+    table = read_file(path)
+    assert cells(table) == [["a", "b"], [1.5, None]]
+    assert table.locate is not None and table.locate(1) == 3
