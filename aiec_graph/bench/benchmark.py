@@ -21,10 +21,10 @@ from aiec_graph.bench.report.tables import (
     write_tables,
 )
 from aiec_graph.bench.report.time_steps import collect, plot
-from aiec_graph.bench.runs import TIME_STEPS, BenchmarkRuns
+from aiec_graph.bench.runs import TIME_STEPS, BenchmarkRuns, look_first
 from aiec_graph.bench.store import RunStore
 from aiec_graph.bench.sweep import plot_sweeps
-from aiec_graph.data import Graph, find_source, is_own
+from aiec_graph.data import Graph
 from aiec_graph.errors import InputError
 from aiec_graph.tables import write_csv
 
@@ -49,7 +49,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
     specs, seeds, folder = list(config.specs()), config.trials(), config.folder
     kind = BenchmarkRuns(folder, config.data_root, config.save_scores, config.checkpoint)
     if not folder.exists():
-        _look_first(config, specs)
+        look_first(specs, config.data_root)
     with RunStore(folder, kind) as store:
         runs = [Run(spec, seed) for spec in specs for seed in seeds]
         finished = set(store.finished(run.key for run in runs).index)
@@ -73,14 +73,6 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
         plot_sweeps(folder, summary, "model", "test_ap", "AP (%)")
         _write_time_steps(folder, wanted)
     return table
-
-
-def _look_first(config: BenchConfig, specs: Sequence[RunSpec | ClassifierSpec]) -> None:
-    """Sees to it that a slip in a path or a table leaves no folder behind."""
-    for name in dict.fromkeys(spec.dataset for spec in specs):
-        source = find_source(name, config.data_root, config.simulate, config.text)
-        if is_own(name):  # kept in its cache
-            source.load()
 
 
 def _tell_missing(config: BenchConfig, has_finished: bool, console: Console) -> None:

@@ -1,7 +1,7 @@
 """What runs on graphs do, and the rows that they give."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from aiec_graph.bench import memory
 from aiec_graph.bench.engine import Run
 from aiec_graph.bench.report.time_steps import by_time_step
 from aiec_graph.bench.store import LIBRARIES, Row, write_settings
-from aiec_graph.data import Split, TextGraph, find_source
+from aiec_graph.data import Split, TextGraph, find_source, is_own
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
 from aiec_graph.metrics import Metrics, evaluate
@@ -49,6 +49,18 @@ class Loaded(NamedTuple):
 
     prepared: Prepared
     warnings: tuple[str, ...]
+
+
+def look_first(specs: Iterable[Any], data_root: Path | None) -> None:
+    """Loads the user's own graphs once, so that a slip in a table leaves no results folder behind.
+
+    Raises:
+        InputError: a data set cannot be used.
+    """
+    for spec in {spec.dataset: spec for spec in specs}.values():
+        source = find_source(spec.dataset, data_root, spec.simulate, spec.text or TextGraph())
+        if is_own(spec.dataset):  # kept in its cache
+            source.load()
 
 
 @lru_cache(maxsize=KEPT)

@@ -9,7 +9,7 @@ from rich.console import Console
 from aiec_graph.artifacts.specs import RunSpec, trial_seeds
 from aiec_graph.bench.engine import Run, execute, on_cores
 from aiec_graph.bench.probes.config import ProbeConfig
-from aiec_graph.bench.runs import ArrayRuns, Arrays, key_columns
+from aiec_graph.bench.runs import ArrayRuns, Arrays, key_columns, look_first
 from aiec_graph.bench.store import RunStore
 from aiec_graph.errors import InputError
 from aiec_graph.train import Prepared
@@ -55,6 +55,8 @@ def probe(
     """
     kind = ArrayRuns(config.folder, config.data_root, name, work)
     runs = [Run(spec, seed) for spec in config.specs() for seed in trial_seeds(config.seeds)]
+    if not config.folder.exists():
+        look_first(config.specs(), config.data_root)
     with RunStore(config.folder, kind) as store:
         failed = execute(kind, runs, store, console, on_cores(config.jobs), what="watching")
     if failed:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec
 from aiec_graph.bench.engine import Run, execute, on_cores
-from aiec_graph.bench.runs import StudyRuns
+from aiec_graph.bench.runs import StudyRuns, look_first
 from aiec_graph.bench.store import RunStore, write_settings
 from aiec_graph.bench.study.plan import Group, StudyConfig
 from aiec_graph.bench.study.report import write_report
@@ -41,6 +41,8 @@ def run_study(config: StudyConfig, console: Console) -> Path:
     """
     config.check()
     groups, folder = list(config.groups()), config.folder
+    if not folder.exists():
+        look_first((group.candidates[0] for group in groups), config.data_root)
     kind, executor = StudyRuns(folder, config.data_root), on_cores(config.jobs)
     with RunStore(folder, kind) as store:
         tuned = [g for g in groups if len(g.candidates) > 1]
