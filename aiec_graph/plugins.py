@@ -20,7 +20,7 @@ def load_plugins(names: Iterable[str]) -> None:
     for name in names:
         try:
             importlib.import_module(name)
-        except ImportError as error:
+        except (ImportError, TypeError, ValueError) as error:  # the latter two: no name of a module
             raise InputError(
                 f"plugin {name!r}: {error}. It must be a module that Python finds: start from the "
                 "folder that holds it, or name that folder in PYTHONPATH"

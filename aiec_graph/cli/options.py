@@ -242,7 +242,7 @@ def _refuse_impossible(option: Option, value: object) -> None:
     """Refuses what no computer can use: numbers without end and names with a null character."""
     if isinstance(value, float) and not math.isfinite(value) and value != option.default:
         raise InputError(f"{option.flag} must be a finite number, not {value}")
-    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_INTEGER:
         raise InputError(f"{option.flag} must be below 2^63, not {_short(value)}")
     if isinstance(value, str | Path) and "\0" in str(value):
         raise InputError(f"{option.flag} holds a null character: {_short(ascii(str(value)))}")
@@ -285,6 +285,8 @@ def _from_file(signature: Signature, path: Path) -> dict[str, Any]:
             raise InputError(f"{key} must be true or false, not {_short(value)!r}")
         if get_origin(option.kind) is list and not isinstance(value, list):
             value = [value]
+        for one in value if isinstance(value, list) else [value]:
+            _refuse_impossible(option, one)
         if value is not None:  # null stands for the default of an option that may have no value
             values[option.name] = value
     return values
