@@ -55,7 +55,7 @@ def reporting() -> Iterator["Console"]:
         logger.setLevel(level)
 
 
-def load_nodes(data: str) -> "Nodes":
+def load_nodes(data: str, as_of: str | None = None) -> "Nodes":
     """Loads the graph of a command, and says how large it is.
 
     Raises:
@@ -66,7 +66,7 @@ def load_nodes(data: str) -> "Nodes":
 
     log = logging.getLogger("aiec_graph.detect")
     log.info("loading %s", data)
-    nodes = as_nodes(data)
+    nodes = as_nodes(data, as_of=as_of)
     graph = nodes.graph
     size = graph.x.nbytes + graph.edges.indices.nbytes + graph.edges.indptr.nbytes
     labelled = graph.y != UNKNOWN

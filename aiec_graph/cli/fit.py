@@ -41,8 +41,9 @@ class FitOptions:
     """Largest number of a network's epochs."""
     features: str = "standard"
     """A network's inputs: standard (mean 0, variance 1), raw or row."""
-    as_of: int | None = None
-    """A time step: nodes that came later are left out."""
+    as_of: str | None = None
+    """A day such as 2026-01-31, or a number: transactions, edges and nodes of a later time are left
+    out."""
     random_state: int = 0
     """Seed of everything drawn."""
 
@@ -84,7 +85,7 @@ def fit(
     parameters = {entry.name: getattr(options, entry.name) for entry in fields(options)}
     detector = FraudDetector(**parameters)
     with reporting() as console:
-        detector.fit(load_nodes(data))
+        detector.fit(load_nodes(data, options.as_of))
         detector.save(out, overwrite=overwrite)
         for line in describe_fit(detector):
             console.print(line, markup=False)

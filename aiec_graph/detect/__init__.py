@@ -9,6 +9,7 @@ from aiec_graph.detect.alarms import (
 )
 from aiec_graph.detect.estimator import FraudDetector
 from aiec_graph.detect.inputs import as_nodes
+from aiec_graph.detect.leakage import LeakageGap, leakage_gap
 from aiec_graph.detect.nodes import Nodes
 from aiec_graph.detect.splits import GraphSplit
 
@@ -17,9 +18,11 @@ __all__ = [
     "DriftWarning",
     "FraudDetector",
     "GraphSplit",
+    "LeakageGap",
     "Nodes",
     "SplitWarning",
     "ThresholdWarning",
     "TiesWarning",
     "as_nodes",
+    "leakage_gap",
 ]

@@ -27,7 +27,7 @@ from aiec_graph.detect.conformal import alert_list, conformal_p_values
 from aiec_graph.detect.describe import describe_data, describe_enrichment
 from aiec_graph.detect.drift import Drift, Reference, column_names
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
-from aiec_graph.detect.inputs import align, as_nodes, known_as_of
+from aiec_graph.detect.inputs import align, as_nodes
 from aiec_graph.detect.nodes import Nodes
 from aiec_graph.detect.past import TrainedOn
 from aiec_graph.detect.rules import Rule
@@ -79,7 +79,7 @@ class FraudDetector(BaseEstimator):
         hidden, layers, dropout, lr, epochs, patience, lambda_gate: of a network's training, see
             `TrainSettings`; None for their default there.
         features: input features of a network: standard, raw or row.
-        as_of: a time step; nodes that came later are left out of `fit`.
+        as_of: a day or a number: what came later is left out of `fit`, see `as_nodes`.
         declaration: names of columns, where the data are frames.
         budget: seconds that "auto" may take.
         n_jobs: threads of forests and boosting; None for all cores.
@@ -106,7 +106,7 @@ class FraudDetector(BaseEstimator):
         patience: int | None = None,
         lambda_gate: float | None = None,
         features: str = "standard",
-        as_of: int | None = None,
+        as_of: int | str | None = None,
         declaration: Declaration | None = None,
         budget: float = 60.0,
         n_jobs: int | None = None,
@@ -146,8 +146,8 @@ class FraudDetector(BaseEstimator):
         """
         rule = self._check()
         seed = self._seed()
-        nodes = as_nodes(data, y, self.declaration)
-        graph = known_as_of(nodes.alone_labelled(), self.as_of)
+        nodes = as_nodes(data, y, self.declaration, self.as_of)
+        graph = nodes.alone_labelled()
         # A search keeps test nodes of its own.
         test = self.test_size if nodes.is_whole else 0.0
         split, how = split_nodes(graph, self.split, self.validation_size, test, seed)

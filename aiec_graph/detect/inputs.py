@@ -31,7 +31,12 @@ KINDS = (
 )
 
 
-def as_nodes(data: Any, y: Any = None, declaration: Declaration | None = None) -> Nodes:
+def as_nodes(
+    data: Any,
+    y: Any = None,
+    declaration: Declaration | None = None,
+    as_of: int | str | None = None,
+) -> Nodes:
     """Whatever holds a graph, as nodes that can be split; it is not changed.
 
     Args:
@@ -42,12 +47,43 @@ def as_nodes(data: Any, y: Any = None, declaration: Declaration | None = None) -
             its features, `(adjacency, X)`; a NetworkX graph; a `Graph`; `Nodes`.
         y: labels where the data hold none, see `Nodes.with_labels`; they replace any there.
         declaration: names of columns, for frames and NetworkX; a folder has its graph.yaml.
+        as_of: what is known: transactions and edges of a later time, and nodes of a later time
+            step, are left out. A day such as "2026-01-31", or a number.
 
     Raises:
         InputError: it is none of these, or holds something that cannot be used.
     """
-    nodes = data if isinstance(data, Nodes) else Nodes.of(_to_graph(data, declaration))
+    nodes = _load(data, declaration, as_of)
     return nodes if y is None else nodes.with_labels(y)
+
+
+def _load(data: Any, declaration: Declaration | None, as_of: int | str | None) -> Nodes:
+    """Loads data as of a time: by the times of their rows, and by time steps.
+
+    Raises:
+        InputError: nothing in the data says when anything was known.
+    """
+    if as_of is None:
+        return data if isinstance(data, Nodes) else Nodes.of(_to_graph(data, declaration))
+    text = str(as_of)
+    if isinstance(data, Nodes):
+        if data.as_of == text:
+            return data
+        graph, has_rows = data.alone_labelled(), False
+    elif isinstance(data, str | Path) and is_own(str(data)):
+        graph, has_rows = load_own(Path(data), declaration=declaration, as_of=text), True
+    else:
+        graph = _to_graph(data, replace(declaration or Declaration(), as_of=text))
+        has_rows = isinstance(data, dict | pd.DataFrame | tuple | list)
+    is_step = text.lstrip("+-").isdigit()
+    if not has_rows and not is_step:
+        raise InputError(
+            f"{graph.label}: as_of must be a time step, a whole number, where a graph is made "
+            "already; as_nodes(tables, as_of=…) takes a day"
+        )
+    if not has_rows or (is_step and graph.time_step is not None):
+        graph = known_as_of(graph, int(text))
+    return replace(Nodes.of(graph), as_of=text)
 
 
 def _to_graph(data: Any, declaration: Declaration | None) -> Graph:

@@ -25,6 +25,8 @@ class Nodes:
     graph: Graph
     index: NDArray[np.int64]
     """Numbers of the nodes [M]."""
+    as_of: str = ""
+    """When they were known; empty where nothing was left out."""
 
     @classmethod
     def of(cls, graph: Graph) -> "Nodes":
@@ -54,7 +56,7 @@ class Nodes:
     def __getitem__(self, rows: Any) -> "Nodes":
         """The nodes in some rows: an index, a mask or a slice, as scikit-learn gives them."""
         chosen = rows[0] if isinstance(rows, tuple) else rows
-        return Nodes(self.graph, np.atleast_1d(self.index[chosen]))
+        return replace(self, index=np.atleast_1d(self.index[chosen]))
 
     def with_labels(self, y: Any) -> "Nodes":
         """The same nodes with other labels.
@@ -75,7 +77,7 @@ class Nodes:
         labels = self.graph.y.copy()
         labels[self.index] = _labels(values)
         split = {k: np.where(labels == UNKNOWN, 0, v) for k, v in self.graph.given.items()}
-        return Nodes(replace(self.graph, y=labels, given=split), self.index)
+        return replace(self, graph=replace(self.graph, y=labels, given=split))
 
     def alone_labelled(self) -> Graph:
         """The whole graph, in which no other node has a label, nor a part of a split."""

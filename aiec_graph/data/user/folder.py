@@ -1,6 +1,7 @@
 """A user's own graph by its path: a folder of tables, one table of transactions, a graph file."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ def load_own(
     path: Path,
     columns: tuple[Column, ...] | None = None,
     declaration: Declaration | None = None,
+    as_of: str = "",
 ) -> "Graph":
     """Loads the graph at a path; docs/own-graphs.md says what can be there.
 
@@ -49,6 +51,7 @@ def load_own(
         path: a folder, or a file.
         columns: those of the graph that a network was trained on, where this one is to be scored.
         declaration: of that graph, for a folder without a graph.yaml of its own.
+        as_of: in place of the declared one.
 
     Raises:
         InputError: there is none, or it cannot be used; names every file, line and column that is
@@ -61,7 +64,10 @@ def load_own(
         return _load_file(sources.graph, _declaration_of(sources, declaration), name)
     from aiec_graph.data.user.frames import to_graph
 
-    reading = Reading(_declaration_of(sources, declaration), columns)
+    declared = _declaration_of(sources, declaration)
+    if as_of:
+        declared = replace(declared, as_of=as_of)
+    reading = Reading(declared, columns)
     tables = _read(sources, reading)
     return to_graph(tables, reading, name, str(folder))
 
