@@ -71,9 +71,9 @@ class Variant(AIEC):
             layout=layout,
         )
 
-    def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, statistics: BatchStatistics, class_share: Tensor) -> tuple[Tensor, Tensor]:
         self.step += 1
-        return super().losses(statistics, target)
+        return super().losses(statistics, class_share)
 
     def assessments(self) -> tuple[Tensor, Tensor]:
         """Relative firing rates (0 where nothing was counted) and decision weights, both [K, C].
@@ -125,19 +125,20 @@ class Width(Variant):
 class Loss(Variant):
     """λ_gate in proportion to the layer's present auxiliary loss."""
 
-    def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
-        aux, gate = super().losses(statistics, target)
+    def losses(self, statistics: BatchStatistics, class_share: Tensor) -> tuple[Tensor, Tensor]:
+        aux, gate = super().losses(statistics, class_share)
         return aux, gate * aux.detach()
 
 
 class Gradient(Variant):
     """λ_gate 1 gives the gate loss the auxiliary loss's size of gradient by the features."""
 
-    def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
-        aux, gate = super().losses(statistics, target)
+    def losses(self, statistics: BatchStatistics, class_share: Tensor) -> tuple[Tensor, Tensor]:
+        aux, gate = super().losses(statistics, class_share)
         assert self.decision is not None
         one_hot = statistics.one_hot
         with torch.no_grad():
+            target = one_hot * class_share
             probability = statistics.logits.softmax(1)
             by_logits = probability * target.sum(1, keepdim=True) - target
             of_aux = (by_logits @ self.decision.weight.to(one_hot.dtype)).norm()
@@ -159,9 +160,9 @@ class BeforeActivation(Variant):
     def __getstate__(self) -> dict[str, object]:
         return {**super().__getstate__(), "entered": None}
 
-    def batch_statistics(self, y: Tensor, index: F.Index = None) -> BatchStatistics:
+    def batch_statistics(self, one_hot: Tensor, index: F.Index = None) -> BatchStatistics:
         entered = self.entered
-        statistics = super().batch_statistics(y, index)  # which clears
+        statistics = super().batch_statistics(one_hot, index)  # which clears
         self.entered = entered
         return statistics
 
@@ -281,13 +282,13 @@ class Memory(Variant):
     mean_theta: Tensor | None = None
     mean_phi: Tensor | None = None
 
-    def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, statistics: BatchStatistics, class_share: Tensor) -> tuple[Tensor, Tensor]:
         dtype = statistics.a.dtype
         theta, phi = statistics.theta.to(dtype), statistics.phi.to(dtype)
         if self.mean_theta is not None and self.mean_phi is not None:
             theta, phi = theta + self.keeps * self.mean_theta, phi + self.keeps * self.mean_phi
         self.mean_theta, self.mean_phi = theta, phi
-        return super().losses(statistics, target)
+        return super().losses(statistics, class_share)
 
     def gates(self) -> Tensor:
         if self.mean_theta is None or self.mean_phi is None or self.decision is None:

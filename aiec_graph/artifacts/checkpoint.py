@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.artifacts.tensor_file import load_tensors, save_tensors
-from aiec_graph.data import Conditions, Preprocessor, TextGraph
+from aiec_graph.data import Perturbations, Preprocessor, TextGraph
 from aiec_graph.errors import InputError, named
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train import TrainSettings, build_model, check_settings
@@ -76,7 +76,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         parts = dict(content["spec"])
         text = parts.get("text")
         parts["text"] = None if text is None else TextGraph(**text)
-        parts["conditions"] = Conditions(**parts["conditions"])
+        parts["perturbations"] = Perturbations(**parts["perturbations"])
         spec = RunSpec(**{**parts, "settings": TrainSettings(**parts["settings"])})
         check_settings(spec.settings)
         in_channels, state = int(content["in_channels"]), _below(NETWORK, tensors)

@@ -50,19 +50,19 @@ def reopen(checkpoint: Path, data_root: Path | None, dataset: str | None = None)
     """
     network, preprocessor, spec, seed, checksum = load_checkpoint(checkpoint)
     simulate = spec.simulate if dataset is None else None
-    place = dataset or find_again(spec.dataset, data_root or default_data_root())
-    if dataset is None and is_own(place) and not Path(place).exists():
+    source = dataset or find_again(spec.dataset, data_root or default_data_root())
+    if dataset is None and is_own(source) and not Path(source).exists():
         raise InputError(
-            f"{checkpoint}: trained on {place}, which is not here; name the data by --dataset, or "
+            f"{checkpoint}: trained on {source}, which is not here; name the data by --dataset, or "
             "the folder above it by --data-root"
         )
-    graph = load_dataset(place, data_root, simulate, spec.text or TextGraph())
+    graph = load_dataset(source, data_root, simulate, spec.text or TextGraph())
     graph, adjacency = prepare_graph(graph)
     split = None
     if checksum == graph.checksum:
         split = split_of(spec, seed, graph)
     with named(checkpoint):
-        x = preprocessor.transform(graph)
+        x = preprocessor.network_inputs(graph)
     return Reopened(network, spec, graph, adjacency, split, x)
 
 

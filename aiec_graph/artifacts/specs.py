@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiec_graph.artifacts.variants import label_of
 from aiec_graph.data.datasets.text_options import TextGraph
-from aiec_graph.data.transforms.perturbations import Conditions
+from aiec_graph.data.transforms.perturbations import Perturbations
 from aiec_graph.errors import InputError
 from aiec_graph.train.settings import ClassifierSettings, TrainSettings
 
@@ -94,7 +94,7 @@ class RunSpec(GraphSpec):
     """How texts become a graph; None for a data set that is a graph already."""
     changes: dict[str, Any] = field(default_factory=dict)
     """What --act itself changed in the settings; it names the results."""
-    conditions: Conditions = field(default_factory=Conditions)
+    perturbations: Perturbations = field(default_factory=Perturbations)
     """What the run changes about its data."""
 
     def relevant(self) -> dict[str, Any]:
@@ -105,8 +105,8 @@ class RunSpec(GraphSpec):
         settings = parts["settings"]
         if self.text is None:
             del parts["text"]
-        if self.conditions == Conditions():
-            del parts["conditions"]
+        if self.perturbations == Perturbations():
+            del parts["perturbations"]
         if self.model != "sage":
             del settings["aggr"]
         if settings["weight_decay"] == 0:
@@ -142,7 +142,7 @@ class ClassifierSpec(GraphSpec):
 
     settings: ClassifierSettings
     text: TextGraph | None = None
-    conditions: Conditions = field(default_factory=Conditions)
+    perturbations: Perturbations = field(default_factory=Perturbations)
 
     def relevant(self) -> dict[str, Any]:
         """All that the result depends on; a setting that this model does not use is left out."""
@@ -174,4 +174,4 @@ def split_of(spec: RunSpec | ClassifierSpec, seed: int, graph: "Graph") -> "Spli
     from aiec_graph.data import fractions, make_split
 
     split = make_split(graph, spec.split, seed, fractions(spec.dataset), trial_of(seed))
-    return spec.conditions.thin_out(split, graph.y, seed)
+    return spec.perturbations.subsample(split, graph.y, seed)

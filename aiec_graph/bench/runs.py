@@ -83,9 +83,9 @@ def train_network(spec: RunSpec, seed: int, prepared: Prepared) -> tuple[Split, 
         InputError: the data set cannot be split, or the training diverged.
     """
     graph, adjacency = prepared
-    noisy = Prepared(spec.conditions.add_noise(graph, seed), adjacency)
+    noisy = Prepared(spec.perturbations.add_noise(graph, seed), adjacency)
     split = split_of(spec, seed, graph)
-    corrupt = partial(spec.conditions.corrupt, seed=seed)
+    corrupt = partial(spec.perturbations.corrupt, seed=seed)
     return split, train(noisy, split, spec.model, spec.act, spec.settings, seed, corrupt)
 
 
@@ -106,7 +106,7 @@ def fit_classifier(spec: ClassifierSpec, seed: int, prepared: Prepared) -> tuple
     Raises:
         InputError: the data set cannot be split, or the model not be fitted.
     """
-    graph = spec.conditions.add_noise(prepared.graph, seed)
+    graph = spec.perturbations.add_noise(prepared.graph, seed)
     split = split_of(spec, seed, prepared.graph)
     options = spec.settings.options(spec.model)
     threads = torch.get_num_threads()

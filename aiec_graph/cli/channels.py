@@ -8,6 +8,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 FOLDER = Path("results/channels")
+HEADINGS = {
+    "class": "class",
+    "samples": "samples",
+    "mostly_active_%": "active\n%",
+    "silent_%": "silent\n%",
+    "irrelevant_%": "irrelevant\n%",
+    "rank_correlation": "rank\ncorr.",
+    "weights": "weights",
+}
+"""Of the columns that the terminal shows in 80 characters; the file has the others as well."""
 
 
 def channels(
@@ -45,18 +55,21 @@ def channels(
 
     summary = draw_channels(checkpoint, out, layer, classes, data_root, fit, Console(stderr=True))
     title = f"Channels on test samples of {summary['data'].iloc[0]}; figures in {out}/"
-    Console().print(_to_rich(summary.drop(columns="data"), title))
+    Console().print(_to_rich(summary, title))
     return 0
 
 
 def _to_rich(frame: "pd.DataFrame", title: str) -> "Table":
-    from pandas.api.types import is_numeric_dtype
+    from rich import box
     from rich.table import Table
 
-    table = Table(title=title)
-    for column in frame.columns:
-        number = is_numeric_dtype(frame[column])
-        table.add_column(column, justify="right" if number else "left", overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row))
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("network", overflow="fold")
+    for column, heading in HEADINGS.items():
+        is_text = column in ("class", "weights")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=column != "class")
+    for row in frame.to_dict("records"):
+        shown = (row[column] for column in HEADINGS)
+        cells = (f"{value:.2f}" if isinstance(value, float) else str(value) for value in shown)
+        table.add_row(f"{row['network']}, {row['layer']}", *cells)
     return table

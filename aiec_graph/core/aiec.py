@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as torch_F
 from torch import Tensor
 
 from aiec_graph.core import functional as F
@@ -207,25 +206,25 @@ class AIEC(ChannelwiseActivation):
             )
         return captured.features
 
-    def batch_statistics(self, y: Tensor, index: F.Index = None) -> BatchStatistics:
+    def batch_statistics(self, one_hot: Tensor, index: F.Index = None) -> BatchStatistics:
         """Computes what the last forward pass tells of a batch; the counters stay as they are.
 
         Args:
-            y: labels of the labelled samples [N], int64 in [0, K).
+            one_hot: labels of the labelled samples [N, K], as `functional.one_hot_labels` gives.
             index: the labelled samples among those of the pass, as for `functional.take`.
 
         Raises:
             RuntimeError: as `pop`.
-            ValueError: `index` and `y` disagree, or the features have another width.
+            ValueError: `index` and `one_hot` disagree, or the features have another width.
         """
         features = self.pop()
         features = features.to(torch.promote_types(features.dtype, torch.float32))
         a = F.take(features, index)
         assert self.decision is not None
-        if len(a) != len(y):
+        if len(a) != len(one_hot):
             raise ValueError(
-                f"there are {len(y)} labels for {len(a)} of the {len(features)} samples that AIEC "
-                "saw: index must say which samples the labels belong to"
+                f"there are {len(one_hot)} labels for {len(a)} of the {len(features)} samples that "
+                "AIEC saw: index must say which samples the labels belong to"
             )
         num_channels = self.decision.weight.shape[1]
         if a.shape[1] != num_channels:
@@ -235,9 +234,9 @@ class AIEC(ChannelwiseActivation):
             )
         logits = self.decision(a.detach() if self.detach_aux else a)
         with torch.no_grad():
-            one_hot = counted = torch_F.one_hot(y, self.num_classes).to(a.dtype)
+            one_hot = counted = one_hot.to(a.dtype)
             if self.count == "correct":
-                counted = one_hot * one_hot.gather(1, logits.argmax(1, keepdim=True))
+                counted = F.correctly_classified(one_hot, logits)
             theta, phi = F.count_activations(a, counted)
         return BatchStatistics(features, index, one_hot, a, logits, theta, phi)
 
@@ -255,20 +254,20 @@ class AIEC(ChannelwiseActivation):
         """Computes L_gate (eq. 12 and 13), a scalar, from the gates G [K, C]."""
         return F.gate_loss(statistics.a, statistics.one_hot, gates, self.gate_norm)
 
-    def losses(self, statistics: BatchStatistics, target: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, statistics: BatchStatistics, class_share: Tensor) -> tuple[Tensor, Tensor]:
         """Counts the batch, derives the gates and computes L_aux and L_gate, both scalars.
 
         Args:
             statistics: of the batch, the counts summed over all processes.
-            target: the one-hot labels, each row times its share of the samples' total weight
-                [N, K].
+            class_share: what a sample of each class counts in L_aux [K]: its weight over the
+                total weight of the samples.
 
         Raises:
             RuntimeError: the layer is unbuilt.
         """
         if self.counter is not None:
             self.counter.add(statistics.theta, statistics.phi)
-        aux = -(statistics.logits.log_softmax(1) * target).sum()
+        aux = F.auxiliary_loss(statistics.logits, statistics.one_hot, class_share)
         return aux, self.gate_loss(statistics, self.gates())
 
     def __getstate__(self) -> dict[str, object]:

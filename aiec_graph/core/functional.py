@@ -111,6 +111,35 @@ def take(features: Tensor, index: Index) -> Tensor:
         ) from None
 
 
+def one_hot_labels(y: Tensor, num_classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Returns one-hot labels [N, K] of labels [N], one class after the other in memory."""
+    return (torch.arange(num_classes, device=y.device)[:, None] == y).to(dtype).T
+
+
+def correctly_classified(one_hot: Tensor, logits: Tensor) -> Tensor:
+    """Returns one-hot labels [N, K] with the rows of misclassified samples set to zero.
+
+    Args:
+        one_hot: labels [N, K].
+        logits: of the decision unit [N, K]; of equal ones the first class is taken.
+    """
+    # Over the first dimension of the transposed logits, as the decision unit lays them out.
+    predicted = logits.T.max(0, keepdim=True).indices
+    return one_hot * one_hot.T.gather(0, predicted).T
+
+
+def auxiliary_loss(logits: Tensor, one_hot: Tensor, class_share: Tensor) -> Tensor:
+    """The weighted cross-entropy of the decision unit (eq. 9), a scalar.
+
+    Args:
+        logits: of the decision unit [N, K].
+        one_hot: labels [N, K] in the dtype of the logits.
+        class_share: what a sample of each class counts [K]: its weight over the total weight.
+    """
+    log_likelihood = (one_hot.T * logits.T.log_softmax(0)).sum(1)
+    return -(log_likelihood @ class_share)
+
+
 def count_activations(a: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
     """Counts, per class, the samples and the activations of each channel (eq. 4 and 5).
 
@@ -189,11 +218,12 @@ def gate_loss(a: Tensor, one_hot: Tensor, gates: Tensor, norm: str = "abs") -> T
         contributes 0 with zero gradient.
     """
     g = gates.to(a.dtype)
-    per_gated = 1 / g.sum(1).clamp(min=1)
+    gated = g.sum(1, keepdim=True).clamp(min=1)
     samples = max(a.shape[0], 1)
     if norm in ("abs", "square"):
-        response = (one_hot.T @ (a if norm == "abs" else a.square())) * per_gated[:, None]
-        return (g * response).sum() / samples
+        response = one_hot.T @ (a if norm == "abs" else a.square())
+        return (response * (g / gated)).sum() / samples
+    per_gated = 1 / gated[:, 0]
     if norm == "vector":
         energy = ((a.square() @ g.T) * one_hot).sum(1)
         size = (energy + VECTOR_EPS).sqrt() - VECTOR_EPS**0.5

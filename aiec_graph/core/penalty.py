@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from aiec_graph.core.aiec import AIEC, BatchStatistics
-from aiec_graph.core.functional import Index, check_index
+from aiec_graph.core.functional import Index, check_index, one_hot_labels
 from aiec_graph.core.processes import num_processes, sum_over_processes
 
 
@@ -122,14 +122,17 @@ class AIECPenalty(nn.Module):
         check_index(index)
         # Autocast would run the counting in half precision.
         with torch.autocast(y.device.type, enabled=False):
-            statistics = [layer.batch_statistics(y, index) for layer in layers]
-            statistics, mass, share = _join(statistics, y, self.class_weight)
+            one_hot = {k: one_hot_labels(y, k) for k in {layer.num_classes for layer in layers}}
+            statistics = [
+                layer.batch_statistics(one_hot[layer.num_classes], index) for layer in layers
+            ]
+            statistics, per_unit, share = _join(statistics, y, self.class_weight)
+            class_share = {k: _class_share(k, self.class_weight, per_unit) for k in one_hot}
             aux, gate = zero, zero
             for layer, of_batch in zip(layers, statistics, strict=True):
-                target = _target(of_batch.one_hot, self.class_weight, mass)
-                layer_aux, layer_gate = layer.losses(of_batch, target)
-                aux, gate = aux + layer_aux, gate + layer_gate * share
-            aux, gate = aux / len(layers), gate / len(layers)
+                layer_aux, layer_gate = layer.losses(of_batch, class_share[layer.num_classes])
+                aux, gate = aux + layer_aux, gate + layer_gate
+            aux, gate = aux / len(layers), gate * (share / len(layers))
             total = self.lambda_aux * aux + self.lambda_gate * gate
         return PenaltyTerms(total, aux, gate)
 
@@ -159,10 +162,10 @@ def _check_labels(y: Tensor, num_classes: int) -> None:
     if y.dim() != 1:
         raise ValueError(f"y must have one label for each sample [N], not {tuple(y.shape)}")
     if y.is_cpu and len(y):  # elsewhere the check would make the host wait
-        low, high = y.aminmax()
+        low, high = map(int, y.aminmax())
         if low < 0 or high >= num_classes:
             raise ValueError(
-                f"y holds labels from {int(low)} to {int(high)}, but AIEC has {num_classes} "
+                f"y holds labels from {low} to {high}, but AIEC has {num_classes} "
                 f"classes: 0 to {num_classes - 1}"
             )
 
@@ -175,13 +178,14 @@ def weight_of(y: Tensor, class_weight: Tensor | None, dtype: torch.dtype) -> Ten
 
 
 def per_weight(total: Tensor) -> Tensor:
-    """Returns the factor for a sum of weighted losses: 1 over the total weight, or 0 without any.
+    """Returns the factor for a sum of weighted losses: 1 over the total weight.
 
     Args:
         total: the total weight over all processes, a scalar. The factor is times their number,
             since DistributedDataParallel takes the mean over them.
     """
-    return torch.where(total > 0, num_processes() / total, 0.0)
+    # Without any weight the sum is 0 as well, and its factor need only be finite.
+    return num_processes() / total.clamp(min=torch.finfo(total.dtype).tiny)
 
 
 def _join(
@@ -194,25 +198,24 @@ def _join(
         and what turns this process's mean over samples into its part of the joint mean.
     """
     dtype = statistics[0].a.dtype
-    number = weight_of(y, None, dtype)
-    weights = weight_of(y, class_weight, dtype), number
+    weight = weight_of(y, class_weight, dtype)
     counts = [count for each in statistics for count in (each.theta, each.phi)]
-    *counts, weight, joint_number = sum_over_processes(*counts, *weights)
+    *counts, weight, number = sum_over_processes(*counts, weight, weight_of(y, None, dtype))
     joined = [
         each._replace(theta=theta, phi=phi, layer=i, num_layers=len(statistics))
         for i, (each, theta, phi) in enumerate(
             zip(statistics, counts[::2], counts[1::2], strict=True)
         )
     ]
-    return joined, per_weight(weight), number * per_weight(joint_number)
+    return joined, per_weight(weight), len(y) * per_weight(number)
 
 
-def _target(one_hot: Tensor, class_weight: Tensor | None, factor: Tensor) -> Tensor:
-    """Returns one-hot labels [N, K], each row times its sample's share of the total weight."""
+def _class_share(num_classes: int, class_weight: Tensor | None, factor: Tensor) -> Tensor:
+    """Returns what a sample of each class counts in L_aux [K]: its weight times `factor`."""
     if class_weight is None:
-        return one_hot * factor
-    if len(class_weight) != one_hot.shape[1]:
+        return factor.expand(num_classes)
+    if len(class_weight) != num_classes:
         raise ValueError(
-            f"class_weight has {len(class_weight)} numbers, but AIEC has {one_hot.shape[1]} classes"
+            f"class_weight has {len(class_weight)} numbers, but AIEC has {num_classes} classes"
         )
-    return one_hot * (class_weight.to(one_hot.dtype) * factor)
+    return class_weight.to(factor.dtype) * factor

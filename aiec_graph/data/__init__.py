@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiec_graph.data.datasets.text_options import TextGraph
     from aiec_graph.data.edges import Edges
     from aiec_graph.data.graph import UNKNOWN, Column, Graph, Split
-    from aiec_graph.data.transforms.perturbations import Conditions
+    from aiec_graph.data.transforms.perturbations import Perturbations
     from aiec_graph.data.transforms.preprocess import FEATURES, Preprocessor
     from aiec_graph.data.transforms.splits import SPLITS, make_split
 
@@ -33,10 +33,10 @@ __all__ = [
     "SPLITS",
     "UNKNOWN",
     "Column",
-    "Conditions",
     "Edges",
     "Graph",
     "Loaded",
+    "Perturbations",
     "Preprocessor",
     "Source",
     "Split",
@@ -74,7 +74,7 @@ _MODULES = {
     "Column": "aiec_graph.data.graph",
     "Graph": "aiec_graph.data.graph",
     "Split": "aiec_graph.data.graph",
-    "Conditions": "aiec_graph.data.transforms.perturbations",
+    "Perturbations": "aiec_graph.data.transforms.perturbations",
     "FEATURES": "aiec_graph.data.transforms.preprocess",
     "Preprocessor": "aiec_graph.data.transforms.preprocess",
     "SPLITS": "aiec_graph.data.transforms.splits",

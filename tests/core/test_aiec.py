@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from aiec_graph.core import AIEC, AIECLoss, strip
-from aiec_graph.core.functional import threshold
+from aiec_graph.core.functional import one_hot_labels, threshold
 
 EDGES = torch.tensor(
     [-float("inf"), -1.0, -1e-45, -0.0, 0.0, 1e-45, 1.0, float("inf"), float("nan")]
@@ -158,7 +158,7 @@ def test_compiles_and_exports_in_eval_mode(batch, tau):
     assert torch.equal(compiled(batch[0]), expected)
 
 
-def test_maps_and_tokens_are_judged_by_their_global_feature():
+def test_maps_and_tokens_are_counted_by_their_global_feature():
     y = torch.tensor([0, 1, 1])
     maps = torch.randn(3, 4, 5, 6)
     tokens = torch.randn(3, 7, 4)
@@ -170,12 +170,12 @@ def test_maps_and_tokens_are_judged_by_their_global_feature():
         layer = AIEC(4, pooling=pooling)
         AIECLoss(layer)
         assert layer(x).shape == x.shape
-        seen = layer.batch_statistics(y)
-        torch.testing.assert_close(seen.a, expected)
+        statistics = layer.batch_statistics(one_hot_labels(y, 2))
+        torch.testing.assert_close(statistics.a, expected)
     with pytest.raises(ValueError, match="not a tensor of shape"):
         layer = AIEC(4)
         layer(torch.randn(2, 4, 4, 4, 4))
-        layer.batch_statistics(torch.tensor([0, 1]))
+        layer.batch_statistics(one_hot_labels(torch.tensor([0, 1]), 2))
 
 
 def test_detach_aux_keeps_the_auxiliary_loss_out_of_the_features(batch):

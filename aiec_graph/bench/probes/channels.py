@@ -22,13 +22,14 @@ from aiec_graph.bench.report.tables import MODEL_NAMES
 from aiec_graph.data import default_data_root
 from aiec_graph.errors import InputError, did_you_mean, look_up
 from aiec_graph.files import write_whole
+from aiec_graph.tables import write_csv
 
 CLASSES_A_PAGE = 4
 BATCH = 128
 LAST, ALL = "last", "all"
 
 
-class Observed(NamedTuple):
+class ChannelFeatures(NamedTuple):
     """A trained network's features on its test samples."""
 
     title: str
@@ -68,12 +69,12 @@ def draw_channels(
     Raises:
         InputError: a checkpoint, name, data set or folder cannot be used.
     """
-    observed = []
+    networks = []
     for path in checkpoints:
         console.print(f"reading {path}", highlight=False, markup=False, soft_wrap=True)
-        observed.append(observe(path, data_root))
-    first = observed[0]
-    for path, other in zip(checkpoints, observed, strict=True):
+        networks.append(read_features(path, data_root))
+    first = networks[0]
+    for path, other in zip(checkpoints, networks, strict=True):
         if other.data != first.data or list(other.class_names) != list(first.class_names):
             raise InputError(
                 f"{path}: trained on {other.data}, but {checkpoints[0]} on {first.data}; networks "
@@ -84,34 +85,34 @@ def draw_channels(
         look_up(name, dict.fromkeys(names), "class")
     wanted = [i for i, name in enumerate(names) if not classes or name in classes]
     summary, frames = [], []
-    for setting in _layers(observed, layer):
-        judged = [
+    for setting in _layers(networks, layer):
+        measured = [
             measure_channels(one.modules[name], one.features[name], one.y, len(names), fit)
-            for one, name in zip(observed, setting, strict=True)
+            for one, name in zip(networks, setting, strict=True)
         ]
-        for one, name, channels in zip(observed, setting, judged, strict=True):
+        for one, name, channels in zip(networks, setting, measured, strict=True):
             frames.append(_frame(one, name, channels, wanted))
             summary += _summary(one, name, channels, wanted)
         for page, start in enumerate(range(0, len(wanted), CLASSES_A_PAGE), 1):
             several = f"-{page}" if len(wanted) > CLASSES_A_PAGE else ""
             path = out / f"channels_{_slug(setting[-1])}{several}.png"
             own = wanted[start : start + CLASSES_A_PAGE]
-            _plot(path, observed, setting, judged, own)
+            _plot(path, networks, setting, measured, own)
     rows = pd.concat(frames, ignore_index=True)
     table = pd.DataFrame(summary)
-    write_whole(out / "channels.csv", lambda draft: rows.to_csv(draft, index=False))
-    write_whole(out / "channels_summary.csv", lambda draft: table.to_csv(draft, index=False))
+    write_csv(rows, out / "channels.csv")
+    write_csv(table, out / "channels_summary.csv")
     return table
 
 
-def observe(path: Path, data_root: Path | None) -> Observed:
+def read_features(path: Path, data_root: Path | None) -> ChannelFeatures:
     """Runs a checkpoint's network over the test samples of its data set.
 
     Raises:
         InputError: the checkpoint or the data cannot be used.
     """
     if is_of_images(read_content(path)[0]):
-        return _observe_images(path, data_root)
+        return _read_image_features(path, data_root)
     network, spec, graph, adjacency, split, x = reopen(path, data_root)
     if split is None:
         raise InputError(
@@ -128,10 +129,10 @@ def observe(path: Path, data_root: Path | None) -> Observed:
     features = collect_features(forward, {name: (m, "mean") for name, m in modules.items()})
     title = f"{MODEL_NAMES[spec.model]} {title_of(spec.act_label)}"
     y = torch.from_numpy(graph.y)[index]
-    return Observed(title, graph.label, ["normal", "anomalous"], modules, features, y)
+    return ChannelFeatures(title, graph.label, ["normal", "anomalous"], modules, features, y)
 
 
-def _observe_images(path: Path, data_root: Path | None) -> Observed:
+def _read_image_features(path: Path, data_root: Path | None) -> ChannelFeatures:
     from torch.utils.data import DataLoader
 
     from aiec_graph.vision import BACKBONES, load_images
@@ -165,12 +166,12 @@ def _observe_images(path: Path, data_root: Path | None) -> Observed:
     features = collect_features(forward, modules)
     title = f"{BACKBONES[spec.backbone].title} {title_of(spec.act_label)}"
     layers = {name: module for name, (module, _) in modules.items()}
-    return Observed(title, data.name, data.class_names, layers, features, torch.cat(labels))
+    return ChannelFeatures(title, data.name, data.class_names, layers, features, torch.cat(labels))
 
 
-def _layers(observed: Sequence[Observed], layer: str) -> list[tuple[str, ...]]:
+def _layers(networks: Sequence[ChannelFeatures], layer: str) -> list[tuple[str, ...]]:
     """The layers to show: each a name for every network."""
-    names = [list(one.modules) for one in observed]
+    names = [list(one.modules) for one in networks]
     if layer == LAST:
         return [tuple(own[-1] for own in names)]
     if layer == ALL:
@@ -183,10 +184,10 @@ def _layers(observed: Sequence[Observed], layer: str) -> list[tuple[str, ...]]:
                 f"no layer {layer!r}.{did_you_mean(layer, own)} Known: {LAST}, {ALL}, "
                 f"{', '.join(own)}"
             )
-    return [(layer,) * len(observed)]
+    return [(layer,) * len(networks)]
 
 
-def _frame(one: Observed, layer: str, channels: Channels, wanted: list[int]) -> pd.DataFrame:
+def _frame(one: ChannelFeatures, layer: str, channels: Channels, wanted: list[int]) -> pd.DataFrame:
     frames = []
     for k in wanted:
         order = _order(channels.activity[k])
@@ -209,7 +210,7 @@ def _frame(one: Observed, layer: str, channels: Channels, wanted: list[int]) -> 
 
 
 def _summary(
-    one: Observed, layer: str, channels: Channels, wanted: list[int]
+    one: ChannelFeatures, layer: str, channels: Channels, wanted: list[int]
 ) -> list[dict[str, object]]:
     rows = []
     for k in wanted:
@@ -248,24 +249,24 @@ def _slug(layer: str) -> str:
 
 def _plot(
     path: Path,
-    observed: Sequence[Observed],
+    networks: Sequence[ChannelFeatures],
     setting: tuple[str, ...],
-    judged: Sequence[Channels],
+    measured: Sequence[Channels],
     classes: list[int],
 ) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     # A network alone is shown as it is and sorted; several are shown sorted, side by side.
-    alone = len(observed) == 1
-    columns = [(0, False), (0, True)] if alone else [(i, True) for i in range(len(observed))]
+    alone = len(networks) == 1
+    columns = [(0, False), (0, True)] if alone else [(i, True) for i in range(len(networks))]
     figure = Figure(figsize=(4.6 * len(columns), 0.5 + 2.9 * len(classes)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2 * len(classes), len(columns), squeeze=False)
-    figure.suptitle(f"{observed[0].data}, test samples; bars in orange: held for irrelevant")
+    figure.suptitle(f"{networks[0].data}, test samples; bars in orange: held for irrelevant")
     for row, k in enumerate(classes):
         for column, (i, is_sorted) in enumerate(columns):
-            channels = judged[i]
+            channels = measured[i]
             order = _order(channels.activity[k])
             order = order if is_sorted else np.arange(len(order))
             colors = np.where(channels.gated[k][order], "C1", "C0")
@@ -278,8 +279,8 @@ def _plot(
             kind = "own" if channels.own else "fitted"
             lower.set_ylabel(f"decision weight\n({kind})", fontsize=8)
             how = "sorted by activity level" if is_sorted else "in channel order"
-            name = f"{observed[i].title}, {setting[i]}"
-            upper.set_title(f"{name}: class {observed[i].class_names[k]}, {how}", fontsize=8)
+            name = f"{networks[i].title}, {setting[i]}"
+            upper.set_title(f"{name}: class {networks[i].class_names[k]}, {how}", fontsize=8)
             for axis in (upper, lower):
                 axis.set_xlim(-0.5, len(order) - 0.5)
                 axis.axhline(0, color="0.3", linewidth=0.6)

@@ -11,6 +11,7 @@ from aiec_graph.bench.probes.config import ProbeConfig
 from aiec_graph.bench.probes.measures import LAST, RATIO, SETTING
 from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.files import write_whole
+from aiec_graph.tables import escape_markdown
 
 SHOWN = {
     "dead_%": ("dead %", 1),
@@ -67,7 +68,9 @@ def write_page(
     )
     for figure, (setting, rows) in by_place.items():
         dataset, _, features, model = setting
-        page += [f"## {dataset}{note}, {features} features, {MODEL_NAMES[str(model)]}"]
+        page += [
+            f"## {escape_markdown(dataset)}{note}, {features} features, {MODEL_NAMES[str(model)]}"
+        ]
         page += [f"![measures over the epochs]({Path(figure).name})", _table(rows)]
         gates = tables["gates"]
         if len(gates):

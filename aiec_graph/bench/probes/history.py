@@ -89,7 +89,7 @@ def follow(spec: RunSpec, seed: int, prepared: Prepared) -> Followed:
         InputError: the data set cannot be split, or the training diverged.
     """
     graph, adjacency = prepared
-    graph = spec.conditions.add_noise(graph, seed)
+    graph = spec.perturbations.add_noise(graph, seed)
     split = split_of(spec, seed, graph)
     settings = replace(spec.settings, device="cpu")  # what is noted is read by NumPy
     parts = (Prepared(graph, adjacency), split, spec.model, spec.act, settings, seed)

@@ -15,6 +15,7 @@ from aiec_graph.bench.probes.measures import SETTING, over_seeds
 from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.data.simulate.marker import Planted
 from aiec_graph.files import write_whole
+from aiec_graph.tables import escape_markdown
 
 BINS = 10
 WORDS = """**Simulated data: made-up signal, planted in known features.** For each channel of a
@@ -118,13 +119,15 @@ def write_page(
         counts = (len(known.own), len(known.neighbours), len(known.noise))
         page.append(
             "{} has {} signal columns of a node's own, {} that tell by the neighbours' mean, "
-            "and {} columns of noise.".format(name, *counts)
+            "and {} columns of noise.".format(escape_markdown(name), *counts)
         )
     shares = over_seeds(tables["shares"], [*SETTING, "act", "where"])
     marked = tables["marked"]
     for figure, (setting, rows) in zip(figures, shares.groupby(SETTING, sort=False), strict=True):
         dataset, _, features, model = setting
-        page += [f"## {dataset}{note}, {features} features, {MODEL_NAMES[str(model)]}"]
+        page += [
+            f"## {escape_markdown(dataset)}{note}, {features} features, {MODEL_NAMES[str(model)]}"
+        ]
         page += [f"![marked channels over their share of noise]({figure.name})", SHARES]
         page.append(_shares(rows))
         if len(marked):

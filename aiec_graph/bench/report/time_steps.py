@@ -1,6 +1,7 @@
 """Metrics of each time step of the test nodes: where a pattern of fraud begins or ends."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ from aiec_graph.bench.report.tables import METRICS, MODEL_NAMES
 from aiec_graph.data import Graph, Split
 from aiec_graph.files import write_whole
 from aiec_graph.metrics import evaluate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 RUN = ["dataset", "simulated", "model", "act", "seed"]
 COUNTS = ["time_step", "nodes", "anomalous"]
@@ -26,10 +30,10 @@ def by_time_step(graph: Graph, split: Split, score: NDArray[np.float32]) -> pd.D
     rows = []
     step = np.where(split.test_mask, graph.time_step, np.iinfo(np.int64).min)
     for value in np.unique(graph.time_step[split.test_mask]):
-        y, own = graph.y[step == value], score[step == value]
+        y, scores = graph.y[step == value], score[step == value]
         row: dict[str, float] = {"time_step": value, "nodes": len(y), "anomalous": int(y.sum())}
         if 0 < y.sum() < len(y):
-            row |= evaluate(y, own)._asdict()
+            row |= evaluate(y, scores)._asdict()
         rows.append(row)
     return pd.DataFrame(rows, columns=[*COUNTS, *METRICS])
 
@@ -67,23 +71,44 @@ def plot(rows: pd.DataFrame, path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(panels), sharex=False, squeeze=False)[:, 0]
     for axis, ((dataset, simulated, model), panel) in zip(axes, panels, strict=True):
-        for (act, _), own in panel.groupby(["act", "config_hash"], sort=False):
-            ap = own.groupby("time_step")["ap"].agg(["mean", "std"])
-            mean, std = ap["mean"], ap["std"].fillna(0)
-            (line,) = axis.plot(ap.index, mean, marker="o", markersize=3, label=title_of(str(act)))
-            axis.fill_between(
-                ap.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0
-            )
-        counts = panel.drop_duplicates("time_step").set_index("time_step")["anomalous"]
-        behind = axis.twinx()
-        behind.bar(counts.index, counts, color="0.85", width=0.6, zorder=0)
-        behind.set_ylabel("anomalous test nodes", color="0.5")
-        axis.set_zorder(behind.get_zorder() + 1)
-        axis.patch.set_visible(False)
-        axis.set_ylim(0, 100)
-        axis.set_ylabel("AP (%)")
-        axis.set_xlabel("time step")
+        draw_panel(axis, panel)
         suffix = " (simulated data)" if simulated else ""
-        axis.set_title(f"{dataset}{suffix}, {MODEL_NAMES[str(model)]}", fontsize=10)
-        axis.legend(fontsize=8, ncols=4)
+        title = f"{dataset}{suffix}, {MODEL_NAMES[str(model)]}"
+        axis.set_title(title, fontsize=10, parse_math=False)
     write_whole(path, lambda draft: figure.savefig(draft, dpi=150))
+
+
+def draw_panel(axis: "Axes", panel: pd.DataFrame) -> None:
+    """Draws AP of each activation, what a random order would have, and the anomalous nodes."""
+    from matplotlib.ticker import MaxNLocator
+
+    steps = panel.drop_duplicates("time_step").set_index("time_step").sort_index()
+    base_rate = 100 * steps["anomalous"] / steps["nodes"]
+    axis.plot(steps.index, base_rate, color="0.3", linestyle="--", linewidth=1, label="base rate")
+    highest = base_rate.max()
+    for (act, _), runs in panel.groupby(["act", "config_hash"], sort=False):
+        ap = runs.groupby("time_step")["ap"].agg(["mean", "std"]).dropna(subset="mean")
+        mean, low, high = ap["mean"], *_band(ap)
+        # Markers on the edge of the panel are drawn whole.
+        style = {"marker": "o", "markersize": 3, "clip_on": False, "label": title_of(str(act))}
+        (line,) = axis.plot(ap.index, mean, **style)
+        axis.fill_between(ap.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        highest = max(highest, high.max())
+    behind = axis.twinx()
+    behind.bar(steps.index, steps["anomalous"], color="0.85", width=0.6, zorder=0)
+    behind.set_ylabel("anomalous test nodes", color="0.5")
+    behind.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_zorder(behind.get_zorder() + 1)
+    axis.patch.set_visible(False)
+    axis.set_xlim(steps.index[0] - 0.6, steps.index[-1] + 0.6)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axis.set_ylim(0, min(100, 1.1 * highest))
+    axis.set_ylabel("AP (%)")
+    axis.set_xlabel("time step")
+    axis.legend(fontsize=8, ncols=5)
+
+
+def _band(ap: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """One standard deviation below and above the mean, as far as AP reaches."""
+    spread = ap["std"].fillna(0)
+    return (ap["mean"] - spread).clip(lower=0), (ap["mean"] + spread).clip(upper=100)

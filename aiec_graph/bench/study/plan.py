@@ -20,7 +20,7 @@ from aiec_graph.artifacts.specs import (
 )
 from aiec_graph.artifacts.variants import Variant
 from aiec_graph.bench.config import GraphExperiment, replaced, variants_of
-from aiec_graph.data.transforms.perturbations import Conditions
+from aiec_graph.data.transforms.perturbations import Perturbations
 from aiec_graph.errors import InputError, did_you_mean, look_up
 from aiec_graph.names import ACTIVATIONS, CLASSIFIERS, FEATURES, MODELS
 from aiec_graph.train.budget import parse_seconds
@@ -126,12 +126,12 @@ class StudyConfig(GraphExperiment):
             for spec in group.candidates:
                 if isinstance(spec, RunSpec):
                     check_settings(spec.settings)
-                    spec.conditions.check()
+                    spec.perturbations.check()
 
     def _check_spaces(self) -> None:
         if len(self.factor) > 1:
             raise InputError(f"factor takes one setting, not {', '.join(self.factor)}")
-        perturbations = {f.name for f in fields(Conditions)}
+        perturbations = {f.name for f in fields(Perturbations)}
         networks = {f.name for f in fields(TrainSettings)} - {"features"}
         for where, space, known in (
             ("factor", self.factor, networks | perturbations),
@@ -185,8 +185,10 @@ class StudyConfig(GraphExperiment):
         text = self.text if is_text(dataset) else None
         spec = RunSpec(dataset, self.simulate, self.split, "", "", self.train, text)
         for name in self.factor:
-            if name in {f.name for f in fields(Conditions)}:
-                return replace(spec, conditions=replaced(spec.conditions, {name: level}, "factor"))
+            if name in {f.name for f in fields(Perturbations)}:
+                return replace(
+                    spec, perturbations=replaced(spec.perturbations, {name: level}, "factor")
+                )
             return replace(spec, settings=replaced(spec.settings, {name: level}, "factor"))
         return spec
 
@@ -208,7 +210,7 @@ class StudyConfig(GraphExperiment):
         drawn = _draw(self.tree_space, self.candidates - 1) if is_forest else []
         found = [base] + [replaced(base, changes, "tree_space") for changes in drawn]
         parts = (setting.dataset, setting.simulate, setting.split, name)
-        rest = (setting.text, setting.conditions)
+        rest = (setting.text, setting.perturbations)
         return [ClassifierSpec(*parts, settings, *rest) for settings in dict.fromkeys(found)]
 
 

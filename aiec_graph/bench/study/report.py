@@ -23,6 +23,7 @@ from aiec_graph.bench.study.figures import factor_plot, forest_plot, rank_plot
 from aiec_graph.bench.study.plan import Group, StudyConfig
 from aiec_graph.bench.study.statistics import LEVEL
 from aiec_graph.files import whole_folder
+from aiec_graph.tables import escape_markdown, harmless
 
 FEWEST_SETTINGS = 3
 """Below it no test over settings can tell anything."""
@@ -56,11 +57,11 @@ def write_report(
     with whole_folder(target) as draft:
         frames = {"results": table, "comparisons": pairs, "choices": choices}
         for name, frame in (frames | ({"models": models} if len(models) else {})).items():
-            kept = frame.drop(columns="networks", errors="ignore")
-            if "dataset" in kept and "simulated" not in kept:
-                setting = list(kept.columns).index("dataset") + 1
-                kept.insert(setting, "simulated", config.simulate is not None)
-            kept.to_csv(draft / f"{name}.csv", index=False)
+            shown = frame.drop(columns="networks", errors="ignore")
+            if "dataset" in shown and "simulated" not in shown:
+                position = list(shown.columns).index("dataset") + 1
+                shown.insert(position, "simulated", config.simulate is not None)
+            harmless(shown).to_csv(draft / f"{name}.csv", index=False)
         page = [f"# {_title(config)}{note}", *_how(config, pairs, note)]
         if factor is None:
             page += _results(config, table, pairs, note)
@@ -94,7 +95,7 @@ def write_report(
 def _title(config: StudyConfig) -> str:
     names = dict.fromkeys(Path(name).name for name in config.dataset)
     factor = f" over {next(iter(config.factor))}" if config.factor else ""
-    return f"Study on {', '.join(names)}{factor}"
+    return f"Study on {escape_markdown(', '.join(names))}{factor}"
 
 
 def _how(config: StudyConfig, pairs: pd.DataFrame, note: str) -> list[str]:
@@ -120,8 +121,8 @@ def _how(config: StudyConfig, pairs: pd.DataFrame, note: str) -> list[str]:
         )
         if len(same):
             text += (
-                f"; {', '.join(same)} has one split for all trials, so there the plain t is taken, "
-                "which speaks of new weights on these nodes and not of new nodes"
+                f"; {escape_markdown(', '.join(same))} has one split for all trials, so there the "
+                "plain t is taken, which speaks of new weights on these nodes and not of new nodes"
             )
         lines.append(
             f"{text}. Holm's correction is over all {len(pairs)} comparisons of this page."
@@ -166,7 +167,7 @@ def _results(config: StudyConfig, table: pd.DataFrame, pairs: pd.DataFrame, note
                 found = look_up_paper(str(dataset), str(model), str(act))
                 row["paper AUC / AP / Rec@K"] = "" if found is None else " / ".join(map(str, found))
             rows.append(row)
-        page += [f"### {dataset}{note}", markdown(rows)]
+        page += [f"### {escape_markdown(str(dataset))}{note}", markdown(rows)]
     return page
 
 
@@ -220,7 +221,7 @@ def _by_level(table: pd.DataFrame, factor: str) -> list[str]:
             for spec in group.to_dict("records"):
                 row[str(spec["level"])] = mean_and_std(spec["test_ap_mean"], spec["test_ap_std"])
             rows.append(row)
-        page += [f"### {', '.join(map(str, setting))} features", markdown(rows)]
+        page += [f"### {escape_markdown(', '.join(map(str, setting)))} features", markdown(rows)]
     return page
 
 

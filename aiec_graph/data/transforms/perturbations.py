@@ -1,4 +1,4 @@
-"""Harder conditions for a data set: noise among its features, fewer labels, fewer anomalies."""
+"""Perturbations that make a data set harder: noise among its features, fewer labels, fewer anomalies."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ FEWEST = 5  # training nodes of a class that are always kept
 
 
 @dataclass(frozen=True)
-class Conditions:
+class Perturbations:
     """What a run changes about its data; the defaults change nothing.
 
     Everything is drawn anew under the seed of each run.
@@ -62,7 +62,7 @@ class Conditions:
         noise = torch.randn(len(graph.x), count, generator=generator) * graph.x.std(0).mean()
         return replace(graph, x=torch.cat([graph.x, noise], 1), trusted=True)
 
-    def thin_out(self, split: "Split", y: "NDArray[np.int64]", seed: int) -> "Split":
+    def subsample(self, split: "Split", y: "NDArray[np.int64]", seed: int) -> "Split":
         """The split with the training labels that are left."""
         import numpy as np
 

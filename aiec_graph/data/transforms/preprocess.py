@@ -37,6 +37,8 @@ MOST_QUANTILES = 1000
 MOST_CATEGORIES = 50
 """Categories of one column that get an input of their own; the rarest beyond share one."""
 FILLS = {"zero": {"strategy": "constant", "fill_value": 0.0}}
+LARGEST_INPUT = 1e18
+"""Beyond it the square of a network's input is no 32-bit float any more."""
 TRUSTED = frozenset({"numpy.dtype"})
 """What a saved pipeline may hold beyond scikit-learn's own types."""
 
@@ -146,6 +148,26 @@ class Preprocessor:
             else:
                 names += own
         return names
+
+    def network_inputs(self, graph: Graph) -> Tensor:
+        """The inputs of a network, which computes with their squares: as `transform`.
+
+        Raises:
+            InputError: as `transform`, or an input is too large for 32-bit floats.
+        """
+        x = self.transform(graph)
+        values = x.numpy()
+        if values.max() <= LARGEST_INPUT and values.min() >= -LARGEST_INPUT:
+            return x
+        node, column = np.argwhere(~(np.abs(values) <= LARGEST_INPUT))[0]
+        name = self.feature_names[column]
+        remedy = (
+            "correct it" if self.kind == "standard" else "correct it, or use --features standard"
+        )
+        raise InputError(
+            f"{graph.label}: {name} of node {graph.node_ids[node]} is {values[node, column]:g}, "
+            f"too large for a network, which computes in 32-bit floats; {remedy}"
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything in it as tensors and plain values, to be saved with a network."""

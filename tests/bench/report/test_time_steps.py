@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from aiec_graph.bench.report.time_steps import draw_panel
 from aiec_graph.cli.main import main
 from aiec_graph.data import load_dataset, make_split
 from aiec_graph.metrics import evaluate
@@ -50,6 +52,30 @@ def test_metrics_by_time_step(tmp_path):
     (out / "time_steps.csv").unlink()
     assert main(arguments) == 0
     assert (out / "time_steps.csv").read_bytes() == first
+
+
+def test_the_figure_has_whole_steps_a_base_rate_and_whole_markers(tmp_path):
+    steps = pd.DataFrame({"time_step": [7, 8, 9], "nodes": 100, "anomalous": [2, 4, 5]})
+    runs = [
+        steps.assign(act=act, seed=seed, config_hash=act, ap=[9.0 + seed, np.nan, 3.0])
+        for act in ("relu", "aiec")
+        for seed in (0, 2)
+    ]
+    figure = Figure()
+    axis = figure.add_subplot()
+    draw_panel(axis, pd.concat(runs, ignore_index=True))
+    figure.canvas.draw()
+    low, high = axis.get_xlim()
+    assert [t for t in axis.get_xticks() if low <= t <= high] == [7, 8, 9]
+    base_rate, relu, aiec = axis.get_lines()
+    assert list(base_rate.get_ydata()) == [2, 4, 5]
+    for line in (relu, aiec):
+        assert list(line.get_xdata()) == [7, 9]
+        assert list(line.get_ydata()) == [10, 3]
+        assert not line.get_clip_on()
+    assert low < 7 and high > 9
+    assert axis.get_ylim()[0] == 0
+    assert 10 < axis.get_ylim()[1] < 20
 
 
 @pytest.fixture

@@ -156,3 +156,21 @@ def _with_module(archive, old, new):
         for member in read.infolist():
             write.writestr(member.filename, read.read(member).replace(old, new))
     return out.getvalue()
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38])
+def test_an_input_too_large_for_a_network_names_its_node(value):
+    x = torch.ones(4, 2)
+    x[2, 1] = value
+    graph = Graph(
+        "mine",
+        x,
+        Edges.from_pairs([0, 1], [1, 2], 4),
+        np.array([0, 1, 0, 1]),
+        np.array(list("abcd")),
+    )
+    inputs = Preprocessor.fit(graph, np.ones(4, bool), "raw")
+    with pytest.raises(InputError, match=r"mine: feature 1 of node c is -?3e\+38.*standard"):
+        inputs.network_inputs(graph)
+    scaled = Preprocessor.fit(graph, np.ones(4, bool), "standard").network_inputs(graph)
+    assert scaled.abs().max() < 2
