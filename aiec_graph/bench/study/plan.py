@@ -131,10 +131,10 @@ class StudyConfig(GraphExperiment):
     def _check_spaces(self) -> None:
         if len(self.factor) > 1:
             raise InputError(f"factor takes one setting, not {', '.join(self.factor)}")
-        perturbations = {f.name for f in fields(Perturbations)}
+        perturbing = {f.name for f in fields(Perturbations)}
         networks = {f.name for f in fields(TrainSettings)} - {"features"}
         for where, space, known in (
-            ("factor", self.factor, networks | perturbations),
+            ("factor", self.factor, networks | perturbing),
             ("space", self.space, networks - set(ONLY_AIEC)),
             ("aiec_space", self.aiec_space, set(ONLY_AIEC)),
             ("tree_space", self.tree_space, {"trees", "min_samples_leaf", "max_features"}),

@@ -1,4 +1,4 @@
-"""Perturbations that make a data set harder: noise among its features, fewer labels, fewer anomalies."""
+"""Perturbations of a data set: noise among its features, fewer labels, fewer anomalies."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
