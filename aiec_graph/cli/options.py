@@ -57,7 +57,12 @@ class Option:
         """As on the command line."""
         if self.is_positional:
             return self.name
-        return "--" + self.name.replace("_", "-")
+        return "--" + self.word.replace("_", "-")
+
+    @property
+    def word(self) -> str:
+        """The name without the underscore that keeps it apart from a word of Python."""
+        return self.name.rstrip("_")
 
     @property
     def element(self) -> Any:
@@ -176,7 +181,8 @@ def parse(program: str, signature: Signature, arguments: list[str]) -> dict[str,
     _refuse_unknown(arguments, [*flags, "--config", "--print_config", "--help", "-h", "--version"])
     if signature.takes_file:
         arguments = _with_file(parser, signature, arguments)
-    values = vars(_parse(parser, arguments))
+    found = vars(_parse(parser, arguments))
+    values = {option.name: found[option.word] for option in signature.options.values()}
     for option in signature.options.values():
         value = values[option.name]
         for one in value if isinstance(value, list) else [value]:
@@ -273,7 +279,7 @@ def _with_file(parser: ArgumentParser, signature: Signature, arguments: list[str
 def _from_file(signature: Signature, path: Path) -> dict[str, Any]:
     """The options of a YAML file; one value where several may stand is a list of one."""
     content = read_yaml(path)
-    flags = {o.name: o for o in signature.options.values()}
+    flags = {o.word: o for o in signature.options.values()}
     values: dict[str, Any] = {}
     for key, value in content.items():
         option = flags.get(str(key).replace("-", "_"))
@@ -288,7 +294,7 @@ def _from_file(signature: Signature, path: Path) -> dict[str, Any]:
         for one in value if isinstance(value, list) else [value]:
             _refuse_impossible(option, one)
         if value is not None:  # null stands for the default of an option that may have no value
-            values[option.name] = value
+            values[option.word] = value
     return values
 
 

@@ -34,8 +34,8 @@ class BacktestConfig:
     component of each node, in place of its own, then standard; own+structural: behind its own."""
     cuts: int | None = None
     """Number of cuts (default: 9, or as many as --from and --every come to)."""
-    start: str | None = None
-    """The first cut (--from): a time step, or a day such as 2024-01-31; all of it is known."""
+    from_: str | None = None
+    """The first cut: a time step, or a day such as 2024-01-31; all of it is known."""
     every: str | None = None
     """Time from one cut to the next, in steps or days; 2w means 14 days."""
     train_window: str | None = None
@@ -132,7 +132,7 @@ class BacktestConfig:
                 ("horizon", self.horizon),
             )
         )
-        start = None if self.start is None else moment_of(self.start, unit)
+        start = None if self.from_ is None else moment_of(self.from_, unit)
         delay = span(self.label_delay, unit, "label-delay", 0)
         return Schedule(self.cuts, start, every, horizon, window, delay, self.validation)
 

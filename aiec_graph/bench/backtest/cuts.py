@@ -1,6 +1,6 @@
 """The cuts of a backtest: what is trained on, validated on and scored at each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -154,26 +154,3 @@ def _what_is_missing(cut: Cut, timeline: Timeline) -> str:
                 where = {"train": "train on", "val": "validate on", "test": "test on"}[part]
                 return f"no {what} node to {where}"
     return ""
-
-
-def overlap_of(cuts: Sequence[Cut], timeline: Timeline) -> float:
-    """How much the cuts' differences vary together, as `compare` takes it.
-
-    Two cuts whose horizons share the nodes C of A and B have about the correlation |C| / √(|A| |B|)
-    in whatever is a mean over nodes. With r the mean of it over all pairs of n cuts, the variance
-    of the mean difference is not s² / n but s² (1/n + r / (1 − r)), the form of Nadeau and Bengio's
-    correction. Training nodes in common add next to nothing to it, as simulations show
-    (`benchmarks/backtest_level.py`), and are not counted.
-
-    Returns:
-        r / (1 − r); 0 where no two horizons overlap.
-    """
-    masks = [cut.split(timeline.y, timeline.moment).test_mask for cut in cuts]
-    if len(cuts) < 2:
-        return 0.0
-    tested = np.stack(masks).astype(np.float64)
-    size = np.sqrt(tested.sum(1))
-    shared = tested @ tested.T / np.outer(size, size)
-    count = len(cuts)
-    mean = (shared.sum() - count) / (count * (count - 1))
-    return float(max(mean, 0) / (1 - mean)) if mean < 1 else float("inf")

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.backtest.cuts import LeftOut
 from aiec_graph.bench.backtest.runs import METRICS, Views
 from aiec_graph.bench.backtest.spec import NO_ACT
+from aiec_graph.bench.backtest.statistics import compare_cuts
 from aiec_graph.bench.report.tables import MODEL_NAMES
-from aiec_graph.bench.study.statistics import compare, holm
+from aiec_graph.bench.study.statistics import holm
 from aiec_graph.detect.drift import Profile, column_names
 
 MODEL = ["model", "act"]
@@ -45,7 +47,7 @@ class Backtest:
     left_out: list[LeftOut]
     """Cuts that could not be used, and why."""
     overlap: float
-    """By how much overlapping horizons widen the t-test (`aiec_graph.bench.backtest.cuts`)."""
+    """By how much overlapping horizons widen the t-test (`inflation_of`)."""
     is_frozen: bool
     """Whether nothing that is known of a node changes later, so that nothing can leak."""
     unit: str
@@ -89,12 +91,12 @@ def per_cut(rows: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def paired(cuts: pd.DataFrame, overlap: float) -> pd.DataFrame:
+def paired(cuts: pd.DataFrame, correlation: NDArray[np.float64]) -> pd.DataFrame:
     """Each model against the first, cut by cut.
 
     Args:
         cuts: from `per_cut`.
-        overlap: from `aiec_graph.bench.backtest.cuts.overlap_of`.
+        correlation: of the cuts, in their order (`correlation_of`).
     """
     rows: list[dict[str, Any]] = []
     for metric in METRICS:
@@ -102,12 +104,10 @@ def paired(cuts: pd.DataFrame, overlap: float) -> pd.DataFrame:
         wide = wide[list(dict.fromkeys(titles(cuts)))]
         reference = wide.columns[0]
         for other in wide.columns[1:]:
-            differences = (wide[other] - wide[reference]).dropna().to_numpy()
+            differences = (wide[other] - wide[reference]).to_numpy()
             if len(differences) < 2:
                 continue
-            found = compare(differences, overlap)._asdict()
-            if overlap > 0:  # it takes the cuts for independent, which they are not
-                found["p_wilcoxon"] = np.nan
+            found = compare_cuts(differences, correlation)._asdict()
             row = {"metric": metric, "model": other, "reference": reference}
             rows.append(row | {"cuts": found.pop("seeds")} | found)
     frame = pd.DataFrame(rows)
@@ -172,7 +172,7 @@ def _profiles(x: np.ndarray, columns: Any, names: list[str]) -> list[Profile]:
     return profiles
 
 
-def leakage_of(runs: pd.DataFrame, overlap: float) -> pd.DataFrame:
+def leakage_of(runs: pd.DataFrame, correlation: NDArray[np.float64]) -> pd.DataFrame:
     """By how much AP is flattered by features and edges of the whole time: same cuts and seeds."""
     keys = ["cut", *MODEL, "seed"]
     leaking = runs[runs["leaking"].astype(bool)]
@@ -183,7 +183,7 @@ def leakage_of(runs: pd.DataFrame, overlap: float) -> pd.DataFrame:
         gap = (own["ap_leaking"] - own["ap_honest"]).groupby(own["cut"]).mean().to_numpy()
         row = {"model": model, "act": act, "cuts": len(gap), "ap_gap": float(gap.mean())}
         if len(gap) > 1:
-            found = compare(gap, overlap)
+            found = compare_cuts(gap, correlation)
             row |= {"low": found.low, "high": found.high, "p": found.p}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from aiec_graph.artifacts.specs import trial_seeds
 from aiec_graph.bench.backtest.config import BacktestConfig
-from aiec_graph.bench.backtest.cuts import Cut, Plan, overlap_of
+from aiec_graph.bench.backtest.cuts import Cut, Plan
 from aiec_graph.bench.backtest.moments import written
 from aiec_graph.bench.backtest.pace import estimate, in_words
 from aiec_graph.bench.backtest.report import write_report
@@ -26,6 +26,7 @@ from aiec_graph.bench.backtest.results import (
 )
 from aiec_graph.bench.backtest.runs import BacktestRuns, Views, load_views
 from aiec_graph.bench.backtest.spec import BacktestSpec
+from aiec_graph.bench.backtest.statistics import correlation_of, inflation_of
 from aiec_graph.bench.engine import Run, execute, on_cores
 from aiec_graph.bench.store import RunStore
 from aiec_graph.errors import InputError
@@ -120,18 +121,18 @@ def _gather(
     is_honest = ~rows["leaking"].astype(bool)
     honest = rows[is_honest]
     table = per_run(honest)
-    cuts, overlap = per_cut(table), overlap_of(plan.cuts, views.timeline)
+    cuts, correlation = per_cut(table), correlation_of(plan.cuts, views.timeline)
     ages = read_ages(files[is_honest].tolist(), honest)
     return Backtest(
         rows=table,
         cuts=cuts,
-        pairs=paired(cuts, overlap),
+        pairs=paired(cuts, correlation),
         ages=ages,
         decay=decay_of(ages),
         drift=drift_of(views, plan.cuts),
-        leakage=leakage_of(rows, overlap),
+        leakage=leakage_of(rows, correlation),
         left_out=plan.left_out,
-        overlap=overlap,
+        overlap=inflation_of(correlation),
         is_frozen=views.timeline.is_frozen,
         unit=views.timeline.unit,
         label=views.timeline.label,

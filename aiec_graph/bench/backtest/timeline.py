@@ -84,8 +84,8 @@ class StepTimeline:
     def __post_init__(self) -> None:
         if self.source.time_step is None:
             raise InputError(
-                f"{self.source.label}: a backtest needs times: a column time_step of the nodes, or "
-                "dates of edges or transactions"
+                f"{self.source.label}: a backtest needs the time of each node, in a column "
+                "time_step of the nodes (docs/own-graphs.md)"
             )
 
     @property

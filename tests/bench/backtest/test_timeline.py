@@ -126,7 +126,7 @@ def test_one_graph_scores_all_where_nothing_changes_later():
 def test_graphs_without_time_are_refused():
     from dataclasses import replace
 
-    with pytest.raises(InputError, match="a column time_step"):
+    with pytest.raises(InputError, match="needs the time of each node"):
         StepTimeline(replace(make_graph(0), time_step=None))
 
 
