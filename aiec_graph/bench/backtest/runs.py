@@ -146,7 +146,9 @@ def fit_and_score(views: Views, spec: BacktestSpec, seed: int) -> Scored:
     prepared = time.perf_counter()
     _fit(classifier, view, split)
     fitted = time.perf_counter()
-    score = held_out_scores(classifier, _score(classifier, view))
+    everywhere = np.zeros(len(view.graph.y))
+    everywhere[split.val_mask] = _score(classifier, view, split.val_mask)
+    score = held_out_scores(classifier, everywhere)
     frame = _score_horizon(views, spec, classifier)
     ended = time.perf_counter()
     y = view.graph.y
@@ -176,11 +178,11 @@ def _score_horizon(views: Views, spec: BacktestSpec, classifier: NodeClassifier)
         before = end
         if not mine.any():
             continue
-        score = _score(classifier, view)
+        score = _score(classifier, view, mine)
         # Labels of the horizon were hidden from the model: they are read here alone.
         graph = views.snapshot(moment, spec.is_leaking).graph
         parts = {"node": graph.node_ids[mine], "age": end - cut.moment}
-        frames.append(pd.DataFrame(parts | {"y": graph.y[mine], "score": score[mine]}))
+        frames.append(pd.DataFrame(parts | {"y": graph.y[mine], "score": score}))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -200,12 +202,16 @@ def _fit(classifier: NodeClassifier, view: View, split: Split) -> None:
         classifier.fit(view.graph, split)
 
 
-def _score(classifier: NodeClassifier, view: View) -> NDArray[np.float64]:
+def _score(classifier: NodeClassifier, view: View, nodes: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The scores of some nodes, in their order; `nodes` is a mask [N]."""
     if isinstance(classifier, NetworkClassifier):
-        return classifier.score_prepared(view.prepared)
+        return classifier.score_prepared(view.prepared)[nodes]
     if isinstance(classifier, TableClassifier):
-        return classifier.score_columns(view.columns)
-    return classifier.decision_function(view.graph)
+        table = view.columns.table(classifier.recipe.columns)
+        if table.names != classifier.names_:
+            return classifier.score_columns(view.columns)[nodes]  # says what differs
+        return classifier.score_table(table.values[nodes])
+    return classifier.decision_function(view.graph)[nodes]
 
 
 def measure(scored: Scored, threshold: str) -> Row:

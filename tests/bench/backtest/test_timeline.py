@@ -11,6 +11,7 @@ from aiec_graph.bench.backtest.spec import BacktestSpec
 from aiec_graph.bench.backtest.timeline import StepTimeline
 from aiec_graph.data.graph import UNKNOWN
 from aiec_graph.errors import InputError
+from aiec_graph.train import make_classifier
 from aiec_graph.train.settings import TrainSettings
 from tests.bench.backtest.conftest import change_after, make_graph
 
@@ -108,6 +109,25 @@ def test_the_leak_is_seen_where_it_is_asked_for(drifting):
     other = StepTimeline(change_after(drifting, 11, 5), "structural")
     second = fit_and_score(Views(other), spec, 1)
     assert not np.array_equal(first.frame["score"], second.frame["score"])
+
+
+@pytest.mark.parametrize("model", ["gcn", "hgb_graph", "logistic"])
+def test_scores_are_the_classifiers_own(drifting, model):
+    """Of the nodes that are wanted alone, against a classifier fitted and asked by hand."""
+    cut = Cut(6, 1, 3, 5, 2)
+    settings = TrainSettings(epochs=3, features="standard")
+    spec = BacktestSpec("drifting", None, "standard", model, "relu", settings, cut, "f1")
+    timeline = StepTimeline(drifting)
+    found = fit_and_score(Views(timeline), spec, 1)
+    graph, moment = timeline.at(6)
+    hidden = cut.hide(graph, moment)
+    classifier = make_classifier(model, "relu", settings, seed=1, n_jobs=1)
+    classifier.fit(hidden, cut.split(hidden.y, moment))
+    for age in (1, 2):
+        later = timeline.at(6 + age)
+        mine = found.frame[found.frame["age"] == age]
+        expected = classifier.decision_function(later.graph)[later.moment == 6 + age]
+        np.testing.assert_allclose(mine["score"], expected, rtol=1e-9)
 
 
 def test_one_graph_scores_all_where_nothing_changes_later():
