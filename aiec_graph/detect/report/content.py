@@ -18,7 +18,7 @@ from aiec_graph.detect.inputs import align, as_nodes
 from aiec_graph.detect.reasons import Explainer, NodeReasons
 from aiec_graph.detect.reasons_channels import measure_layers
 from aiec_graph.detect.report import figures
-from aiec_graph.detect.report.compared import compare, verdict
+from aiec_graph.detect.report.compared import MOST_TRAINED, compare, verdict
 from aiec_graph.detect.report.cuts import Judged, make_cuts
 from aiec_graph.detect.report.drawings import Drawing, draw_neighbourhood
 from aiec_graph.detect.rules import Rule
@@ -98,6 +98,7 @@ def make_content(
         "steps": _steps(graph, explainer.flag, score, fresh),
         "suspects": listed,
         "compared": compared,
+        "most_trained": MOST_TRAINED,
         "verdict": verdict(compared) if len(compared) > 1 else None,
         "trials": _trials(detector.classifier_),
         "channels": _channels(explainer),
@@ -174,7 +175,8 @@ def _steps(
     if graph.time_step is None:
         return None
     rows = []
-    for step in np.unique(graph.time_step)[-MOST_STEPS:].tolist():
+    known_steps = np.unique(graph.time_step)
+    for step in known_steps[-MOST_STEPS:].tolist():
         there = graph.time_step == step
         known = there & fresh
         y = graph.y[known]
@@ -197,7 +199,8 @@ def _steps(
         )
     frame = pd.DataFrame(rows)
     is_drawn = frame["ap"].notna().sum() > 1
-    return {"rows": rows, "svg": figures.draw_time(frame) if is_drawn else None}
+    svg = figures.draw_time(frame) if is_drawn else None
+    return {"rows": rows, "svg": svg, "left_out": len(known_steps) - len(rows)}
 
 
 def _ap(judged: Judged) -> float:
