@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,18 +11,37 @@ from torch import Tensor, nn
 
 from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.artifacts.tensor_file import load_tensors, save_tensors
-from aiec_graph.data import Perturbations, Preprocessor, TextGraph
+from aiec_graph.artifacts.trained_on import TrainedOn
+from aiec_graph.data import Graph, Perturbations, Preprocessor, Split, TextGraph
+from aiec_graph.data.user import Declaration
 from aiec_graph.errors import InputError, named
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train import TrainSettings, build_model, check_settings
 
-FORMAT = "graph-3"
+FORMAT = "graph-4"
 M = TypeVar("M", bound=nn.Module)
-NETWORK, PREPROCESSOR = "network.", "preprocessor."
+NETWORK, PREPROCESSOR, NODES = "network.", "preprocessor.", "nodes."
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a network was trained on."""
+
+    checksum: str
+    """Of the data."""
+    declaration: Mapping[str, Any]
+    """What was declared of the user's own tables."""
+    trained_on: TrainedOn
+    """The training and validation nodes."""
+
+    @classmethod
+    def of(cls, graph: Graph, split: Split) -> "Origin":
+        """Of a graph and the split of its nodes."""
+        return cls(graph.checksum, graph.declaration, TrainedOn.of(graph, split))
 
 
 def save_checkpoint(
-    path: Path, network: GNN, preprocessor: Preprocessor, spec: RunSpec, seed: int, checksum: str
+    path: Path, network: GNN, preprocessor: Preprocessor, spec: RunSpec, seed: int, origin: Origin
 ) -> None:
     """Writes a network with all that it takes to build and to feed it again.
 
@@ -32,7 +51,7 @@ def save_checkpoint(
         preprocessor: makes its inputs.
         spec: what it was trained as; of a folder of the user's only the name is kept.
         seed: of its run.
-        checksum: of the data that it was trained on.
+        origin: the data that it was trained on.
 
     Raises:
         InputError: the file cannot be written.
@@ -43,10 +62,14 @@ def save_checkpoint(
         "format": FORMAT,
         "spec": asdict(replace(spec, dataset=spec.public_dataset)),
         "seed": seed,
-        "data_checksum": checksum,
+        "data_checksum": origin.checksum,
+        "data_content": origin.trained_on.content,
+        "declaration": dict(origin.declaration),
         "in_channels": network.convs[0].in_channels,
         "preprocessor": {k: v for k, v in state.items() if not isinstance(v, Tensor)},
     }
+    hashes = origin.trained_on.hashes
+    tensors |= {f"{NODES}{part}": torch.from_numpy(found) for part, found in hashes.items()}
     tensors |= {f"{NETWORK}{name}": value for name, value in network.state_dict().items()}
     save_tensors(path, content, tensors)
 
@@ -61,8 +84,8 @@ class Checkpoint(NamedTuple):
     spec: RunSpec
     """What it was trained as."""
     seed: int
-    checksum: str
-    """Of the data that it was trained on."""
+    origin: Origin
+    """The data that it was trained on."""
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -88,8 +111,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
         preprocessor = Preprocessor.from_state(
             content["preprocessor"] | _below(PREPROCESSOR, tensors)
         )
-        seed, checksum = int(content["seed"]), str(content["data_checksum"])
-    return Checkpoint(network, preprocessor, spec, seed, checksum)
+        hashes = {part: found.numpy() for part, found in _below(NODES, tensors).items()}
+        origin = Origin(
+            checksum=str(content["data_checksum"]),
+            declaration=Declaration.from_dict(content["declaration"]).to_dict(),
+            trained_on=TrainedOn(hashes, str(content["data_content"])),
+        )
+        seed = int(content["seed"])
+    return Checkpoint(network, preprocessor, spec, seed, origin)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

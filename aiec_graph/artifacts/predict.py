@@ -7,10 +7,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aiec_graph.artifacts.checkpoint import load_checkpoint
-from aiec_graph.artifacts.scores import SCORE_COLUMNS, score_frame
+from aiec_graph.artifacts.checkpoint import Origin, load_checkpoint
+from aiec_graph.artifacts.scores import SCORE_COLUMNS, describe_ties, score_frame, write_notes
 from aiec_graph.artifacts.specs import RunSpec, find_again, split_of
-from aiec_graph.data import Graph, Split, TextGraph, default_data_root, is_own, load_dataset
+from aiec_graph.data import (
+    UNKNOWN,
+    Graph,
+    Split,
+    TextGraph,
+    default_data_root,
+    find_source,
+    is_own,
+    load_dataset,
+)
+from aiec_graph.data.user import Declaration, load_own
 from aiec_graph.errors import InputError, named
 from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.nn.adjacency import Adjacency
@@ -31,6 +41,8 @@ class Reopened(NamedTuple):
     """That of its training; None where the data are others."""
     x: Tensor
     """Input features, preprocessed as in training."""
+    origin: Origin
+    """The data of the training."""
 
 
 class Scored(NamedTuple):
@@ -38,17 +50,25 @@ class Scored(NamedTuple):
 
     label: str
     """Of the data set."""
-    test: Metrics | None
-    """On the test nodes; None where the data are not those that the network was trained on."""
+    metrics: Metrics | None
+    """On the test nodes, or in other data on the labelled nodes that were not trained on; None
+    where these are not of both classes."""
+    is_other: bool
+    """Whether the data are others than those of the training."""
+    notes: tuple[str, ...]
+    """What is to be told about the data and the scores."""
 
 
 def reopen(checkpoint: Path, data_root: Path | None, dataset: str | None = None) -> Reopened:
     """Loads a checkpoint of a graph network, and its data set or another one.
 
+    Tables of the user's own are read in the columns of the training, and as was declared there
+    where they bring no graph.yaml.
+
     Raises:
         InputError: the checkpoint or the data cannot be used.
     """
-    network, preprocessor, spec, seed, checksum = load_checkpoint(checkpoint)
+    network, preprocessor, spec, seed, origin = load_checkpoint(checkpoint)
     simulate = spec.simulate if dataset is None else None
     source = dataset or find_again(spec.dataset, data_root or default_data_root())
     if dataset is None and is_own(source) and not Path(source).exists():
@@ -56,20 +76,32 @@ def reopen(checkpoint: Path, data_root: Path | None, dataset: str | None = None)
             f"{checkpoint}: trained on {source}, which is not here; name the data by --dataset, or "
             "the folder above it by --data-root"
         )
-    graph = load_dataset(source, data_root, simulate, spec.text or TextGraph())
+    if is_own(source) and not _is_data_of(origin, source):
+        declared = Declaration.from_dict(origin.declaration)
+        graph = load_own(Path(source), preprocessor.columns, declared)
+    else:
+        graph = load_dataset(source, data_root, simulate, spec.text or TextGraph())
     graph, adjacency = prepare_graph(graph)
-    split = None
-    if checksum == graph.checksum:
-        split = split_of(spec, seed, graph)
+    split = split_of(spec, seed, graph) if origin.checksum == graph.checksum else None
     with named(checkpoint):
         x = preprocessor.network_inputs(graph)
-    return Reopened(network, spec, graph, adjacency, split, x)
+    return Reopened(network, spec, graph, adjacency, split, x, origin)
+
+
+def _is_data_of(origin: Origin, source: str) -> bool:
+    """Whether the files at a path are those of the training; files that cannot be read are not."""
+    try:
+        return find_source(source).checksum == origin.checksum
+    except InputError:
+        return False
 
 
 def score(
     checkpoint: Path, out: Path, data_root: Path | None, dataset: str | None = None
 ) -> Scored:
     """Scores a data set with the network of a checkpoint, and writes the scores as CSV.
+
+    What is to be told about the data and the scores is written beside them, in a text file.
 
     Args:
         checkpoint: the network.
@@ -81,16 +113,32 @@ def score(
         InputError: the checkpoint or the data cannot be used, or `out` cannot be written.
     """
     _check_out(out)
-    network, _, graph, adjacency, split, x = reopen(checkpoint, data_root, dataset)
+    network, _, graph, adjacency, split, x, origin = reopen(checkpoint, data_root, dataset)
     with torch.no_grad():
-        scores = network(x, adjacency).softmax(1)[:, 1].numpy().astype(np.float32)
+        logits = network(x, adjacency)
+        margin = (logits[:, 1] - logits[:, 0]).numpy()
+        scores = logits.softmax(1)[:, 1].numpy().astype(np.float32)
     if not np.isfinite(scores).all():
         raise InputError(f"{checkpoint}: the network in it gives no finite scores")
+    notes = [*graph.notes]
+    if line := describe_ties(scores):
+        notes.append(line)
     frame = score_frame(graph, split, scores)
-    write_csv(frame, out)
+    fresh = np.ones(len(scores), bool) if split is None else split.test_mask
     if split is None:
-        return Scored(graph.label, None)
-    return Scored(graph.label, evaluate(graph.y[split.test_mask], scores[split.test_mask]))
+        part = origin.trained_on.parts(graph)
+        fresh = part == ""
+        frame["split"] = part
+        notes.append(
+            f"{int(fresh.sum()):,} of {len(fresh):,} nodes were neither trained on nor used to "
+            "choose the epoch"
+        )
+    fresh &= graph.y != UNKNOWN
+    both = {0, 1} <= set(graph.y[fresh].tolist())
+    metrics = evaluate(graph.y[fresh], margin[fresh]) if both else None
+    write_csv(frame, out)
+    write_notes(out, notes)
+    return Scored(graph.label, metrics, split is None, tuple(notes))
 
 
 def _check_out(out: Path) -> None:

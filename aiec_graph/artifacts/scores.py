@@ -1,11 +1,17 @@
 """Scores of nodes as a table."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.data import Graph, Split
+from aiec_graph.files import write_whole
 
+MOST_AT_ONE_VALUE = 0.5
+FEWEST_NODES = 10
 SCORE_COLUMNS = ("node", "simulated", "label", "split", "score")
 
 
@@ -17,3 +23,34 @@ def score_frame(graph: Graph, split: Split | None, score: NDArray[np.float32]) -
     label = pd.Series(graph.y).map({0: "normal", 1: "anomalous", -1: "unknown"})
     values = (graph.node_ids, graph.simulated is not None, label, part, score)
     return pd.DataFrame(dict(zip(SCORE_COLUMNS, values, strict=True)))
+
+
+def describe_ties(score: NDArray[np.floating]) -> str | None:
+    """A line where at least half of the nodes have exactly the same score [N]."""
+    if len(score) < FEWEST_NODES:
+        return None
+    values, counts = np.unique(score, return_counts=True)
+    most = int(counts.argmax())
+    share = float(counts[most] / len(score))
+    if share < MOST_AT_ONE_VALUE:
+        return None
+    word = {0: "the lowest", len(values) - 1: "the highest"}.get(most, "the same")
+    return (
+        f"{share:.0%} of the {len(score):,} nodes have exactly {word} score, {values[most]:.6g}: "
+        "among them the order means nothing; look at the features and the model"
+    )
+
+
+def notes_of(out: Path) -> Path:
+    """The text file with what is to be told about a table of scores."""
+    return out.with_name(f"{out.stem}.notes.txt")
+
+
+def write_notes(out: Path, lines: Iterable[str]) -> None:
+    """Writes what is to be told about a table of scores beside it, a line each.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    text = "".join(f"{line}\n" for line in (f"Notes on {out.name}", *lines))
+    write_whole(notes_of(out), lambda path: path.write_text(text, encoding="utf-8"))

@@ -1,5 +1,6 @@
 """What runs on graphs do, and the rows that they give."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from xxhash import xxh3_64_hexdigest
 
-from aiec_graph.artifacts.checkpoint import save_checkpoint
-from aiec_graph.artifacts.scores import score_frame
+from aiec_graph.artifacts.checkpoint import Origin, save_checkpoint
+from aiec_graph.artifacts.scores import describe_ties, score_frame, write_notes
 from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec, split_of
 from aiec_graph.artifacts.tensor_file import SUFFIX
 from aiec_graph.artifacts.variants import slug_of
@@ -36,6 +37,8 @@ from aiec_graph.train import (
     prepare_graph,
     train,
 )
+
+LOG = logging.getLogger(__name__)
 
 CHECKSUM_LENGTH = 12
 KEPT = 2  # data sets that a process holds
@@ -189,10 +192,15 @@ class BenchmarkRuns(GraphRuns):
         stem = f"{graph.slug}_{spec.model}_{slug_of(spec.act_label)}_{spec.config_hash}_{seed}"
         if self.save_scores:
             frame = score_frame(graph, split, result.score)
-            write_csv(frame, self.folder / "scores" / f"{stem}.csv")
+            out = self.folder / "scores" / f"{stem}.csv"
+            write_csv(frame, out)
+            if line := describe_ties(result.score):
+                write_notes(self.folder / "notes" / out.name, [line])
+                LOG.warning("warning: %s: %s", stem, line)
         if self.checkpoint:
             path = self.folder / "checkpoints" / f"{stem}{SUFFIX}"
-            save_checkpoint(path, result.model, result.preprocessor, spec, seed, graph.checksum)
+            origin = Origin.of(graph, split)
+            save_checkpoint(path, result.model, result.preprocessor, spec, seed, origin)
         if graph.time_step is not None:
             steps = by_time_step(graph, split, result.score)
             write_csv(steps, self.folder / TIME_STEPS / f"{spec.config_hash}_{seed}.csv")

@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from aiec_graph.detect import Nodes
+    from aiec_graph.detect import FraudDetector, Nodes
 
 FIRST_COLUMNS = ["id", "score"]
 """By which a list of suspects is known."""
 
 
 @contextmanager
-def reporting() -> Iterator["Console"]:
+def reporting(told: list[str] | None = None) -> Iterator["Console"]:
     """Gives a console on standard error, and prints there what detection logs and warns of.
+
+    Args:
+        told: a list that the warnings are added to.
 
     Each line is there once, in a terminal and in a log file; a terminal shows that time goes by.
     """
@@ -39,7 +42,10 @@ def reporting() -> Iterator["Console"]:
             console.print(line, markup=False)
 
     def show(message: Warning | str, *_: object) -> None:
-        console.print(f"warning: {' '.join(str(message).split())}", markup=False)
+        line = " ".join(str(message).split())
+        console.print(f"warning: {line}", markup=False)
+        if told is not None:
+            told.append(line)
 
     logger, handler = logging.getLogger("aiec_graph.detect"), Lines()
     level = logger.level
@@ -55,8 +61,15 @@ def reporting() -> Iterator["Console"]:
         logger.setLevel(level)
 
 
-def load_nodes(data: str, as_of: str | None = None) -> "Nodes":
-    """Loads the graph of a command, and says how large it is.
+def load_nodes(
+    data: str, as_of: str | None = None, detector: "FraudDetector | None" = None
+) -> "Nodes":
+    """Loads the graph of a command, and says how large it is and what its reading decided.
+
+    Args:
+        data: a path or the name of a data set.
+        as_of: what is known; all by default.
+        detector: a fitted one, in whose columns the data are to be read.
 
     Raises:
         InputError: it cannot be used.
@@ -66,9 +79,11 @@ def load_nodes(data: str, as_of: str | None = None) -> "Nodes":
 
     log = logging.getLogger("aiec_graph.detect")
     log.info("loading %s", data)
-    nodes = as_nodes(data, as_of=as_of)
+    nodes = as_nodes(data, as_of=as_of) if detector is None else detector.read(data)
     graph = nodes.graph
     size = graph.x.nbytes + graph.edges.indices.nbytes + graph.edges.indptr.nbytes
+    for line in graph.notes:
+        log.info("%s", line)
     labelled = graph.y != UNKNOWN
     log.info(
         "%s: %s nodes, %s directed edges, %s features (%.0f MB); %s labelled, %s anomalous",

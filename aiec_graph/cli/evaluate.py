@@ -33,7 +33,7 @@ def evaluate(model: Path, data: str, out: Path | None = None) -> int:
         raise InputError(f"{out} is there already; name another --out")
     with reporting() as console:
         detector = FraudDetector.load(model)
-        nodes = load_nodes(data)
+        nodes = load_nodes(data, detector=detector)
         for line in detector.drift(nodes).warnings:
             console.print(f"warning: {line}", markup=False)
         found = detector.evaluate(nodes)

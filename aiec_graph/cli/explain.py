@@ -38,7 +38,8 @@ def explain(
     if not node:
         raise InputError("name the nodes: --node ID [ID ...]")
     with reporting():
-        found = FraudDetector.load(model).explain(load_nodes(data), node, most)
+        detector = FraudDetector.load(model)
+        found = detector.explain(load_nodes(data, detector=detector), node, most)
     console = Console(soft_wrap=True, highlight=False)
     for reasons in found:
         for line in reasons.lines():

@@ -45,7 +45,9 @@ def report(
     check_report(out)
     with reporting():
         detector = FraudDetector.load(model)
-        write_report(detector, load_nodes(data), out, suspects, not without_baselines)
+        write_report(
+            detector, load_nodes(data, detector=detector), out, suspects, not without_baselines
+        )
     Console(soft_wrap=True).print(
         f"{out}: written, {out.stat().st_size / 1e6:.1f} MB", markup=False
     )

@@ -55,6 +55,7 @@ def score(
 def _rank(model: Path, data: str | None, out: Path, reasons: int) -> int:
     from rich.console import Console
 
+    from aiec_graph.artifacts.scores import write_notes
     from aiec_graph.cli.detection import check_list, load_nodes, reporting, write_list
     from aiec_graph.detect import FraudDetector
     from aiec_graph.detect.reasons import add_reasons
@@ -63,13 +64,15 @@ def _rank(model: Path, data: str | None, out: Path, reasons: int) -> int:
     if data is None:
         raise InputError("name the data to score: run_bench.py score MODEL DATA --out FILE")
     check_list(out)
-    with reporting():
+    told: list[str] = []
+    with reporting(told):
         detector = FraudDetector.load(model)
-        nodes = load_nodes(data)
+        nodes = load_nodes(data, detector=detector)
         frame = detector.rank(nodes)
         if reasons > 0:
             add_reasons(frame, detector, nodes, reasons)
         write_list(frame, out)
+        write_notes(out, [*nodes.graph.notes, *told])
     flagged = int(frame["flag"].sum())
     rule = detector.threshold_.rule
     line = f"{out}: {len(frame):,} nodes, {flagged:,} of them flagged ({rule})"
@@ -83,11 +86,18 @@ def _score(checkpoint: Path, dataset: str | None, out: Path, data_root: Path | N
     from aiec_graph.artifacts.predict import score as score_file
 
     scored = score_file(checkpoint, out, data_root, dataset)
+    for line in scored.notes:
+        Console(stderr=True, soft_wrap=True).print(f"note: {line}", markup=False)
     text = f"{out}: {scored.label}, "
-    if scored.test is None:
-        text += "which is not what the network was trained on, so without a split and test metrics"
+    if scored.is_other:
+        text += "which is not what the network was trained on"
+        on = ", on the labelled nodes that were not trained on"
     else:
-        auc, ap, rec = scored.test
-        text += f"test AUC {auc:.1f}, AP {ap:.1f}, Rec@K {rec:.1f}"
+        on = "test"
+    if scored.metrics is None:
+        text += "; without metrics, for no nodes of both classes are left to measure on"
+    else:
+        auc, ap, rec = scored.metrics
+        text += f"{on} AUC {auc:.1f}, AP {ap:.1f}, Rec@K {rec:.1f}"
     Console(soft_wrap=True).print(text, markup=False)
     return 0

@@ -96,6 +96,8 @@ class Graph:
     """What the features are, where they need preprocessing: [F]."""
     notes: tuple[str, ...] = ()
     """What reading the files had to decide, one sentence each, for the user to see."""
+    declaration: Mapping[str, Any] = field(default_factory=dict)
+    """What was declared of the user's own tables, as `user.Declaration.to_dict` gives it."""
     checksum: str = ""
     """Of the files and options that it was made from; empty for a graph made in memory."""
     trusted: InitVar[bool] = False

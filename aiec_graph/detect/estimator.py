@@ -14,13 +14,14 @@ from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from aiec_graph.artifacts.scores import describe_ties
+from aiec_graph.artifacts.trained_on import TrainedOn
 from aiec_graph.data import UNKNOWN
 from aiec_graph.data.user import Declaration
 from aiec_graph.detect.alarms import (
     DriftWarning,
     ThresholdWarning,
     TiesWarning,
-    describe_ties,
 )
 from aiec_graph.detect.calibration import Calibrator
 from aiec_graph.detect.conformal import alert_list, conformal_p_values
@@ -29,7 +30,6 @@ from aiec_graph.detect.drift import Drift, Reference, column_names
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
 from aiec_graph.detect.inputs import align, as_nodes
 from aiec_graph.detect.nodes import Nodes
-from aiec_graph.detect.past import TrainedOn
 from aiec_graph.detect.rules import Rule
 from aiec_graph.detect.splits import split_again, split_nodes
 from aiec_graph.detect.thresholds import Threshold, make_threshold
@@ -159,6 +159,7 @@ class FraudDetector(BaseEstimator):
         self.classifier_ = classifier
         self.classes_ = np.array([0, 1])
         self.columns_ = graph.columns
+        self.declaration_ = dict(graph.declaration)
         self.n_features_in_ = int(graph.x.shape[1])
         self.feature_names_in_ = np.array(column_names(graph), dtype=object)
         self.split_ = how
@@ -177,13 +178,27 @@ class FraudDetector(BaseEstimator):
         self.data_ = describe_data(graph, split.masks())
         return self
 
+    def read(self, data: Any, y: Any = None) -> Nodes:
+        """Reads later data in the columns of the training, and as was declared there.
+
+        Args:
+            data: whatever `as_nodes` takes; a folder's own graph.yaml counts before the training's.
+            y: labels in place of those in the data.
+
+        Raises:
+            InputError: the data cannot be used, or lack a column; names all that is at fault.
+        """
+        check_is_fitted(self)
+        declared = self.declaration or Declaration.from_dict(self.declaration_)
+        return as_nodes(data, y, declared, self.columns_)
+
     def decision_function(self, data: Any) -> NDArray[np.float64]:
         """A score for each node [N]: higher is more anomalous; no probability.
 
         Raises:
             InputError: the data cannot be used, or have other columns than the fitted ones.
         """
-        return self._score(as_nodes(data, None, self.declaration))[0]
+        return self._score(self.read(data))[0]
 
     @available_if(_is_calibrated)
     def predict_proba(self, data: Any) -> NDArray[np.float64]:
@@ -209,7 +224,7 @@ class FraudDetector(BaseEstimator):
         Raises:
             InputError: as `decision_function`; or a class is absent.
         """
-        nodes = as_nodes(data, y, self.declaration)
+        nodes = self.read(data, y)
         score = self._score(nodes)[0]
         known = nodes.y != UNKNOWN
         try:
@@ -231,7 +246,7 @@ class FraudDetector(BaseEstimator):
         Raises:
             InputError: as `decision_function`.
         """
-        nodes = as_nodes(data, None, self.declaration)
+        nodes = self.read(data)
         score, drift = self._score(nodes)
         for line in drift.warnings:
             warnings.warn(f"{nodes.graph.label}: {line}", DriftWarning, stacklevel=2)
@@ -247,6 +262,8 @@ class FraudDetector(BaseEstimator):
         if nodes.graph.time_step is not None:
             frame["time_step"] = nodes.graph.time_step[nodes.index]
         part = self.trained_on_.parts(nodes.graph)[nodes.index]
+        fresh = f"{int((part == '').sum()):,} of {len(part):,} nodes"
+        LOG.info("%s took no part in the training", fresh)
         if (part != "").any():
             frame["part"] = part
         return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
@@ -269,7 +286,7 @@ class FraudDetector(BaseEstimator):
         Raises:
             InputError: as `decision_function`.
         """
-        return self._score(as_nodes(data, None, self.declaration))[1]
+        return self._score(self.read(data))[1]
 
     def evaluate(self, data: Any, y: Any = None) -> Evaluation:
         """Metrics with intervals on labelled nodes that took no part in the training.
@@ -277,7 +294,7 @@ class FraudDetector(BaseEstimator):
         Raises:
             InputError: as `decision_function`; or a class is absent.
         """
-        nodes = as_nodes(data, y, self.declaration)
+        nodes = self.read(data, y)
         score = self._score(nodes)[0]
         fresh = (nodes.y != UNKNOWN) & (self.trained_on_.parts(nodes.graph)[nodes.index] == "")
         if not {0, 1} <= set(nodes.y[fresh]):

@@ -36,6 +36,7 @@ def as_nodes(
     y: Any = None,
     declaration: Declaration | None = None,
     as_of: int | str | None = None,
+    columns: tuple[Column, ...] | None = None,
 ) -> Nodes:
     """Whatever holds a graph, as nodes that can be split; it is not changed.
 
@@ -46,34 +47,40 @@ def as_nodes(
             nodes of interest, of which the edges among these nodes are taken; a SciPy matrix and
             its features, `(adjacency, X)`; a NetworkX graph; a `Graph`; `Nodes`.
         y: labels where the data hold none, see `Nodes.with_labels`; they replace any there.
-        declaration: names of columns, for frames and NetworkX; a folder has its graph.yaml.
+        declaration: names of columns, for frames, NetworkX and folders without a graph.yaml.
         as_of: what is known: transactions and edges of a later time, and nodes of a later time
             step, are left out. A day such as "2026-01-31", or a number.
+        columns: of the training, in which tables that are to be scored are read.
 
     Raises:
         InputError: it is none of these, or holds something that cannot be used.
     """
-    nodes = _load(data, declaration, as_of)
+    nodes = _load(data, declaration, as_of, columns)
     return nodes if y is None else nodes.with_labels(y)
 
 
-def _load(data: Any, declaration: Declaration | None, as_of: int | str | None) -> Nodes:
+def _load(
+    data: Any,
+    declaration: Declaration | None,
+    as_of: int | str | None,
+    columns: tuple[Column, ...] | None,
+) -> Nodes:
     """Loads data as of a time: by the times of their rows, and by time steps.
 
     Raises:
         InputError: nothing in the data says when anything was known.
     """
     if as_of is None:
-        return data if isinstance(data, Nodes) else Nodes.of(_to_graph(data, declaration))
+        return data if isinstance(data, Nodes) else Nodes.of(_to_graph(data, declaration, columns))
     text = str(as_of)
     if isinstance(data, Nodes):
         if data.as_of == text:
             return data
         graph, has_rows = data.alone_labelled(), False
     elif isinstance(data, str | Path) and is_own(str(data)):
-        graph, has_rows = load_own(Path(data), declaration=declaration, as_of=text), True
+        graph, has_rows = load_own(Path(data), columns, declaration, text), True
     else:
-        graph = _to_graph(data, replace(declaration or Declaration(), as_of=text))
+        graph = _to_graph(data, replace(declaration or Declaration(), as_of=text), columns)
         has_rows = isinstance(data, dict | pd.DataFrame | tuple | list)
     is_step = text.lstrip("+-").isdigit()
     if not has_rows and not is_step:
@@ -86,18 +93,22 @@ def _load(data: Any, declaration: Declaration | None, as_of: int | str | None) -
     return replace(Nodes.of(graph), as_of=text)
 
 
-def _to_graph(data: Any, declaration: Declaration | None) -> Graph:
+def _to_graph(
+    data: Any, declaration: Declaration | None, columns: tuple[Column, ...] | None
+) -> Graph:
     declared = declaration or Declaration()
     if isinstance(data, Graph):
         return data
     if isinstance(data, str | Path):
-        return load_own(Path(data)) if is_own(str(data)) else load_dataset(str(data))
+        if not is_own(str(data)):
+            return load_dataset(str(data))
+        return load_own(Path(data), columns, declared)
     if isinstance(data, dict):
-        return _from_dict(data, declared)
+        return _from_dict(data, declared, columns)
     if isinstance(data, pd.DataFrame):
-        return from_transactions(data, None, declared)
+        return from_transactions(data, None, declared, columns=columns)
     if isinstance(data, tuple | list) and len(data) == 2:
-        return _from_pair(data[0], data[1], declared)
+        return _from_pair(data[0], data[1], declared, columns)
     if hasattr(data, "edge_types"):
         raise InputError("of a HeteroData, say which nodes are of interest: (data, 'account')")
     if hasattr(data, "edge_index"):
@@ -107,19 +118,25 @@ def _to_graph(data: Any, declaration: Declaration | None) -> Graph:
     raise InputError(f"cannot make a graph of {type(data).__name__}. Known: {KINDS}")
 
 
-def _from_dict(frames: dict[str, Any], declared: Declaration) -> Graph:
+def _from_dict(
+    frames: dict[str, Any], declared: Declaration, columns: tuple[Column, ...] | None
+) -> Graph:
     names = set(frames)
     if names == {"nodes", "edges"}:
-        return from_frames(frames["nodes"], frames["edges"], declared)
+        return from_frames(frames["nodes"], frames["edges"], declared, columns=columns)
     if "transactions" in names and names <= {"transactions", "accounts"}:
-        return from_transactions(frames["transactions"], frames.get("accounts"), declared)
+        return from_transactions(
+            frames["transactions"], frames.get("accounts"), declared, columns=columns
+        )
     raise InputError(
         f"a dict of frames holds nodes and edges, or transactions and accounts; not "
         f"{', '.join(sorted(map(str, names)))}"
     )
 
 
-def _from_pair(first: Any, second: Any, declared: Declaration) -> Graph:
+def _from_pair(
+    first: Any, second: Any, declared: Declaration, columns: tuple[Column, ...] | None
+) -> Graph:
     if sparse.issparse(first):
         return from_scipy(first, np.asarray(second))
     if hasattr(first, "edge_types"):
@@ -132,9 +149,9 @@ def _from_pair(first: Any, second: Any, declared: Declaration) -> Graph:
         ends |= {end} if isinstance(end, str) else set(end)
     has_ends = [ends <= set(map(str, frame.columns)) for frame in (first, second)]
     if has_ends == [False, True]:
-        return from_frames(first, second, declared)
+        return from_frames(first, second, declared, columns=columns)
     if has_ends == [True, False]:
-        return from_transactions(first, second, declared)
+        return from_transactions(first, second, declared, columns=columns)
     raise InputError(
         f"of two frames, one must hold the columns {declared.source!r} and {declared.target!r} "
         f"(found in {'both' if all(has_ends) else 'neither'}); name them in a dict, or the columns "
@@ -204,8 +221,10 @@ def align(graph: Graph, columns: tuple[Column, ...] | None, width: int) -> Align
     for column in columns:
         values = graph.x[:, place[column.name]].numpy()
         found = graph.columns[place[column.name]].categories
-        if column.categories is not None and found != column.categories:
-            values = _in_codes(values, found or (), column.categories)
+        if column.categories is not None:
+            if found != column.categories:
+                values = _in_codes(values, found or (), column.categories)
+            values = np.where(values >= len(column.categories), np.float32(-1), values)
             unseen[column.name] = float((values == -1).mean())
         parts.append(values)
     ignored = [name for name in place if name not in {column.name for column in columns}]

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from aiec_graph.data import Graph
 from aiec_graph.data.transforms.structural import undirected
-from aiec_graph.detect.inputs import align, as_nodes
+from aiec_graph.detect.inputs import align
 from aiec_graph.detect.reasons_channels import ChannelReason, channels_of_nodes
 from aiec_graph.detect.reasons_columns import Contributions, Floats, Prepared, contributions
 from aiec_graph.detect.reasons_removal import Pairs, score_without, table_effects
@@ -152,7 +152,7 @@ def explain(
     """
     check_extra("explain")
     check_is_fitted(detector)
-    nodes = as_nodes(data, None, detector.declaration)
+    nodes = detector.read(data)
     graph = align(nodes.graph, detector.columns_, detector.n_features_in_).graph
     chosen = find_nodes(graph, ids)
     if len(chosen) == 0:

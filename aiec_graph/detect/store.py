@@ -10,6 +10,7 @@ import torch
 
 from aiec_graph.artifacts.checkpoint import refused
 from aiec_graph.artifacts.tensor_file import load_tensors, save_tensors
+from aiec_graph.artifacts.trained_on import TrainedOn
 from aiec_graph.data import Column
 from aiec_graph.data.user import Declaration
 from aiec_graph.detect.calibration import Calibrator
@@ -17,7 +18,6 @@ from aiec_graph.detect.card import card_in_markdown, make_card
 from aiec_graph.detect.drift import Reference
 from aiec_graph.detect.estimator import FraudDetector
 from aiec_graph.detect.evaluation import Evaluation
-from aiec_graph.detect.past import TrainedOn
 from aiec_graph.detect.rules import Cut
 from aiec_graph.detect.thresholds import Estimate, Threshold
 from aiec_graph.errors import InputError, look_up
@@ -25,7 +25,7 @@ from aiec_graph.files import whole_folder
 from aiec_graph.train.classifier import nest, unnest
 from aiec_graph.train.registry import CLASSIFIERS
 
-FORMAT = "detector-1"
+FORMAT = "detector-2"
 MODEL, CARD, CARD_TEXT = "model.safetensors", "card.json", "card.md"
 FILES = {MODEL, CARD, CARD_TEXT}
 D = TypeVar("D", bound=FraudDetector)
@@ -72,6 +72,7 @@ def save_detector(detector: FraudDetector, folder: Path, overwrite: bool = False
         "trained_on": detector.trained_on_.content,
         "metrics": {part: asdict(found) for part, found in detector.metrics_.items()},
         "data": detector.data_,
+        "declaration": detector.declaration_,
     }
     own = {
         "validation_y": detector.validation_y_,
@@ -147,6 +148,7 @@ def _rebuild(kind: type[D], content: dict[str, Any], arrays: dict[str, Any]) -> 
     detector.trained_on_ = TrainedOn(unnest("trained_on", arrays), content["trained_on"])
     detector.metrics_ = {part: _evaluation(found) for part, found in content["metrics"].items()}
     detector.data_ = content["data"]
+    detector.declaration_ = content["declaration"]
     return detector
 
 

@@ -8,6 +8,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks as checks
 
+from aiec_graph.artifacts.scores import describe_ties
 from aiec_graph.detect import (
     DriftWarning,
     FraudDetector,
@@ -16,7 +17,6 @@ from aiec_graph.detect import (
     TiesWarning,
     as_nodes,
 )
-from aiec_graph.detect.alarms import describe_ties
 from aiec_graph.errors import InputError
 from tests.detect.conftest import make_frames
 

@@ -113,7 +113,7 @@ def read_features(path: Path, data_root: Path | None) -> ChannelFeatures:
     """
     if is_of_images(read_content(path)[0]):
         return _read_image_features(path, data_root)
-    network, spec, graph, adjacency, split, x = reopen(path, data_root)
+    network, spec, graph, adjacency, split, x, _ = reopen(path, data_root)
     if split is None:
         raise InputError(
             f"{path}: {graph.label} has changed since the network was trained on it, so its test "

@@ -131,3 +131,8 @@ def _find(card: Card, folder: Path, names: Iterable[str]) -> Path:
         f"({card.licence}; {how}): put {', '.join(card.files)} into {folder}, or name another "
         "folder with --data-root. Without any file, --simulate runs on simulated data"
     )
+
+
+def is_own(name: str) -> bool:
+    """Whether a data set is given by its path: a file or folder of the user's own."""
+    return name not in DATASETS and (os.sep in name or "/" in name or Path(name).exists())

@@ -1,7 +1,6 @@
 """The data sets by name, the user's own by path, and the one way to load any of them."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -14,6 +13,7 @@ from aiec_graph.data.datasets.cards import (
     Card,
     default_data_root,
     find_files,
+    is_own,
     read_card,
 )
 from aiec_graph.data.datasets.text_options import TextGraph
@@ -25,7 +25,7 @@ from aiec_graph.data.storage.cache import cache_folder, cached
 from aiec_graph.data.storage.fingerprint import Fingerprint, Fingerprints
 from aiec_graph.errors import InputError, did_you_mean
 
-LOADER_VERSION = 2
+LOADER_VERSION = 3
 """Part of every cache's key: raised when a loader makes something else of the same files."""
 DEFAULT_FRACTIONS = 0.4, 0.2
 DEFAULT_TEXT = TextGraph()
@@ -78,11 +78,6 @@ class Source:
         if self.card is not None and graph.simulated is None:
             warnings += compare_checksums(self.card, self.files, self.fingerprints)
         return Loaded(graph, warnings)
-
-
-def is_own(name: str) -> bool:
-    """Whether a data set is given by its path: a file or folder of the user's own."""
-    return name not in DATASETS and (os.sep in name or "/" in name or Path(name).exists())
 
 
 def is_text(name: str) -> bool:

@@ -195,6 +195,8 @@ def _pairs(parts: Parts, nodes: int) -> Pairs:
         if parts.get("edge_index") is None and parts.get(key) is not None:
             return _of_adjacency(key, _plain(parts[key]), nodes)
     pairs = _array(parts, "edge_index")
+    if pairs.shape == (2, 0):  # without edges, torch.tensor([[], []]) holds floats
+        pairs = pairs.astype(np.int64)
     if pairs.dtype.kind not in "iu" or pairs.ndim != 2 or len(pairs) != 2:
         hint = "; it is turned round: save edge_index.t()" if pairs.shape[-1] == 2 else ""
         raise InputError(f"edge_index must hold integers in the shape [2, E]{hint}")

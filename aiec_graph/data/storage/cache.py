@@ -25,7 +25,7 @@ from aiec_graph.data.graph import Column, Graph
 from aiec_graph.errors import InputError
 from aiec_graph.files import whole_folder
 
-FORMAT = 2
+FORMAT = 3
 CACHE_VARIABLE = "AIEC_CACHE_DIR"
 META = "meta.json"
 BLOCK = 2**22
@@ -106,6 +106,7 @@ def _write(folder: Path, graph: Graph) -> None:
         "name": graph.name,
         "simulated": graph.simulated,
         "notes": graph.notes,
+        "declaration": graph.declaration,
         "columns": None if graph.columns is None else [asdict(c) for c in graph.columns],
         "arrays": checksums,
     }
@@ -168,6 +169,7 @@ def _read(folder: Path, key: str) -> Graph | None:
             time_step=arrays.get("time_step"),
             columns=None if columns is None else tuple(map(Column.of, columns)),
             notes=tuple(meta["notes"]),
+            declaration=meta["declaration"],
             checksum=key,
             trusted=True,
         )

@@ -13,8 +13,8 @@ from aiec_graph.data.user.nodes import align, read_label_column, read_nodes
 from aiec_graph.data.user.payments import read_payments
 from aiec_graph.data.user.profile import GraphTables, NodeTable, Reading
 from aiec_graph.data.user.relations import add_links, prepare
-from aiec_graph.data.user.roles import find_near, resolve
-from aiec_graph.data.user.tables import Table, clean
+from aiec_graph.data.user.roles import check_optional, find_near, resolve
+from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.transactions import read_transactions
 
 
@@ -28,19 +28,20 @@ def assemble(
     Returns:
         The arrays, or None; only to be used where the reading's findings have no fault.
     """
-    nodes = clean(nodes, reading.findings)
+    nodes = reading.clean(nodes)
     if reading.declared.nodes_are == "transactions":
         reading.findings.add_fault(
             f"{nodes.where}: nodes_are: transactions needs a table of transactions"
         )
     prepare(nodes, reading)
     if edges is not None:
-        edges = clean(edges, reading.findings)
+        edges = reading.clean(edges)
+        reading.elsewhere = frozenset(edges.names)
         if any(name in edges.names for name in reading.declared.columns_of("time")):
             edges = keep_known(edges, reading)
     found = read_nodes(nodes, reading)
     if found is not None and labels is not None:
-        found = _add_labels(clean(labels, reading.findings), found, nodes, reading)
+        found = _add_labels(reading.clean(labels), found, nodes, reading)
     if found is None:
         if edges is not None:
             _look_at_edges(edges, reading)
@@ -59,8 +60,9 @@ def assemble_transactions(
     table: Table, accounts: Table | None, reading: Reading, labels: Table | None = None
 ) -> GraphTables | None:
     """Reads a table of transactions, and of accounts and of their labels where there are any."""
-    table = clean(table, reading.findings)
-    accounts = None if accounts is None else clean(accounts, reading.findings)
+    table = reading.clean(table)
+    reading.elsewhere = frozenset(table.names)
+    accounts = None if accounts is None else reading.clean(accounts)
     if reading.declared.nodes_are == "transactions":
         if accounts is not None:
             reading.findings.warnings.append(
@@ -80,7 +82,7 @@ def assemble_transactions(
     if found is None or labels is None:
         return found
     where = table if accounts is None else accounts
-    nodes = _add_labels(clean(labels, reading.findings), found.nodes, where, reading)
+    nodes = _add_labels(reading.clean(labels), found.nodes, where, reading)
     return replace(found, nodes=nodes)
 
 
@@ -106,6 +108,7 @@ def _offer_transactions(nodes: Table, edges: Table, reading: Reading) -> None:
             f"{nodes.where}: no feature columns; to describe the nodes by the {measures[0]} of "
             f"their edges, say {edges.advise('transactions', Path(edges.where).name)}"
         )
+        check_optional(edges, reading, ["amount", "time"])
 
 
 def _look_at_edges(edges: Table, reading: Reading) -> None:

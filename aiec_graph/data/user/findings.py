@@ -29,6 +29,9 @@ class Findings:
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    """What reading had to decide."""
+    facts: list[str] = field(default_factory=list)
+    """What the data are, for who asks."""
     _counts: Counter[str] = field(default_factory=Counter)
 
     def add_fault(self, message: str, about: str = "") -> None:

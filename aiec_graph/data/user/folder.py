@@ -5,16 +5,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 from aiec_graph.data.column import Column
 from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.user.assemble import assemble, assemble_transactions
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.findings import DataError
 from aiec_graph.data.user.graph_yaml import read_declaration
+from aiec_graph.data.user.inspection import inspect_tables
 from aiec_graph.data.user.labels import USUAL
-from aiec_graph.data.user.profile import DataProfile, GraphTables, Reading
+from aiec_graph.data.user.profile import (
+    ColumnProfile,
+    DataProfile,
+    Feature,
+    GraphTables,
+    NodeTable,
+    Reading,
+)
 from aiec_graph.data.user.sources import Sources, find_sources, folder_of
 from aiec_graph.data.user.tables import Table, read_tables
+from aiec_graph.data.user.xml_file import XML_SUFFIXES, read_xml
 from aiec_graph.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,13 +42,17 @@ def file_options(declared: Declaration) -> FileOptions:
     )
 
 
-def own_sources(path: Path) -> list[Path]:
+def own_sources(path: Path, declaration: Declaration | None = None) -> list[Path]:
     """The files that the graph at a path is made of.
+
+    Args:
+        path: a folder, or a file.
+        declaration: for a folder without a graph.yaml of its own.
 
     Raises:
         InputError: there is none.
     """
-    return find_sources(path).files
+    return find_sources(path, declaration).files
 
 
 def load_own(
@@ -57,19 +73,17 @@ def load_own(
         InputError: there is none, or it cannot be used; names every file, line and column that is
             at fault.
     """
-    folder = folder_of(path)
+    folder, sources = folder_of(path), find_sources(path, declaration)
     name = re.sub(r"[^\w.-]+", "_", folder.resolve().stem) or "graph"
-    sources = find_sources(path)
-    if sources.graph is not None:
-        return _load_file(sources.graph, _declaration_of(sources, declaration), name)
-    from aiec_graph.data.user.frames import to_graph
-
     declared = _declaration_of(sources, declaration)
     if as_of:
         declared = replace(declared, as_of=as_of)
     reading = Reading(declared, columns)
-    tables = _read(sources, reading)
-    return to_graph(tables, reading, name, str(folder))
+    if _is_whole(sources):
+        return _load_file(sources, reading, name)
+    from aiec_graph.data.user.frames import to_graph
+
+    return to_graph(_read(sources, reading), reading, name, str(folder))
 
 
 def profile_own(
@@ -77,26 +91,86 @@ def profile_own(
     columns: tuple[Column, ...] | None = None,
     declaration: Declaration | None = None,
 ) -> DataProfile:
-    """Says what the tables at a path hold, and all that is wrong with them; needs no torch.
+    """Says what the data at a path hold, and all that is wrong with them.
+
+    Tables, GraphML and GEXF are read without torch.
 
     Args:
-        path: a folder of tables, or a table of transactions.
+        path: a folder, or a file.
         columns: as in `load_own`.
         declaration: as in `load_own`.
     """
     reading = Reading(trained=columns)
     tables = None
     try:
-        sources = find_sources(path)
-        if sources.graph is not None:
-            raise InputError(f"{path}: a graph file and no tables")
+        sources = find_sources(path, declaration)
         reading.declared = _declaration_of(sources, declaration)
+        if _is_whole(sources):
+            graph = _load_file(sources, reading, path.stem)
+            return profile_graph(graph, str(sources.graph), reading)
         tables = _read(sources, reading)
     except DataError as error:
         reading.findings.faults += [f for f in error.faults if f not in reading.findings.faults]
     except InputError as error:
         reading.findings.add_fault(str(error))
+    if tables is not None and not reading.findings.faults:
+        inspect_tables(tables, reading, str(folder_of(path)))
     return reading.profile(tables)
+
+
+def profile_graph(graph: "Graph", file: str, reading: Reading | None = None) -> DataProfile:
+    """Says what a graph in memory holds.
+
+    Args:
+        graph: that was read.
+        file: what to call the file of its columns.
+        reading: that it was made by, if it has been inspected already.
+    """
+    tables = tables_of(graph)
+    if reading is None:
+        reading = Reading()
+        reading.findings.notes += graph.notes
+        inspect_tables(tables, reading, graph.label)
+    for column in _describe(graph):
+        reading.columns.append(ColumnProfile(file, *column))
+    return reading.profile(tables)
+
+
+def tables_of(graph: "Graph") -> GraphTables:
+    """The arrays of a graph, which are shared where they can be."""
+    columns = graph.columns or [Column(f"x[{i}]") for i in range(graph.x.shape[1])]
+    features = [Feature(c, v) for c, v in zip(columns, graph.x.numpy().T, strict=True)]
+    given = graph.given.get("supervised")
+    source, target = graph.edges.edge_index.numpy()
+    nodes = NodeTable(
+        ids=pd.Index(graph.node_ids),
+        features=features,
+        y=graph.y,
+        parts=None if given is None else given[0],
+        time_step=graph.time_step,
+    )
+    weight = graph.edges.weight
+    as_double = None if weight is None else weight.astype(np.float64)
+    return GraphTables(nodes, source, target, as_double)
+
+
+def _describe(graph: "Graph") -> list[tuple[str, str, str]]:
+    """Name, role and kind of the parts of a graph."""
+    features = [f.column for f in tables_of(graph).nodes.features]
+    found = [(column.name, "feature", column.kind) for column in features]
+    found.append(("y", "label", "category"))
+    found += [(f"masks, {kind}", "split", "boolean") for kind in graph.given]
+    if graph.time_step is not None:
+        found.append(("time_step", "time_step", "number"))
+    found += [(f"edge_index[{i}]", end, "number") for i, end in enumerate(("source", "target"))]
+    if graph.edges.weight is not None:
+        found.append(("weight", "weight", "number"))
+    return found
+
+
+def _is_whole(sources: Sources) -> bool:
+    """Whether the data are a graph file that is read as a whole, and no tables."""
+    return sources.graph is not None and sources.graph.suffix.lower() not in XML_SUFFIXES
 
 
 def _declaration_of(sources: Sources, otherwise: Declaration | None) -> Declaration:
@@ -107,6 +181,8 @@ def _declaration_of(sources: Sources, otherwise: Declaration | None) -> Declarat
 
 def _read(sources: Sources, reading: Reading) -> GraphTables | None:
     reading.findings.notes += sources.notes
+    if sources.graph is not None:
+        return assemble(*read_xml(sources.graph, reading.declared), reading)
     found: dict[str, Table] = {}
     for role in ("transactions", "nodes", "edges", "labels"):
         paths = getattr(sources, role)
@@ -122,11 +198,18 @@ def _read(sources: Sources, reading: Reading) -> GraphTables | None:
     return assemble(found["nodes"], found.get("edges"), reading, labels)
 
 
-def _load_file(path: Path, declared: Declaration, name: str) -> "Graph":
-    """Loads a whole graph from one file."""
+def _load_file(sources: Sources, reading: Reading, name: str) -> "Graph":
+    """Loads a whole graph from one file; what is to be told is in the reading too."""
     from aiec_graph.data.formats import graph_file
-    from aiec_graph.data.user.xml_file import XML_SUFFIXES, read_xml
 
-    if path.suffix.lower() in XML_SUFFIXES:
-        return read_xml(path, name, declared)
-    return graph_file.read(name, path, file_options(declared))
+    assert sources.graph is not None  # the caller has looked
+    graph = graph_file.read(name, sources.graph, file_options(reading.declared))
+    reading.findings.notes += graph.notes
+    inspect_tables(tables_of(graph), reading, str(sources.graph))
+    findings = reading.findings
+    return replace(
+        graph,
+        notes=(*findings.warnings, *findings.notes),
+        declaration=reading.declared.to_dict(),
+        trusted=True,
+    )

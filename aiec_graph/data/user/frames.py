@@ -10,6 +10,7 @@ from aiec_graph.data.graph import Graph
 from aiec_graph.data.user.assemble import assemble, assemble_transactions
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.ids import to_node_ids
+from aiec_graph.data.user.inspection import inspect_tables
 from aiec_graph.data.user.profile import GraphTables, Reading
 from aiec_graph.data.user.tables import Table
 from aiec_graph.errors import named
@@ -90,6 +91,7 @@ def to_graph(tables: GraphTables | None, reading: Reading, name: str, where: str
     """
     reading.findings.raise_faults()
     assert tables is not None  # without a fault there are arrays
+    inspect_tables(tables, reading, where)
     nodes = tables.nodes
     x = np.empty((len(nodes.ids), len(nodes.features)), np.float32)
     for i, feature in enumerate(nodes.features):
@@ -105,4 +107,5 @@ def to_graph(tables: GraphTables | None, reading: Reading, name: str, where: str
             time_step=nodes.time_step,
             columns=tuple(feature.column for feature in nodes.features),
             notes=(*reading.findings.warnings, *reading.findings.notes),
+            declaration=reading.declared.to_dict(),
         )

@@ -7,10 +7,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.data.user.columns import Fault, Options, read_column
+from aiec_graph.data.user.hints import tell_banks, tell_ignored
 from aiec_graph.data.user.ids import explain_strangers, read_ids
-from aiec_graph.data.user.nodes import guess_kind
 from aiec_graph.data.user.profile import GraphTables, NodeTable, Reading
-from aiec_graph.data.user.roles import check_optional, resolve
+from aiec_graph.data.user.roles import check_optional, guess_kind, resolve
 from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.words import spell, split_words
 from aiec_graph.errors import did_you_mean
@@ -45,6 +45,8 @@ def read_links(table: Table, nodes: NodeTable, where: str, reading: Reading) -> 
     _tell_strangers(table, nodes, where, strangers, reading)
     weight = read_weights(table, reading) if declared.weight in table.frame else None
     kinds, names = read_kinds(table, reading)
+    tell_ignored(table, reading, "of edges only the ends, the weight and the edge_type are")
+    tell_banks(table, columns, [ids for ids, _ in strangers.values()], reading)
     tables = GraphTables(nodes, ends[0], ends[1], weight, kinds, names)
     return both_ways(tables) if declared.undirected else tables
 

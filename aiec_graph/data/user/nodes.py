@@ -6,17 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiec_graph.data.column import NO_PART, UNKNOWN, Column
-from aiec_graph.data.user.columns import Options, read_column
+from aiec_graph.data.user.columns import read_column
 from aiec_graph.data.user.ids import find_repeated, read_ids
 from aiec_graph.data.user.labels import read_labels, read_split, read_time_step
 from aiec_graph.data.user.profile import Feature, NodeTable, Reading
-from aiec_graph.data.user.roles import check_features, check_optional, resolve
+from aiec_graph.data.user.roles import check_features, check_optional, guess_kind, resolve
 from aiec_graph.data.user.tables import Table
 from aiec_graph.errors import did_you_mean
 
 MOST_NAMED = 3
-LOOKED_AT = 5_000
-"""Rows by which the kind of a column that is not used is told."""
 
 
 def read_nodes(table: Table, reading: Reading) -> NodeTable | None:
@@ -106,6 +104,8 @@ def _choose(table: Table, reading: Reading) -> list[str]:
         return _choose_trained(table, reading, special)
     for key in ("categorical", "numeric", "drop", "missing_of"):
         for name in getattr(declared, key):
+            if key == "drop" and name in reading.elsewhere:
+                continue
             if name and name not in table.names and name not in table.vectors:
                 reading.findings.add_fault(
                     f"{table.where}: {table.declared_in} names the column {name!r} ({key}), which "
@@ -155,11 +155,6 @@ def _choose_trained(table: Table, reading: Reading, special: set[str]) -> list[s
 def _record_ignored(table: Table, reading: Reading, name: str) -> None:
     if not any((c.file, c.name) == (table.where, name) for c in reading.columns):
         reading.record(table, name, "ignored", guess_kind(table, name))
-
-
-def guess_kind(table: Table, name: str) -> str:
-    """Returns the kind of a column that is not used, by its first rows."""
-    return read_column(table.frame[name].head(LOOKED_AT), Options(name)).kind
 
 
 def _expand(names: Sequence[str], table: Table) -> list[str]:

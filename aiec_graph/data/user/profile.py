@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.data.column import UNKNOWN, Column
+from aiec_graph.data.user.advice import gather_lines
 from aiec_graph.data.user.columns import Options
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.findings import Findings
-from aiec_graph.data.user.tables import Table
+from aiec_graph.data.user.tables import Table, clean
 
 ROLES = (
     "id",
@@ -56,8 +57,15 @@ class DataProfile:
     labelled: int | None = None
     anomalous: int | None = None
     """Counts; None where a fault stands before them."""
+    lines: tuple[str, ...] = ()
+    """What faults and warnings advise to write into graph.yaml."""
     tables: "GraphTables | None" = None
     """The arrays of the graph, where there is no fault."""
+
+    @classmethod
+    def refused(cls, fault: str) -> "DataProfile":
+        """Of data that cannot be read at all."""
+        return cls(columns=(), faults=(fault,), warnings=(), notes=())
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all but the arrays, as plain values for JSON."""
@@ -70,6 +78,7 @@ class DataProfile:
             "edges": self.edges,
             "labelled": self.labelled,
             "anomalous": self.anomalous,
+            "lines": list(self.lines),
         }
 
 
@@ -118,6 +127,8 @@ class Reading:
     declared: Declaration = field(default_factory=Declaration)
     trained: tuple[Column, ...] | None = None
     """The columns of the training data, where tables are to be scored."""
+    elsewhere: frozenset[str] = frozenset()
+    """Columns of the tables beside that of the nodes, which `drop` may name."""
     findings: Findings = field(default_factory=Findings)
     columns: list[ColumnProfile] = field(default_factory=list)
 
@@ -125,6 +136,13 @@ class Reading:
         """Keeps what a column turned out to be; the last word on a column counts."""
         self.columns = [c for c in self.columns if (c.file, c.name) != (table.where, name)]
         self.columns.append(ColumnProfile(table.where, name, role, kind))
+
+    def clean(self, table: Table) -> Table:
+        """Gives a table its clean names, see `tables.clean`."""
+        is_new, table = not table.is_clean, clean(table, self.findings)
+        if is_new:
+            self.columns += [ColumnProfile(table.where, "", "ignored", "number")] * table.nameless
+        return table
 
     def options(self, table: Table, name: str, trained: Column | None = None) -> Options:
         """Returns what was declared about a column of a table."""
@@ -151,7 +169,8 @@ class Reading:
             columns=tuple(self.columns),
             faults=tuple(found.faults),
             warnings=tuple(found.warnings),
-            notes=tuple(found.notes),
+            notes=(*found.notes, *found.facts),
+            lines=tuple(gather_lines([*found.faults, *found.warnings])),
             tables=None if found.faults else tables,
             **counts,
         )

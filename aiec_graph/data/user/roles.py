@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from aiec_graph.data.user.columns import FEW, Fault
+from aiec_graph.data.user.columns import FEW, Fault, Options, read_column
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.labels import SPLIT_WORDS, read_labels
 from aiec_graph.data.user.profile import Reading
@@ -58,6 +58,8 @@ MASKS = re.compile(
     r"(?:is|in)?(?:train|training|val|valid|validation|test|testing|dev|holdout)"
     r"(?:mask|set|split|idx|flag)?|(?:has|is|with)label(?:led|ed)?|labell?ed|masks?|ismasked"
 )
+LOOKED_AT = 5_000
+"""Rows by which the kind of a column that is not used is told."""
 COUNTERS = re.compile(r"index|row|rownumber|rownum|rowid|rowno|lineno|linenumber|level0|counter")
 
 
@@ -95,7 +97,7 @@ def resolve(table: Table, reading: Reading, keys: Sequence[str]) -> dict[str, li
             found[key] = names
             continue
         found[key] = []
-        reading.findings.add_fault(_explain_missing(table, declared, key, lacking[0], taken))
+        reading.findings.add_fault(_explain_missing(table, reading, key, lacking[0], taken))
     _tell_apart(table, reading, found)
     return found
 
@@ -119,8 +121,9 @@ def _tell_apart(table: Table, reading: Reading, found: dict[str, list[str]]) -> 
 
 
 def _explain_missing(
-    table: Table, declared: Declaration, key: str, name: str, taken: Sequence[str]
+    table: Table, reading: Reading, key: str, name: str, taken: Sequence[str]
 ) -> str:
+    declared = reading.declared
     listed = ", ".join(table.names)[:300]
     if name in table.repeated or not declared.is_default(key):
         hint = did_you_mean(name, table.names)
@@ -132,6 +135,7 @@ def _explain_missing(
     near, _ = find_near(table, key, taken)
     hint = did_you_mean(name, table.names)
     if near:
+        reading.record(table, near, key, "text")
         hint = f" Is it {near!r}? Then say {table.advise(key, near)}."
         if near.removesuffix(".1") in table.repeated:
             hint += " (The name stands there twice; the second is called with .1 after it.)"
@@ -163,7 +167,7 @@ def check_optional(table: Table, reading: Reading, keys: Sequence[str]) -> None:
             continue
         if not declared.is_default(key):
             lacking = next(name for name in names if name not in table.names)
-            reading.findings.add_fault(_explain_missing(table, declared, key, lacking, taken))
+            reading.findings.add_fault(_explain_missing(table, reading, key, lacking, taken))
             continue
         near, is_same = find_near(table, key, taken)
         if is_same:
@@ -194,7 +198,8 @@ def check_features(table: Table, reading: Reading, names: Sequence[str]) -> list
     for name in names:
         asked = _ask_role(table, reading, name)
         if asked:
-            reading.record(table, name, "ignored", "text")
+            role = next((r for r in ("label", "split") if f"'{r}: " in asked), "ignored")
+            reading.record(table, name, role, guess_kind(table, name))
             reading.findings.add_fault(table.explain(name, Fault(asked)))
         elif _is_counter(name, table.frame[name]):
             reading.record(table, name, "ignored", "number")
@@ -205,6 +210,11 @@ def check_features(table: Table, reading: Reading, names: Sequence[str]) -> list
         else:
             kept.append(name)
     return kept
+
+
+def guess_kind(table: Table, name: str) -> str:
+    """Returns the kind of a column that is not used, by its first rows."""
+    return read_column(table.frame[name].head(LOOKED_AT), Options(name)).kind
 
 
 def _ask_role(table: Table, reading: Reading, name: str) -> str:

@@ -49,8 +49,12 @@ def folder_of(path: Path) -> Path:
     return path
 
 
-def find_sources(path: Path) -> Sources:
+def find_sources(path: Path, declaration: Declaration | None = None) -> Sources:
     """Finds the tables of the graph at a path, a folder or a table of transactions.
+
+    Args:
+        path: a folder, or a file.
+        declaration: names the tables of a folder without a graph.yaml of its own.
 
     Raises:
         InputError: there are none, or it is not clear which of several is meant.
@@ -62,7 +66,7 @@ def find_sources(path: Path) -> Sources:
     if not path.is_dir():
         raise InputError(f"{path}: there is no such file or folder")
     file = path / DECLARATION
-    declared = read_declaration(file)
+    declared = read_declaration(file) if file.is_file() else declaration or Declaration()
     if declared.graph is not None:
         return _find_file(_find_graph(path, declared.graph), file)
     transactions = _find(path, declared, "transactions", *TRANSACTIONS)

@@ -35,6 +35,8 @@ class Table:
     """Names that stood there more than once; the second now has `.1` after it."""
     vectors: dict[str, list[str]] = field(default_factory=dict)
     """Columns of vectors, and the columns that were made of them."""
+    nameless: int = 0
+    """Columns without a name that were left out."""
     is_clean: bool = False
 
     def at(self, row: int) -> str:
@@ -146,6 +148,7 @@ def clean(table: Table, findings: Findings) -> Table:
     repeated = frozenset(name for name in names if names.count(name) > 1)
     frame = frame.set_axis(_number(names), axis=1).reset_index(drop=True)
     cleaned = replace(table, frame=frame, notes=(), repeated=repeated, is_clean=True)
+    cleaned = replace(cleaned, nameless=len(nameless))
     cleaned = _expand_vectors(cleaned, findings)
     for note in notes:
         findings.notes.append(f"{table.where}: {note}")

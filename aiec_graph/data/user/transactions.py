@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from aiec_graph.data.column import UNKNOWN, Column
 from aiec_graph.data.user.aggregate import Groups
 from aiec_graph.data.user.as_of import keep_known
+from aiec_graph.data.user.hints import tell_banks, tell_currencies, tell_ignored
 from aiec_graph.data.user.ids import explain_strangers, read_ids
+from aiec_graph.data.user.inspection import describe_span
 from aiec_graph.data.user.links import (
     both_ways,
     read_kinds,
@@ -20,7 +22,12 @@ from aiec_graph.data.user.links import (
 )
 from aiec_graph.data.user.nodes import read_label_column, read_nodes
 from aiec_graph.data.user.profile import Feature, GraphTables, NodeTable, Reading
-from aiec_graph.data.user.roles import check_optional, find_near, resolve, taken_names
+from aiec_graph.data.user.roles import (
+    check_optional,
+    find_near,
+    resolve,
+    taken_names,
+)
 from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.times import read_times
 from aiec_graph.data.user.words import spell, split_words
@@ -69,6 +76,9 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
         for name in columns[key]:
             reading.record(table, name, key, "text")
     record_rest(table, reading)
+    tell_ignored(table, reading, "features are made of what aggregate: names")
+    tell_currencies(table, reading)
+    tell_banks(table, columns, ends, reading)
     known = pd.Index([], dtype="str") if extra is None else extra.ids
     known = known.drop_duplicates()
     codes, ids = pd.factorize(np.concatenate([known, ends[0], ends[1]]))
@@ -84,9 +94,8 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
     ]
     nodes = _add_accounts(table, accounts, extra, pd.Index(ids), features, reading)
     if extra is not None and accounts is not None:
-        _check_meeting(
-            table, accounts, extra, pd.Index(ids)[np.unique(np.concatenate([out, into]))], reading
-        )
+        idle = np.bincount(np.concatenate([out, into]), minlength=len(ids))[: len(known)] == 0
+        _check_meeting(table, accounts, extra, (idle, pd.Index(ids[len(known) :])), reading)
     if y_of_rows is not None:
         nodes = _label_accounts(table, nodes, y_of_rows, (out, into), reading)
     if weight is None:
@@ -134,6 +143,8 @@ def _read_measures(table: Table, reading: Reading) -> dict[str, _Measure]:
     times = read_times(table, reading)
     if times is not None:
         measures[""] = _Measure(times)
+        if "date" in {c.kind for c in reading.columns if c.role == "time"}:
+            reading.findings.facts.append(f"{table.where}: transactions {describe_span(times)}")
     for column, measure in measures.items():
         if measure.numbers is not None and not reading.findings.faults:
             _tell_empty(table, reading, column, int(np.isnan(measure.numbers).sum()))
@@ -280,10 +291,22 @@ def _add_accounts(
 
 
 def _check_meeting(
-    table: Table, accounts: Table, extra: NodeTable, ends: pd.Index, reading: Reading
+    table: Table,
+    accounts: Table,
+    extra: NodeTable,
+    found: tuple[NDArray[np.bool_], pd.Index],
+    reading: Reading,
 ) -> None:
-    """Refuses accounts none of which has a transaction, and warns where most have none."""
-    idle = ~extra.ids.isin(ends)
+    """Refuses accounts none of which has a transaction, and warns where most have none.
+
+    Args:
+        table: of the transactions.
+        accounts: with their own table.
+        extra: what it holds.
+        found: whether each account is without transactions, and ids that have some but no account.
+        reading: where faults go.
+    """
+    idle, ends = found
     if idle.all() and len(ends):
         cause = explain_strangers(extra.ids, ends)
         reading.findings.add_fault(

@@ -1,13 +1,14 @@
 """GraphML and GEXF files, checked for what NetworkX lets pass and then read by it."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
-from aiec_graph.data.graph import Graph
 from aiec_graph.data.user.declaration import Declaration
-from aiec_graph.data.user.networks import graph_of_network
+from aiec_graph.data.user.network_tables import tables_of_network
+from aiec_graph.data.user.tables import Table
 from aiec_graph.errors import InputError
 
 XML_SUFFIXES = (".graphml", ".gexf")
@@ -16,8 +17,8 @@ OWN_KEYS = ("viz", "start", "end")
 """What GEXF tells of a node beside its attributes."""
 
 
-def read_xml(path: Path, name: str, declared: Declaration = Declaration()) -> Graph:  # noqa: B008
-    """Reads a GraphML or GEXF file.
+def read_xml(path: Path, declared: Declaration = Declaration()) -> tuple[Table, Table]:  # noqa: B008
+    """Reads the nodes and the edges of a GraphML or GEXF file.
 
     The label that GEXF gives to every node is left out where it is the node's own id throughout.
 
@@ -49,7 +50,8 @@ def read_xml(path: Path, name: str, declared: Declaration = Declaration()) -> Gr
     for data in rows.values():
         for key in unwanted & set(data):
             del data[key]
-    return graph_of_network(graph, declared, name, (f"{path}, nodes", f"{path}, edges"))
+    nodes, edges = tables_of_network(graph, declared, (f"{path}, nodes", f"{path}, edges"))
+    return replace(nodes, in_python=False), replace(edges, in_python=False)
 
 
 class _Scan:

@@ -97,7 +97,7 @@ def test_what_is_refused(tmp_path, content, message, suffix):
     path = tmp_path / f"net{suffix}"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=message) as error:
-        read_xml(path, "net")
+        read_xml(path)
     assert "\n" not in str(error.value)
     assert str(path) in str(error.value)
 
