@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import yaml
 
-from aiec_graph.data.user.columns import to_yaml
+from aiec_graph.data.user.column_values import to_yaml
 
 ADVISED = re.compile(r"'([a-z_]+: (?:\"(?:[^\"\\]|\\.)*\"|[^'\"])+)' in graph\.yaml")
 
