@@ -111,7 +111,7 @@ def test_the_plan_trains_nothing(folder, tmp_path, capsys):
         (["--label-delay", "60d"], "--label-delay takes a whole number of steps"),
         (["--from", "monday"], "--from takes a time step such as 25"),
         (["--horizon", "0"], "--horizon must be at least 1"),
-        (["--model", "gnc"], "unknown model 'gnc'. Did you mean 'gcn'?"),
+        (["--model", "rf_grap"], "unknown model 'rf_grap'. Did you mean 'rf_graph'?"),
         (["--threshold", "f2"], "unknown threshold"),
         (["--cuts", "40"], "too short for 40 cuts"),
     ],
