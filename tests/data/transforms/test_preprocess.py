@@ -165,7 +165,7 @@ def test_an_input_too_large_for_a_network_names_its_node(value):
     graph = Graph(
         "mine",
         x,
-        Edges.from_pairs([0, 1], [1, 2], 4),
+        Edges.from_pairs(np.array([0, 1]), np.array([1, 2]), 4),
         np.array([0, 1, 0, 1]),
         np.array(list("abcd")),
     )
