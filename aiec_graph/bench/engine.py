@@ -6,15 +6,15 @@ Whatever a run does, it is loaded, refused, skipped, shared out and written here
 import os
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import joblib
-import psutil
 import torch
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -26,6 +26,8 @@ from aiec_graph.errors import InputError
 from aiec_graph.plugins import load_plugins, loaded_plugins
 from aiec_graph.train import DivergedError
 
+LOOKS_S = 0.5
+"""Seconds between two looks of a worker at whether its parent is there."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -116,8 +118,10 @@ def on_cores(jobs: int) -> Executor[Any, Any]:
     def execute(function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         # loky replaces a process whose heap has grown, between two tasks: none is lost.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
-        pool = joblib.Parallel(n_jobs=jobs or -1, return_as="generator_unordered", batch_size=1)  # pyright: ignore
-        one = partial(_in_worker, function, loaded_plugins(), os.getpid())
+        options: dict[str, Any] = {"initializer": end_with, "initargs": (os.getpid(),)}
+        options |= {"return_as": "generator_unordered", "batch_size": 1}
+        pool = joblib.Parallel(jobs or -1, "loky", **options)
+        one = partial(_in_worker, function, loaded_plugins())
         try:
             yield from pool(joblib.delayed(one)(task) for task in tasks)  # pyright: ignore
         except TerminatedWorkerError:
@@ -133,8 +137,7 @@ def on_cores(jobs: int) -> Executor[Any, Any]:
     return execute
 
 
-def _in_worker(function: Callable[[T], R], plugins: tuple[str, ...], parent: int, task: T) -> R:
-    end_with(parent)
+def _in_worker(function: Callable[[T], R], plugins: tuple[str, ...], task: T) -> R:
     load_plugins(plugins)
     return function(task)
 
@@ -154,8 +157,9 @@ def end_with(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
-        with suppress(psutil.NoSuchProcess):
-            psutil.Process(parent).wait()
+        # By the parent of now: a killed process that nobody has waited for still has its id.
+        while os.getppid() == parent:
+            time.sleep(LOOKS_S)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

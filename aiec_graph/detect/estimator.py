@@ -190,7 +190,7 @@ class FraudDetector(BaseEstimator):
         """
         check_is_fitted(self)
         declared = self.declaration or Declaration.from_dict(self.declaration_)
-        return as_nodes(data, y, declared, self.columns_)
+        return as_nodes(data, y, declared, columns=self.columns_)
 
     def decision_function(self, data: Any) -> NDArray[np.float64]:
         """A score for each node [N]: higher is more anomalous; no probability.

@@ -130,5 +130,7 @@ def test_damaged_dgl_files_are_one_line(tmp_path):
 
 def test_every_card_is_packaged():
     packaged = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
-    included = packaged["targets"]["wheel"]["force-include"]
-    assert {Path(path).parent.name for path in included} == set(DATASETS)
+    wheel = packaged["targets"]["wheel"]
+    assert "/datasets/*/card.yaml" in wheel["include"]
+    assert wheel["sources"]["datasets"] == "aiec_graph/data/cards"
+    assert {path.parent.name for path in (ROOT / "datasets").glob("*/card.yaml")} == set(DATASETS)
