@@ -21,6 +21,7 @@ from aiec_graph.data.user import (
     from_transactions,
     load_own,
 )
+from aiec_graph.data.user.as_of import ANY_TIME
 from aiec_graph.detect.nodes import Nodes
 from aiec_graph.errors import InputError, did_you_mean
 
@@ -88,7 +89,13 @@ def _load(
             f"{graph.label}: as_of must be a time step, a whole number, where a graph is made "
             "already; as_nodes(tables, as_of=…) takes a day"
         )
-    if not has_rows or (is_step and graph.time_step is not None):
+    by_step = is_step and graph.time_step is not None
+    if has_rows and not by_step and any(note.endswith(ANY_TIME) for note in graph.notes):
+        raise InputError(
+            f"{graph.label}: as_of is {text}, and nothing says when anything was known: name the "
+            "column of the time (time: in graph.yaml), or give nodes a time step"
+        )
+    if not has_rows or by_step:
         graph = known_as_of(graph, int(text))
     return replace(Nodes.of(graph), as_of=text)
 

@@ -27,6 +27,10 @@ class _Rows(Table):
         return self.of.at(int(self.rows[row]))
 
 
+ANY_TIME = "so rows of any time are used"
+"""How the warning of a table ends that does not know times."""
+
+
 def keep_known(table: Table, reading: Reading) -> Table:
     """Returns the rows of a clean table whose time is up to the declared `as_of`.
 
@@ -40,7 +44,7 @@ def keep_known(table: Table, reading: Reading) -> Table:
     if seconds is None:
         reading.findings.warnings.append(
             f"{table.where}: as_of is {declared.as_of}, and no column says when a row happened "
-            f"({'/'.join(declared.columns_of('time'))}), so rows of any time are used"
+            f"({'/'.join(declared.columns_of('time'))}), {ANY_TIME}"
         )
         return table
     kinds = {c.kind for c in reading.columns if c.file == table.where and c.role == "time"}

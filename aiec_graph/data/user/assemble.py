@@ -37,7 +37,8 @@ def assemble(
     if edges is not None:
         edges = reading.clean(edges)
         reading.elsewhere = frozenset(edges.names)
-        if any(name in edges.names for name in reading.declared.columns_of("time")):
+        has_steps = any(n in nodes.names for n in reading.declared.columns_of("time_step"))
+        if not has_steps or any(n in edges.names for n in reading.declared.columns_of("time")):
             edges = keep_known(edges, reading)
     found = read_nodes(nodes, reading)
     if found is not None and labels is not None:
