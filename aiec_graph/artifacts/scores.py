@@ -15,7 +15,7 @@ FEWEST_NODES = 10
 SCORE_COLUMNS = ("node", "simulated", "label", "split", "score")
 
 
-def score_frame(graph: Graph, split: Split | None, score: NDArray[np.float32]) -> pd.DataFrame:
+def score_frame(graph: Graph, split: Split | None, score: NDArray[np.floating]) -> pd.DataFrame:
     """Each node's id, label, part of the split if there is one, and score, one row a node."""
     part = np.full(len(score), "", dtype=object)
     for name, mask in split.masks().items() if split is not None else ():

@@ -197,7 +197,7 @@ class BenchmarkRuns(GraphRuns):
             if line := describe_ties(result.score):
                 write_notes(self.folder / "notes" / out.name, [line])
                 LOG.warning("warning: %s: %s", stem, line)
-        if self.checkpoint:
+        if self.checkpoint and isinstance(result, TrainResult):
             path = self.folder / "checkpoints" / f"{stem}{SUFFIX}"
             origin = Origin.of(graph, split)
             save_checkpoint(path, result.model, result.preprocessor, spec, seed, origin)
@@ -205,10 +205,11 @@ class BenchmarkRuns(GraphRuns):
             steps = by_time_step(graph, split, result.score)
             write_csv(steps, self.folder / TIME_STEPS / f"{spec.config_hash}_{seed}.csv")
         write_settings(self.folder, spec)
+        without_epochs = {**NO_EPOCHS, "seconds_per_epoch": seconds}
         return {
             **key_columns(spec, seed),
             **metric_columns(result.val, result.test),
-            **(_of_epochs(result) if is_network else {**NO_EPOCHS, "seconds_per_epoch": seconds}),
+            **(_of_epochs(result) if isinstance(result, TrainResult) else without_epochs),
             "peak_memory_mb": peak,
             "data_checksum": graph.checksum[:CHECKSUM_LENGTH],
         }

@@ -20,7 +20,7 @@ RUN = ["dataset", "simulated", "model", "act", "seed"]
 COUNTS = ["time_step", "nodes", "anomalous"]
 
 
-def by_time_step(graph: Graph, split: Split, score: NDArray[np.float32]) -> pd.DataFrame:
+def by_time_step(graph: Graph, split: Split, score: NDArray[np.floating]) -> pd.DataFrame:
     """One row per time step among the test nodes of a graph that has time steps.
 
     Columns: time_step, nodes, anomalous, and auc, ap and rec_at_k in percent, empty where the step

@@ -67,7 +67,7 @@ def split_words(values: pd.Series, missing_values: Collection[str] = ()) -> Word
 def full_match(words: pd.Series, pattern: str) -> NDArray[np.bool_]:
     """Says of each text whether a pattern without look-around fits all of it [W]."""
     text = pa.array(words, pa.string())
-    found = pc.match_substring_regex(text, f"^(?:{pattern})$")
+    found = pc.match_substring_regex(text, f"^(?:{pattern})$")  # pyright: ignore - made at import
     return found.to_numpy(zero_copy_only=False).astype(bool)
 
 
