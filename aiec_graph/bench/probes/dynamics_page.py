@@ -69,7 +69,8 @@ def write_page(
     for figure, (setting, rows) in by_place.items():
         dataset, _, features, model = setting
         page += [
-            f"## {escape_markdown(str(dataset))}{note}, {features} features, {MODEL_NAMES[str(model)]}"
+            f"## {escape_markdown(str(dataset))}{note}, {features} features, "
+            f"{MODEL_NAMES[str(model)]}"
         ]
         page += [f"![measures over the epochs]({Path(figure).name})", _table(rows)]
         gates = tables["gates"]

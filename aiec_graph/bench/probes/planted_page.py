@@ -126,7 +126,8 @@ def write_page(
     for figure, (setting, rows) in zip(figures, shares.groupby(SETTING, sort=False), strict=True):
         dataset, _, features, model = setting
         page += [
-            f"## {escape_markdown(str(dataset))}{note}, {features} features, {MODEL_NAMES[str(model)]}"
+            f"## {escape_markdown(str(dataset))}{note}, {features} features, "
+            f"{MODEL_NAMES[str(model)]}"
         ]
         page += [f"![marked channels over their share of noise]({figure.name})", SHARES]
         page.append(_shares(rows))
