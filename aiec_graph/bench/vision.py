@@ -180,6 +180,9 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
     config.check()
     kind, specs = ImageRuns(config), list(config.specs())
     runs = [Run(spec, seed) for spec in specs for seed in trial_seeds(config.seeds)]
+    if not config.folder.exists():  # pictures that cannot be used leave no folder behind
+        for spec in specs:
+            kind.load(spec)
     with RunStore(config.folder, kind) as store:
         finished = store.finished(run.key for run in runs).index
         todo = distinct(run.spec for run in runs if run.key not in finished)

@@ -291,6 +291,8 @@ def _from_file(signature: Signature, path: Path) -> dict[str, Any]:
             raise InputError(f"{key} must be true or false, not {_short(value)!r}")
         if get_origin(option.kind) is list and not isinstance(value, list):
             value = [value]
+        if value == [] and option.kind == list[str]:
+            raise InputError(f"{key} is an empty list: name at least one {key}")
         for one in value if isinstance(value, list) else [value]:
             _refuse_impossible(option, one)
         if value is not None:  # null stands for the default of an option that may have no value
@@ -308,6 +310,8 @@ def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     except ArgumentError as error:
         message = " ".join(str(error).split()).replace("Parser key ", "option ")
         raise InputError(_short(message)) from None
+    except OverflowError:
+        raise InputError("a number among the options is too large") from None
 
 
 def _build(defaults: Any, values: dict[str, Any], prefix: str) -> Any:

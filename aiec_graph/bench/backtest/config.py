@@ -3,18 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiec_graph.artifacts.specs import trial_seeds
 from aiec_graph.artifacts.variants import Variant
-from aiec_graph.bench.backtest.cuts import Cut, Schedule
-from aiec_graph.bench.backtest.moments import moment_of, span
-from aiec_graph.bench.backtest.spec import BacktestSpec
-from aiec_graph.bench.backtest.timeline import BOTH, STRUCTURAL
+from aiec_graph.bench.backtest.moments import BOTH, STRUCTURAL, moment_of, span
 from aiec_graph.bench.config import variants_of
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.names import ACTIVATIONS, CLASSIFIERS, FEATURES, MODELS
 from aiec_graph.plugins import load_plugins
 from aiec_graph.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from aiec_graph.bench.backtest.cuts import Cut, Schedule
+    from aiec_graph.bench.backtest.spec import BacktestSpec
 
 KINDS = (*FEATURES, STRUCTURAL, BOTH)
 """What --features takes."""
@@ -115,7 +117,7 @@ class BacktestConfig:
             raise InputError("name at least one activation with --act")
         return variants_of(self.act, ACTIVATIONS)
 
-    def schedule(self, unit: str) -> Schedule:
+    def schedule(self, unit: str) -> "Schedule":
         """Where the cuts stand.
 
         Args:
@@ -132,12 +134,16 @@ class BacktestConfig:
                 ("horizon", self.horizon),
             )
         )
+        from aiec_graph.bench.backtest.cuts import Schedule
+
         start = None if self.from_ is None else moment_of(self.from_, unit)
         delay = span(self.label_delay, unit, "label-delay", 0)
         return Schedule(self.cuts, start, every, horizon, window, delay, self.validation)
 
-    def specs(self, data: str, cut: Cut, is_leaking: bool = False) -> Iterator[BacktestSpec]:
+    def specs(self, data: str, cut: "Cut", is_leaking: bool = False) -> "Iterator[BacktestSpec]":
         """The models at a cut."""
+        from aiec_graph.bench.backtest.spec import BacktestSpec
+
         for model in dict.fromkeys(self.model):
             for variant in self.variants() if model in MODELS else [Variant("relu")]:
                 yield BacktestSpec(

@@ -5,6 +5,9 @@ import re
 
 from aiec_graph.errors import InputError
 
+STRUCTURAL, BOTH = "structural", "own+structural"
+"""Kinds of features that are made of the graph, alone and behind the nodes' own."""
+
 EPOCH = 719_163
 """The ordinal of 1 January 1970."""
 DAYS = {"d": 1, "w": 7}

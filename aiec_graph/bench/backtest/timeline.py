@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from aiec_graph.bench.backtest.moments import BOTH, STRUCTURAL
 from aiec_graph.data.edges import Edges
 from aiec_graph.data.graph import Graph
 from aiec_graph.data.transforms.position import with_position
 from aiec_graph.errors import InputError
 
-STRUCTURAL, BOTH = "structural", "own+structural"
 """Kinds of features made of the graph's structure: in place of the nodes' own, or behind them."""
 
 
