@@ -80,7 +80,7 @@ def test_cbam_fits_maps_alone():
         VisionConfig(backbone=["vit_tiny"], act=["cbam"]).check()
     both = VisionConfig(act=["relu", "cbam"], skip=[{"backbone": "vit_tiny", "act": "cbam"}])
     both.check()
-    assert [(c.backbone, c.act) for c in both.cells()] == [
+    assert [(c.backbone, c.act) for c in both.specs()] == [
         ("vit_tiny", "relu"),
         ("resnet18", "relu"),
         ("resnet18", "cbam"),
