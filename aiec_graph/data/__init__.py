@@ -3,8 +3,9 @@
 Names are imported when they are first asked for, so that tables can be checked without torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aiec_graph.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from aiec_graph.data.datasets.cards import DATASETS, default_data_root, read_card
@@ -55,34 +56,30 @@ __all__ = [
 ]
 
 _MODULES = {
-    "read_card": "aiec_graph.data.datasets.cards",
-    "DATASETS": "aiec_graph.data.datasets.cards",
-    "Loaded": "aiec_graph.data.datasets.registry",
-    "Source": "aiec_graph.data.datasets.registry",
-    "check_dataset": "aiec_graph.data.datasets.registry",
-    "default_data_root": "aiec_graph.data.datasets.cards",
-    "find_source": "aiec_graph.data.datasets.registry",
-    "fractions": "aiec_graph.data.datasets.registry",
-    "is_own": "aiec_graph.data.datasets.registry",
-    "is_text": "aiec_graph.data.datasets.registry",
-    "load_and_compare": "aiec_graph.data.datasets.registry",
-    "load_dataset": "aiec_graph.data.datasets.registry",
-    "short_name": "aiec_graph.data.datasets.registry",
-    "TextGraph": "aiec_graph.data.datasets.text_options",
-    "Edges": "aiec_graph.data.edges",
-    "UNKNOWN": "aiec_graph.data.graph",
-    "Column": "aiec_graph.data.graph",
-    "Graph": "aiec_graph.data.graph",
-    "Split": "aiec_graph.data.graph",
-    "Perturbations": "aiec_graph.data.transforms.perturbations",
-    "FEATURES": "aiec_graph.data.transforms.preprocess",
-    "Preprocessor": "aiec_graph.data.transforms.preprocess",
-    "SPLITS": "aiec_graph.data.transforms.splits",
-    "make_split": "aiec_graph.data.transforms.splits",
+    "read_card": "datasets.cards",
+    "DATASETS": "datasets.cards",
+    "Loaded": "datasets.registry",
+    "Source": "datasets.registry",
+    "check_dataset": "datasets.registry",
+    "default_data_root": "datasets.cards",
+    "find_source": "datasets.registry",
+    "fractions": "datasets.registry",
+    "is_own": "datasets.registry",
+    "is_text": "datasets.registry",
+    "load_and_compare": "datasets.registry",
+    "load_dataset": "datasets.registry",
+    "short_name": "datasets.registry",
+    "TextGraph": "datasets.text_options",
+    "Edges": "edges",
+    "UNKNOWN": "graph",
+    "Column": "graph",
+    "Graph": "graph",
+    "Split": "graph",
+    "Perturbations": "transforms.perturbations",
+    "FEATURES": "transforms.preprocess",
+    "Preprocessor": "transforms.preprocess",
+    "SPLITS": "transforms.splits",
+    "make_split": "transforms.splits",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+__getattr__ = import_on_demand(__name__, _MODULES)

@@ -4,8 +4,9 @@ Names are imported when they are first asked for, so that help and slips are ans
 PyTorch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aiec_graph.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from aiec_graph.train.classifier import NodeClassifier, held_out_scores
@@ -45,28 +46,24 @@ __all__ = [
 ]
 
 _MODULES = {
-    "NodeClassifier": "aiec_graph.train.classifier",
-    "held_out_scores": "aiec_graph.train.classifier",
-    "MODELS": "aiec_graph.train.models",
-    "build_model": "aiec_graph.train.models",
-    "check_settings": "aiec_graph.train.models",
-    "count_parameters": "aiec_graph.train.models",
-    "CLASSIFIERS": "aiec_graph.train.registry",
-    "make_classifier": "aiec_graph.train.registry",
-    "ClassifierSettings": "aiec_graph.train.settings",
-    "TrainSettings": "aiec_graph.train.settings",
-    "DivergedError": "aiec_graph.train.trainer",
-    "FullBatch": "aiec_graph.train.trainer",
-    "Prepared": "aiec_graph.train.trainer",
-    "Trainer": "aiec_graph.train.trainer",
-    "TrainResult": "aiec_graph.train.trainer",
-    "build_trainer": "aiec_graph.train.trainer",
-    "prepare_graph": "aiec_graph.train.trainer",
-    "train": "aiec_graph.train.trainer",
+    "NodeClassifier": "classifier",
+    "held_out_scores": "classifier",
+    "MODELS": "models",
+    "build_model": "models",
+    "check_settings": "models",
+    "count_parameters": "models",
+    "CLASSIFIERS": "registry",
+    "make_classifier": "registry",
+    "ClassifierSettings": "settings",
+    "TrainSettings": "settings",
+    "DivergedError": "trainer",
+    "FullBatch": "trainer",
+    "Prepared": "trainer",
+    "Trainer": "trainer",
+    "TrainResult": "trainer",
+    "build_trainer": "trainer",
+    "prepare_graph": "trainer",
+    "train": "trainer",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+__getattr__ = import_on_demand(__name__, _MODULES)

@@ -4,8 +4,9 @@ Names are imported when they are first asked for, so that help and slips are ans
 PyTorch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aiec_graph.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from aiec_graph.vision.activations import IMAGE_ACTIVATIONS
@@ -28,20 +29,16 @@ __all__ = [
 ]
 
 _MODULES = {
-    "IMAGE_ACTIVATIONS": "aiec_graph.vision.activations",
-    "BACKBONES": "aiec_graph.vision.backbones",
-    "Backbone": "aiec_graph.vision.backbones",
-    "check_image_size": "aiec_graph.vision.backbones",
-    "make_backbone": "aiec_graph.vision.backbones",
-    "IMAGES": "aiec_graph.vision.images",
-    "ImageData": "aiec_graph.vision.images",
-    "load_images": "aiec_graph.vision.images",
-    "VisionSettings": "aiec_graph.vision.settings",
-    "convert": "aiec_graph.vision.sites",
+    "IMAGE_ACTIVATIONS": "activations",
+    "BACKBONES": "backbones",
+    "Backbone": "backbones",
+    "check_image_size": "backbones",
+    "make_backbone": "backbones",
+    "IMAGES": "images",
+    "ImageData": "images",
+    "load_images": "images",
+    "VisionSettings": "settings",
+    "convert": "sites",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+__getattr__ = import_on_demand(__name__, _MODULES)

@@ -26,10 +26,10 @@ from aiec_graph.vision.folders import (
 )
 from aiec_graph.vision.lists import read_list
 from aiec_graph.vision.settings import VisionSettings
-from aiec_graph.vision.stratify import stratified
+from aiec_graph.vision.stratify import TEST_SHARE, stratified
 from aiec_graph.vision.transforms import Transform, test_transform, train_transform
 
-TEST_SHARE, VAL_SHARE = 0.2, 0.1
+VAL_SHARE = 0.1
 Progress = Callable[[int, int], None]
 
 

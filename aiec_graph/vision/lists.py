@@ -7,11 +7,10 @@ import pandas as pd
 
 from aiec_graph.errors import InputError
 from aiec_graph.vision.folders import PARTS, Pictures
-from aiec_graph.vision.stratify import stratified
+from aiec_graph.vision.stratify import TEST_SHARE, stratified
 
 TABLES = (".csv", ".parquet")
 PATH, LABEL, SPLIT = "path", "label", "split"
-TEST_SHARE = 0.2
 
 
 def read_list(path: Path) -> dict[str, Pictures]:

@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+TEST_SHARE = 0.2
+"""Of the images of a data set that comes without a test part."""
+
 
 def stratified(
     labels: NDArray[np.int64], rows: NDArray[np.integer], share: float

@@ -3,8 +3,9 @@
 Names are imported when they are first asked for, so that tables can be checked without torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from aiec_graph.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from aiec_graph.data.user.declaration import Declaration
@@ -38,8 +39,4 @@ _MODULES = {
     "profile_own": "folder",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = import_on_demand(__name__, _MODULES)

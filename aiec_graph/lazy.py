@@ -1,0 +1,21 @@
+"""Names of a package that are imported when they are first asked for (PEP 562)."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def import_on_demand(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
+    """Returns what a package takes as its `__getattr__`.
+
+    Args:
+        package: its name.
+        modules: by public name, the module below the package that defines it.
+    """
+
+    def get(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{modules[name]}"), name)
+
+    return get
