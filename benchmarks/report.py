@@ -26,7 +26,7 @@ TITLES = {"gcn": "GCN", "sage-mean": "GraphSAGE (mean)", "sage-pool": "GraphSAGE
 
 
 def write(results: Path, docs: Path | None, threads: int) -> None:
-    """Draws the plots into `results`, and renews the measured part of docs/performance.md.
+    """Draws the plots into `results`, and renews the measured part of docs/research/performance.md.
 
     Args:
         results: folder with speed.csv, aiec.csv, growth.csv and memory.csv.

@@ -10,7 +10,7 @@ Peak memory is measured in a process for each contestant.
     python benchmarks/speed.py --data-root ../shared/data
 
 writes `speed.csv`, `aiec.csv`, `growth.csv`, `memory.csv` and plots into --out, and puts the tables
-into docs/performance.md between its markers.
+into docs/research/performance.md between its markers.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--budget", type=float, default=40.0, help="seconds for each table")
     parser.add_argument("--scale", type=float, default=0.1, help="of simulated T-Finance")
-    parser.add_argument("--no-page", action="store_true", help="leave docs/performance.md alone")
+    parser.add_argument("--no-page", action="store_true", help="do not renew the page")
     parser.add_argument("--only", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -80,7 +80,8 @@ def main() -> None:
                     pd.DataFrame(peaks).to_csv(arguments.out / "memory.csv", index=False)
     growth = measure_growth(arguments.rounds, arguments.budget)
     pd.DataFrame(growth).to_csv(arguments.out / "growth.csv", index=False)
-    report.write(arguments.out, None if arguments.no_page else Path("docs"), arguments.threads)
+    docs = None if arguments.no_page else Path("docs/research")
+    report.write(arguments.out, docs, arguments.threads)
 
 
 def measure(case: Case, model: str, rounds: int, budget: float, large: bool) -> list[dict]:

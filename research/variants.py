@@ -1,6 +1,6 @@
 """Variants of AIEC that are not the paper's: what was tried to make suppression pay on graphs.
 
-None is ahead of the published method (research/better-variant.md has every comparison), so none is
+None is ahead of the published method (docs/research/variants.md has every comparison), so none is
 in the package. Each changes one thing about `AIEC` and keeps the rest. Importing this module makes
 them known: `--plugins research.variants --act aiec:variant=share` trains with one. They count on
 full batches: an epoch is one step, and `losses` is called once in it.
@@ -203,7 +203,7 @@ class AllNodes(Variant):
 # When and where it acts.
 
 RAMP = 50
-"""Steps; gates settle within them (docs/mechanism.md)."""
+"""Steps; gates settle within them (docs/research/channels.md)."""
 
 
 class WarmUp(Variant):

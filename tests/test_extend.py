@@ -1,4 +1,4 @@
-"""What docs/extend.md says, done: a network, a loss and a command of somebody's own."""
+"""What docs/guides/extend.md says, done: a network, a loss and a command of somebody's own."""
 
 import sys
 import types

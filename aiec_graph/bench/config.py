@@ -157,7 +157,7 @@ class BenchConfig(GraphExperiment):
     """The whole command; the text below each field is its help."""
 
     dataset: list[str] = field(default_factory=list)
-    """Data sets: names, or paths of your own graphs (docs/own-graphs.md)."""
+    """Data sets: names, or paths of your own graphs (docs/guides/own-graphs.md)."""
     act: list[str] = field(default_factory=list)
     """Activations (default: relu gelu aiec; for a graph of your own, aiec)."""
     model: list[str] = field(default_factory=list)

@@ -19,7 +19,7 @@ def bench(config: BenchConfig = DEFAULTS) -> int:
       run_bench.py --dataset path/to/my-graph/
 
     Files: a folder per data set under --data-root; `data info NAME` says where each comes from, and
-    docs/own-graphs.md how to give a graph of your own. Results: runs.csv (a row per seed),
+    docs/guides/own-graphs.md how to give a graph of your own. Results: runs.csv (a row per seed),
     summary.csv, table.md and table.tex in --out.
 
     Raises:

@@ -16,8 +16,8 @@ def check(data: str, json: bool = False, data_root: Path | None = None) -> int:
 
     For each column its role and kind; faults, which every command refuses; warnings of what is
     right in form and likely is not meant, such as a column that tells the label alone; counts; and
-    the lines that may be written into graph.yaml. docs/own-graphs.md says what DATA can be. The
-    exit code is 2 where there is a fault, and otherwise 0.
+    the lines that may be written into graph.yaml. docs/guides/own-graphs.md says what DATA can be.
+    The exit code is 2 where there is a fault, and otherwise 0.
 
     Args:
         data: A folder, a file, or the name of a data set.

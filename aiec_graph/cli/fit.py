@@ -63,7 +63,7 @@ def fit(
 
     The labelled nodes are split into train, validation and test. The training nodes fit the model;
     the validation nodes choose its epoch, the threshold and the calibration of probabilities; the
-    test nodes tell how good all that is. docs/own-graphs.md says what DATA can be.
+    test nodes tell how good all that is. docs/guides/own-graphs.md says what DATA can be.
 
     Args:
         data: A folder of tables, a file, or the name of a data set.

@@ -22,7 +22,7 @@ EXAMPLES = """Graph anomaly detection with AIEC.
 """
 CLOSING = """
 Without a command, options are those of bench. Every command takes --help. Files: a folder for each
-data set under --data-root; docs/own-graphs.md says how to give a graph of your own.
+data set under --data-root; docs/guides/own-graphs.md says how to give a graph of your own.
 """
 
 

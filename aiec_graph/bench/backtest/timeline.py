@@ -85,7 +85,7 @@ class StepTimeline:
         if self.source.time_step is None:
             raise InputError(
                 f"{self.source.label}: a backtest needs the time of each node, in a column "
-                "time_step of the nodes (docs/own-graphs.md)"
+                "time_step of the nodes (docs/guides/own-graphs.md)"
             )
 
     @property

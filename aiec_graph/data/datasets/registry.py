@@ -173,7 +173,7 @@ def load_dataset(
     """Loads a data set, from its cache where that is sound.
 
     Args:
-        name: a name in `DATASETS`, or the path of a graph of your own (docs/own-graphs.md).
+        name: a name in `DATASETS`, or the path of a graph of your own (docs/guides/own-graphs.md).
         data_root: the folder that holds a folder `<name>/`; see `default_data_root`.
         simulate: the scale of a simulation in the data set's raw form, which is written below the
             data root and read back; None for the real files.

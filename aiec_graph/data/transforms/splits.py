@@ -13,7 +13,7 @@ SPLITS = ("supervised", "semi")
 SEMI_ANOMALOUS, SEMI_NORMAL = 20, 80
 NO_LABELS = (
     "In a graph of your own, labels stand in the column label of nodes.csv or, of transactions, of "
-    "accounts.csv; graph.yaml can name others: see docs/own-graphs.md"
+    "accounts.csv; graph.yaml can name others: see docs/guides/own-graphs.md"
 )
 
 

@@ -1,4 +1,4 @@
-"""Graphs of the user's own, from files or from Python objects; see docs/own-graphs.md.
+"""Graphs of the user's own, from files or from Python objects; see docs/guides/own-graphs.md.
 
 Names are imported when they are first asked for, so that tables can be checked without torch.
 """

@@ -61,7 +61,7 @@ def load_own(
     declaration: Declaration | None = None,
     as_of: str = "",
 ) -> "Graph":
-    """Loads the graph at a path; docs/own-graphs.md says what can be there.
+    """Loads the graph at a path; docs/guides/own-graphs.md says what can be there.
 
     Args:
         path: a folder, or a file.

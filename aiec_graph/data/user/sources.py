@@ -119,7 +119,7 @@ def _explain_missing(path: Path, nodes: list[Path], edges: list[Path]) -> str:
         hint += f" Other names are declared in graph.yaml, such as 'nodes: {tables[0]}'."
     return (
         f"{path}: no {missing} (or .parquet, .xlsx, .csv.gz …) in it, nor transactions.csv.{hint} "
-        "docs/own-graphs.md says what a folder holds"
+        "docs/guides/own-graphs.md says what a folder holds"
     )
 
 
