@@ -7,8 +7,8 @@ BIN := .venv/bin
 bench: .venv/made  ## the main job on simulated data
 	$(BIN)/python run_bench.py --config configs/quickstart.yaml
 
-test: .venv/made  ## the tests
-	$(BIN)/pytest
+test: .venv/made  ## the tests, each file in one of as many processes as there are cores
+	$(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile
 
 check: .venv/made  ## style, types and import rules
 	$(BIN)/ruff check .
