@@ -172,9 +172,11 @@ def test_a_factor_is_varied_and_drawn(command, tmp_path):
 def test_every_study_runs_on_a_small_simulated_graph(path, command, tmp_path):
     text = yaml.safe_load(path.read_text())
     shorter = {
-        **{"candidates": min(text["candidates"], 2), "seeds": 2},
+        **{"candidates": min(text["candidates"], 2), "tuning_seeds": 1, "seeds": 2},
         **{"factor": {name: values[:2] for name, values in text.get("factor", {}).items()}},
     }
+    if "budget" in text:
+        shorter["budget"] = "1s"  # then auto fits its first candidate alone
     kept = {k: v for k, v in text.items() if k not in ("dataset", "out", "epochs")}
     if text.get("split") == "semi":  # the small graph has too few anomalous nodes for it
         shorter |= {"dataset": ["reddit"], "simulate": 0.3}

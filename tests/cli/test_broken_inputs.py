@@ -117,6 +117,8 @@ def test_inputs_of_every_kind(name, suffix, tmp_path, monkeypatch, capsys, graph
         for before, after in inputs(name):
             arguments = [*name.split(), *[graph] * before, what, *[graph] * after, *out]
             ends_in_a_line(arguments, capsys)
+        if suffix:  # a data set has none
+            continue
         for flag in ("--dataset", "--data-root", "--classes"):
             if flag[2:].replace("-", "_") in SIGNATURES[name].options and name in WITH_FILE:
                 given = ["--dataset", "reddit"] if flag == "--data-root" else []
@@ -139,31 +141,48 @@ def test_files_of_options(name, tmp_path, monkeypatch, capsys, graph):
         assert "options.yaml: " in line
 
 
-VALUES = [
-    "{key}:\n",
+OF_A_TYPE = [
     "{key}: {{a: {{b: 1}}}}\n",
     "{key}: [[1], [2]]\n",
-    "{key}: 1e999\n",
-    "{key}: .nan\n",
-]
-VALUES += [
     "{key}: " + "x" * 10_000 + "\n",
     "{key}: 9" + "9" * 400 + "\n",
-    "{key}: -1\n",
-    "{key}: ''\n",
 ]
+"""Values that the option's type decides about."""
+OF_AN_OPTION = ["{key}:\n", "{key}: 1e999\n", "{key}: .nan\n", "{key}: -1\n", "{key}: ''\n"]
+"""Values that the command decides about, option by option."""
 
 
-@pytest.mark.parametrize("name", WITH_FILE)
+def first_of(kinds, key):
+    """The options of each command for which `key` tells something new."""
+    seen, found = set(), {}
+    for name in kinds:
+        options = SIGNATURES[name].options.values()
+        for option in options:
+            if not option.is_positional and key(option) not in seen:
+                seen.add(key(option))
+                found.setdefault(name, []).append(option.name)
+    return found
+
+
+def type_of(option):
+    return str(option.kind)
+
+
+# Commands share most of their options: each is tried with the first command that has it.
+ONCE = first_of(WITH_FILE, lambda option: (option.name, type_of(option)))
+ONE_OF_A_TYPE = first_of(WITH_FILE, type_of)
+
+
+@pytest.mark.parametrize("name", ONCE)
 def test_each_option_with_values_that_it_cannot_have(name, tmp_path, monkeypatch, capsys):
     """What an option might take is refused later, for want of data."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "options.yaml"
     required = ["nowhere"] * len(inputs(name))
-    for key, option in SIGNATURES[name].options.items():
-        if option.is_positional:
-            continue
-        for value in VALUES:
+    for key in ONCE[name]:
+        option = SIGNATURES[name].options[key]
+        values = OF_AN_OPTION + (OF_A_TYPE if key in ONE_OF_A_TYPE.get(name, ()) else [])
+        for value in values:
             path.write_text(value.format(key=key))
             arguments = [*name.split(), *required, "--config", path]
             if "dataset" in SIGNATURES[name].options:
@@ -171,20 +190,25 @@ def test_each_option_with_values_that_it_cannot_have(name, tmp_path, monkeypatch
             elif name == "cost":
                 arguments += ["--backbone", "nowhere"]
             line = ends_in_a_line(arguments, capsys)
-            if get_origin(option.kind) is None and value == VALUES[0]:
+            if get_origin(option.kind) is None and value == OF_AN_OPTION[0]:
                 assert f"{key} has no value" in line
+
+
+MISSPELT = first_of(COMMANDS, lambda option: option.name)
+NUMBERS = first_of(COMMANDS, lambda option: option.kind in (int, float) and option.kind)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_options_that_there_are_not(name, capsys):
-    for option in ("--nosuch", "--outt=x", "-z", "--" + "x" * 5_000, "--no\0such", "---"):
-        assert "unknown option" in ends_in_a_line([*name.split(), option], capsys)
-    for option in SIGNATURES[name].options.values():
-        if not option.is_positional:
-            wrong = f"{option.flag[:-1]}{'x' if option.flag[-1] != 'x' else 'y'}"
-            line = ends_in_a_line([*name.split(), wrong, "1"], capsys)
-            assert "Did you mean" in line
-        if option.kind in (int, float) and not option.is_positional:
+    for flag in ("--nosuch", "--outt=x", "-z", "--" + "x" * 5_000, "--no\0such", "---"):
+        assert "unknown option" in ends_in_a_line([*name.split(), flag], capsys)
+    for key in MISSPELT.get(name, ()):
+        flag = SIGNATURES[name].options[key].flag
+        wrong = f"{flag[:-1]}{'x' if flag[-1] != 'x' else 'y'}"
+        assert "Did you mean" in ends_in_a_line([*name.split(), wrong, "1"], capsys)
+    for key in NUMBERS.get(name, ()):
+        option = SIGNATURES[name].options[key]
+        if option.kind in (int, float):
             for value in ("many", "", "1e999", "[1]", "nan", "9" * 500):
                 required = ["nowhere"] * len(inputs(name))
                 ends_in_a_line([*name.split(), *required, option.flag, value], capsys)

@@ -112,7 +112,7 @@ def test_what_cannot_be_known_is_declared_or_refused():
     with pytest.raises(ValueError, match="'act' takes a tensor of shape .* 'NHWC'"):
         convert(model, "aiec", (x,))
     assert isinstance(model.act, nn.ReLU)
-    convert(model, "aiec", (x,), layout="NHWC")
+    convert(model, "aiec", (x,), options={"layout": "NHWC"})
     assert model.act.decision.weight.shape == (2, 4)
 
 

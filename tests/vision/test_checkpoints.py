@@ -8,6 +8,8 @@ from safetensors.torch import load_file
 
 from aiec_graph.artifacts.export import export_onnx, export_torch
 from aiec_graph.artifacts.image_checkpoint import load_image_checkpoint
+from aiec_graph.bench import cost
+from aiec_graph.bench.probes import channels
 from aiec_graph.cli.main import main
 from aiec_graph.core import AIEC, strip
 from aiec_graph.vision import VisionSettings
@@ -36,16 +38,17 @@ def test_a_checkpoint_comes_back_whole(checkpoints):
     assert not loaded.network.training
 
 
-def test_channels_of_two_networks(checkpoints, tmp_path, capsys):
+def test_channels_of_two_networks(checkpoints, tmp_path, monkeypatch):
+    monkeypatch.setattr(channels, "CLASSES_A_PAGE", 1)
     arguments = ["channels", *map(str, checkpoints[::-1]), "--out", str(tmp_path)]
-    assert main([*arguments, "--classes", "0", "1", "2", "3", "4"]) == 0
+    assert main([*arguments, "--classes", "0", "4"]) == 0
     names = sorted(p.name for p in tmp_path.iterdir())
     assert names == [
         *("channels.csv", "channels_conv5_2-1.png", "channels_conv5_2-2.png"),
         "channels_summary.csv",
     ]
     rows = pd.read_csv(tmp_path / "channels.csv")
-    assert len(rows) == 2 * 5 * 1024
+    assert len(rows) == 2 * 2 * 1024
     assert rows["activity_level"].between(-1, 1).all()
     for _, own in rows.groupby(["network", "class"]):
         ordered = own.sort_values("rank")["activity_level"].to_numpy()
@@ -53,7 +56,7 @@ def test_channels_of_two_networks(checkpoints, tmp_path, capsys):
         assert sorted(own["rank"]) == list(range(1024))
     summary = pd.read_csv(tmp_path / "channels_summary.csv")
     assert set(summary["weights"]) == {"own", "fitted"}
-    assert len(summary) == 10 and summary["samples"].between(35, 37).all()  # a stratified fifth
+    assert len(summary) == 4 and summary["samples"].between(35, 37).all()  # a stratified fifth
 
 
 def test_channels_of_one_network_and_of_a_graph(checkpoints, tmp_path, monkeypatch):
@@ -87,7 +90,7 @@ def test_export_by_command(checkpoints, suffix, tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == [out.name]
 
 
-@pytest.mark.parametrize("name", ["vit_tiny", "pvt_tiny", "resnet18"])
+@pytest.mark.parametrize("name", ["vit_tiny", "pvt_tiny"])
 def test_exported_networks_compute_the_same(name, tmp_path):
     pytest.importorskip("onnxruntime")
     torch.manual_seed(0)
@@ -121,7 +124,16 @@ def test_mistakes(checkpoints, arguments, message, capsys):
     assert message in line
 
 
-def test_costs_are_measured(tmp_path):
+def test_costs_are_measured(tmp_path, monkeypatch):
+    measured, measure = [], cost._peak_elsewhere
+
+    def measure_once(case, phase):
+        """A process takes ten seconds to start."""
+        if not measured:
+            measured.append(measure(case, phase))
+        return measured[0]
+
+    monkeypatch.setattr(cost, "_peak_elsewhere", measure_once)
     arguments = ["cost", "--backbone", "shufflenet", "--act", "relu", "aiec", "--rounds", "2"]
     arguments += ["--image-size", "32", "--batch-size", "4", "--warmup", "0", "--device", "cpu"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0

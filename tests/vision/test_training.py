@@ -36,20 +36,20 @@ def digits(tmp_path_factory):
 
 def test_a_run_can_be_repeated_and_gone_on_with(digits, tmp_path):
     longer = settings(epochs=3)
-    whole = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "whole")
-    again = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "again")
+    whole = train_images("shufflenet", "aiec", digits, longer, 1, tmp_path / "whole")
+    again = train_images("shufflenet", "aiec", digits, longer, 1, tmp_path / "again")
     assert (whole.test_loss, whole.top1) == (again.test_loss, again.top1)
     assert same_weights(whole.network, again.network)
     with pytest.raises(StoppedError):
         train_images(
-            "resnet18", "aiec", digits, longer, 1, tmp_path / "cut", progress=stop_after(2)
+            "shufflenet", "aiec", digits, longer, 1, tmp_path / "cut", progress=stop_after(2)
         )
     state = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)
     assert state["epochs_done"] == 2
-    resumed = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "cut")
+    resumed = train_images("shufflenet", "aiec", digits, longer, 1, tmp_path / "cut")
     assert same_weights(resumed.network, whole.network)
     assert (resumed.test_loss, resumed.val_top1) == (whole.test_loss, whole.val_top1)
-    finished = train_images("resnet18", "aiec", digits, longer, 1, tmp_path / "cut")
+    finished = train_images("shufflenet", "aiec", digits, longer, 1, tmp_path / "cut")
     assert finished.seconds_per_epoch == 0
     assert (finished.top1, finished.val_top1) == (resumed.top1, resumed.val_top1)
 
@@ -73,10 +73,10 @@ def same_weights(one, other):
 
 def test_a_damaged_checkpoint_is_set_aside_and_other_images_are_refused(digits, tmp_path):
     options = settings(epochs=1)
-    train_images("resnet18", "relu", digits, options, 1, tmp_path)
+    train_images("shufflenet", "relu", digits, options, 1, tmp_path)
     kept = tmp_path / "last.ckpt"
     with pytest.raises(InputError, match="trained on other images"):
-        train_images("resnet18", "relu", digits._replace(checksum="x"), options, 1, tmp_path)
+        train_images("shufflenet", "relu", digits._replace(checksum="x"), options, 1, tmp_path)
     kept.write_bytes(kept.read_bytes()[:-2000])
     with pytest.warns(UserWarning, match="damaged"):
         assert training.epochs_in(kept, digits.checksum) == 0
@@ -89,7 +89,7 @@ def test_ctrl_c_reaches_whoever_called(digits, tmp_path):
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train_images("resnet18", "relu", digits, settings(), 1, tmp_path, progress=press)
+        train_images("shufflenet", "relu", digits, settings(), 1, tmp_path, progress=press)
     signal.signal(signal.SIGINT, before)  # Lightning ignores the signal from then on
     assert training.epochs_in(tmp_path / "last.ckpt", digits.checksum) == 1
 
@@ -97,9 +97,9 @@ def test_ctrl_c_reaches_whoever_called(digits, tmp_path):
 def test_steps_without_images_are_refused(digits, tmp_path):
     for changes, message in (({"batch_size": 1}, "a step of one image"),):
         with pytest.raises(InputError, match=message):
-            train_images("resnet18", "relu", digits, settings(**changes), 1, tmp_path)
+            train_images("shufflenet", "relu", digits, settings(**changes), 1, tmp_path)
     with pytest.raises(InputError, match="24 training images for 30 processes"):
-        train_images("resnet18", "relu", digits, settings(), 1, tmp_path, devices=30)
+        train_images("shufflenet", "relu", digits, settings(), 1, tmp_path, devices=30)
 
 
 def test_each_image_is_drawn_once_and_none_twice():
@@ -131,7 +131,7 @@ def test_the_learning_rate_warms_up_and_falls(digits, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "Classifier", Watching)
         options = settings(epochs=6, warmup_epochs=2, lr=0.01)
-        train_images("resnet18", "relu", digits, options, 1, tmp_path)
+        train_images("shufflenet", "relu", digits, options, 1, tmp_path)
     peak = 0.01 * 12 / 512
     assert seen[0] == pytest.approx(1e-6)
     assert seen[1] == pytest.approx((1e-6 + peak) / 2)
@@ -151,24 +151,24 @@ def test_a_loss_that_is_no_number_is_told(digits, tmp_path):
 def test_options_that_aiec_does_not_have(digits, tmp_path):
     with pytest.raises(InputError, match="unknown AIEC option 'gaet'"):
         train_images(
-            "resnet18", "aiec", digits, settings(act_options={"gaet": "union"}), 1, tmp_path
+            "shufflenet", "aiec", digits, settings(act_options={"gaet": "union"}), 1, tmp_path
         )
 
 
 def test_results_of_the_command(tmp_path, capsys, monkeypatch):
     out = tmp_path / "run"
-    arguments = ["vision", "--backbone", "resnet18", "--act", "relu", "aiec", *TINY]
+    arguments = ["vision", "--backbone", "shufflenet", "--act", "relu", "aiec", *TINY]
     arguments += ["--epochs", "1", "--seeds", "2", "--out", str(out), "--checkpoint"]
     assert main(arguments) == 0
     runs = pd.read_csv(out / "runs.csv")
     assert list(runs.columns) == columns_of(runner.ImageRuns)
     assert runs.notna().all(axis=None)
     assert runs[["backbone", "act", "seed"]].to_numpy().tolist() == [
-        ["resnet18", act, seed] for act in ("relu", "aiec") for seed in (3407, 3417)
+        ["shufflenet", act, seed] for act in ("relu", "aiec") for seed in (3407, 3417)
     ]
     assert runs["test_top1"].between(0, 100).all()
     text = (out / "table.md").read_text()
-    assert "digits ResNet-18" in text
+    assert "digits ShuffleNet" in text
     assert "paper" not in text
     summary = pd.read_csv(out / "summary.csv")
     own = runs[runs["act"] == "aiec"]["test_top1"]

@@ -1,16 +1,11 @@
 """A backtest from the command to its report, stopped and continued; its statistics."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from aiec_graph.bench.backtest.run import backtest
+from aiec_graph.bench.backtest.runs import BacktestRuns
 from aiec_graph.bench.backtest.statistics import compare_cuts, inflation_of
 from aiec_graph.bench.study.statistics import compare
 from aiec_graph.cli.main import main
@@ -73,22 +68,24 @@ def test_models_are_compared_cut_by_cut(folder, tmp_path):
     )
 
 
-def test_killed_and_continued_it_gives_the_same_rows(folder, tmp_path):
-    command = [sys.executable, "run_bench.py", "backtest", str(folder), "--model", "gcn"]
-    command += ["--cuts", "3", "--epochs", "20", "--jobs", "1", "--skip-leakage"]
+def test_stopped_and_continued_it_gives_the_same_rows(folder, tmp_path, monkeypatch):
+    command = ["backtest", str(folder), "--model", "gcn", "--cuts", "3", "--epochs", "4"]
+    command += ["--seeds", "2", "--jobs", "1", "--skip-leakage"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert main([*command[2:], "--out", str(whole)]) == 0
-    process = subprocess.Popen(
-        [*command, "--out", str(broken)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None:
-        runs = broken / "runs.csv"
-        if runs.exists() and runs.read_bytes().count(b"\n") > 3:
-            os.kill(process.pid, signal.SIGKILL)
-            break
-        time.sleep(0.01)
-    assert process.wait() == -signal.SIGKILL
-    assert main([*command[2:], "--out", str(broken)]) == 0
+    assert main([*command, "--out", str(whole)]) == 0
+    make, made = BacktestRuns.make, []
+
+    def stop_after_three(self, run):
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(run)
+        return make(self, run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BacktestRuns, "make", stop_after_three)
+        assert main([*command, "--out", str(broken)]) == 130
+    assert len(pd.read_csv(broken / "runs.csv")) == 3
+    assert main([*command, "--out", str(broken)]) == 0
     for name in ("backtest.csv", "ages.csv", "cuts.csv", "pairs.csv"):
         first, second = (pd.read_csv(path / name) for path in (whole, broken))
         timed = [c for c in first.columns if c.startswith("seconds")]
