@@ -6,6 +6,7 @@ as it is told, at other moments each time (`--seed`), and prints what it did.
 
 import argparse
 import contextlib
+import io
 import os
 import random
 import signal
@@ -41,9 +42,9 @@ def finish(folder: Path, out: str) -> tuple[pd.DataFrame, dict[str, bytes]]:
         Its rows but for what the process decides, in the order of their runs, and the bytes of all
         scores and checkpoints.
     """
-    with contextlib.chdir(folder), open(os.devnull, "w") as nowhere:
-        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            assert main([*OPTIONS, "--jobs", "1", "--out", out]) == 0
+    shown = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(shown):
+        assert main([*OPTIONS, "--jobs", "1", "--out", out]) == 0
     assert not list((folder / out).rglob(f"{DRAFT}*"))
     rows = pd.read_csv(folder / out / "runs.csv").drop(columns=OF_THE_PROCESS)
     rows = rows.sort_values(["config_hash", "seed"], ignore_index=True)
