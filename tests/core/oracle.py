@@ -2,6 +2,15 @@
 
 import math
 
+GATES = {
+    "consensus": lambda i, e: i and e,
+    "union": lambda i, e: i or e,
+    "intrinsic": lambda i, e: i,
+    "extrinsic": lambda i, e: e,
+    "all": lambda i, e: True,
+    "none": lambda i, e: False,
+}
+
 
 def oracle(a, y, weight, theta, phi, *, gate, count, gate_norm, class_weight=None):
     """Returns the new counters, the gates, and (L_aux, L_gate) with their gradients.
@@ -9,88 +18,80 @@ def oracle(a, y, weight, theta, phi, *, gate, count, gate_norm, class_weight=Non
     `a` [N][C] and `weight` [K][C] hold floats, `theta` [K][C] and `phi` [K] integers. The
     gradients are of L_aux by `weight` and of L_aux and L_gate by `a`.
     """
-    n, channels, classes = len(a), len(a[0]), len(weight)
+    probabilities = [probabilities_of(sample, weight) for sample in a]
     theta, phi = [list(row) for row in theta], list(phi)
-    class_weight = class_weight or [1.0] * classes
-    probabilities = []
-    for i in range(n):
-        logits = [sum(a[i][c] * weight[k][c] for c in range(channels)) for k in range(classes)]
-        top = max(logits)
-        exps = [math.exp(z - top) for z in logits]
-        probabilities.append([e / sum(exps) for e in exps])
-        if count == "all" or logits.index(max(logits)) == y[i]:
+    for i, sample in enumerate(a):
+        if count == "all" or probabilities[i].index(max(probabilities[i])) == y[i]:
             phi[y[i]] += 1
-            for c in range(channels):
-                theta[y[i]][c] += a[i][c] > 0
+            for c, response in enumerate(sample):
+                theta[y[i]][c] += response > 0
+    gates = gates_of(theta, phi, weight, gate)
+    found = {"theta": theta, "phi": phi, "gates": gates}
+    found |= auxiliary_loss(a, y, weight, probabilities, class_weight or [1.0] * len(weight))
+    return found | gate_loss(a, y, gates, gate_norm)
 
-    gates = [[0] * channels for _ in range(classes)]
-    for k in range(classes):
-        for c in range(channels):
+
+def probabilities_of(sample, weight):
+    logits = [sum(x * w for x, w in zip(sample, row, strict=True)) for row in weight]
+    exps = [math.exp(z - max(logits)) for z in logits]
+    return [e / sum(exps) for e in exps]
+
+
+def gates_of(theta, phi, weight, mode):
+    gates = [[0] * len(row) for row in weight]
+    for k, row in enumerate(weight):
+        for c, w in enumerate(row):
+            intrinsic = None
             if phi[k] > 0:
                 inhibited = phi[k] - theta[k][c]
                 intrinsic = (theta[k][c] - inhibited) / phi[k] <= 0
-            else:
-                intrinsic = None
-            extrinsic = weight[k][c] <= 0
-            if gate in ("consensus", "union", "intrinsic") and intrinsic is None:
+            elif mode in ("consensus", "union", "intrinsic"):
                 continue
-            gates[k][c] = int(
-                {
-                    "consensus": lambda i=intrinsic, e=extrinsic: i and e,
-                    "union": lambda i=intrinsic, e=extrinsic: i or e,
-                    "intrinsic": lambda i=intrinsic: i,
-                    "extrinsic": lambda e=extrinsic: e,
-                    "all": lambda: True,
-                    "none": lambda: False,
-                }[gate]()
-            )
+            gates[k][c] = int(GATES[mode](intrinsic, w <= 0))
+    return gates
 
+
+def auxiliary_loss(a, y, weight, probabilities, class_weight):
+    n, channels = len(a), len(a[0])
     mass = sum(class_weight[k] for k in y)
-    aux = sum(-class_weight[y[i]] * math.log(probabilities[i][y[i]]) for i in range(n)) / mass
-    aux_by_weight = [[0.0] * channels for _ in range(classes)]
-    aux_by_a = [[0.0] * channels for _ in range(n)]
+    loss = sum(-class_weight[y[i]] * math.log(probabilities[i][y[i]]) for i in range(n)) / mass
+    by_weight = [[0.0] * channels for _ in weight]
+    by_a = [[0.0] * channels for _ in a]
     for i in range(n):
-        for k in range(classes):
+        for k, row in enumerate(weight):
             d = class_weight[y[i]] * (probabilities[i][k] - (k == y[i])) / mass
             for c in range(channels):
-                aux_by_weight[k][c] += d * a[i][c]
-                aux_by_a[i][c] += d * weight[k][c]
+                by_weight[k][c] += d * a[i][c]
+                by_a[i][c] += d * row[c]
+    return {"aux": loss, "aux_by_weight": by_weight, "aux_by_a": by_a}
 
-    gate_loss = 0.0
-    gate_by_a = [[0.0] * channels for _ in range(n)]
+
+def gate_loss(a, y, gates, norm):
+    n, loss, by_a = len(a), 0.0, [[0.0] * len(a[0]) for _ in a]
     for i in range(n):
         g = gates[y[i]]
-        gated = sum(g)
-        if gated == 0:
+        if not any(g):
             continue
-        if gate_norm == "abs":
-            gate_loss += sum(abs(a[i][c] * g[c]) for c in range(channels)) / gated / n
-        elif gate_norm == "square":
-            gate_loss += sum((a[i][c] * g[c]) ** 2 for c in range(channels)) / gated / n
-        elif gate_norm == "vector":
-            size = math.sqrt(sum((a[i][c] * g[c]) ** 2 for c in range(channels)))
-            gate_loss += size / gated / n
+        per_gated = 1 / sum(g) / n
+        gated = [x * on for x, on in zip(a[i], g, strict=True)]
+        size = math.sqrt(sum(x**2 for x in gated))
+        if norm == "abs":
+            loss += sum(abs(x) for x in gated) * per_gated
+        elif norm == "square":
+            loss += sum(x**2 for x in gated) * per_gated
+        elif norm == "vector":
+            loss += size * per_gated
         same = [j for j in range(n) if y[j] == y[i]]
-        for c in range(channels):
-            if gate_norm == "batch":
-                size = math.sqrt(sum((a[j][c] * g[c]) ** 2 for j in same))
-                gate_loss += size / gated / n
-                if size > 0:
-                    for j in same:
-                        gate_by_a[j][c] += g[c] * a[j][c] / size / gated / n
-            elif gate_norm == "abs":
-                gate_by_a[i][c] += g[c] / gated / n
-            elif gate_norm == "square":
-                gate_by_a[i][c] += 2 * g[c] * a[i][c] / gated / n
+        for c, on in enumerate(g):
+            if norm == "batch":
+                of_class = math.sqrt(sum((a[j][c] * on) ** 2 for j in same))
+                loss += of_class * per_gated
+                for j in same if of_class > 0 else ():
+                    by_a[j][c] += on * a[j][c] / of_class * per_gated
+            elif norm == "abs":
+                by_a[i][c] += on * per_gated
+            elif norm == "square":
+                by_a[i][c] += 2 * gated[c] * per_gated
             elif size > 0:
-                gate_by_a[i][c] += g[c] * a[i][c] / size / gated / n
-    return {
-        "theta": theta,
-        "phi": phi,
-        "gates": gates,
-        "aux": aux,
-        "gate": gate_loss,
-        "aux_by_weight": aux_by_weight,
-        "aux_by_a": aux_by_a,
-        "gate_by_a": gate_by_a,
-    }
+                by_a[i][c] += gated[c] / size * per_gated
+    return {"gate": loss, "gate_by_a": by_a}
