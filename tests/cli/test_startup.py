@@ -27,9 +27,16 @@ import aiec_graph, aiec_graph.data, aiec_graph.data.user.tables
 found = [name for name in ("torch", "sklearn", "scipy", "matplotlib", "networkx") if name in sys.modules]
 assert not found, found
 """
+COMPILER = """
+import sys
+import aiec_graph.core, aiec_graph.nn, aiec_graph.train, aiec_graph.artifacts.predict
+assert "torch._dynamo" not in sys.modules
+"""
 
 
-@pytest.mark.parametrize("script", [HELP_OF_ALL, NAMES_ALONE], ids=["help", "tables"])
+@pytest.mark.parametrize(
+    "script", [HELP_OF_ALL, NAMES_ALONE, COMPILER], ids=["help", "tables", "networks"]
+)
 def test_nothing_slow_is_imported(script):
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
