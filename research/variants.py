@@ -71,9 +71,9 @@ class Variant(AIEC):
             layout=layout,
         )
 
-    def losses(self, statistics: BatchStatistics, class_share: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, statistics: BatchStatistics, shares: Tensor) -> tuple[Tensor, Tensor]:
         self.step += 1
-        return super().losses(statistics, class_share)
+        return super().losses(statistics, shares)
 
     def assessments(self) -> tuple[Tensor, Tensor]:
         """Relative firing rates (0 where nothing was counted) and decision weights, both [K, C].
@@ -125,20 +125,20 @@ class Width(Variant):
 class Loss(Variant):
     """λ_gate in proportion to the layer's present auxiliary loss."""
 
-    def losses(self, statistics: BatchStatistics, class_share: Tensor) -> tuple[Tensor, Tensor]:
-        aux, gate = super().losses(statistics, class_share)
+    def losses(self, statistics: BatchStatistics, shares: Tensor) -> tuple[Tensor, Tensor]:
+        aux, gate = super().losses(statistics, shares)
         return aux, gate * aux.detach()
 
 
 class Gradient(Variant):
     """λ_gate 1 gives the gate loss the auxiliary loss's size of gradient by the features."""
 
-    def losses(self, statistics: BatchStatistics, class_share: Tensor) -> tuple[Tensor, Tensor]:
-        aux, gate = super().losses(statistics, class_share)
+    def losses(self, statistics: BatchStatistics, shares: Tensor) -> tuple[Tensor, Tensor]:
+        aux, gate = super().losses(statistics, shares)
         assert self.decision is not None
         one_hot = statistics.one_hot
         with torch.no_grad():
-            target = one_hot * class_share
+            target = one_hot * shares
             probability = statistics.logits.softmax(1)
             by_logits = probability * target.sum(1, keepdim=True) - target
             of_aux = (by_logits @ self.decision.weight.to(one_hot.dtype)).norm()
@@ -282,13 +282,13 @@ class Memory(Variant):
     mean_theta: Tensor | None = None
     mean_phi: Tensor | None = None
 
-    def losses(self, statistics: BatchStatistics, class_share: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, statistics: BatchStatistics, shares: Tensor) -> tuple[Tensor, Tensor]:
         dtype = statistics.a.dtype
         theta, phi = statistics.theta.to(dtype), statistics.phi.to(dtype)
         if self.mean_theta is not None and self.mean_phi is not None:
             theta, phi = theta + self.keeps * self.mean_theta, phi + self.keeps * self.mean_phi
         self.mean_theta, self.mean_phi = theta, phi
-        return super().losses(statistics, class_share)
+        return super().losses(statistics, shares)
 
     def gates(self) -> Tensor:
         if self.mean_theta is None or self.mean_phi is None or self.decision is None:

@@ -254,20 +254,20 @@ class AIEC(ChannelwiseActivation):
         """Computes L_gate (eq. 12 and 13), a scalar, from the gates G [K, C]."""
         return F.gate_loss(statistics.a, statistics.one_hot, gates, self.gate_norm)
 
-    def losses(self, statistics: BatchStatistics, class_share: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(self, statistics: BatchStatistics, shares: Tensor) -> tuple[Tensor, Tensor]:
         """Counts the batch, derives the gates and computes L_aux and L_gate, both scalars.
 
         Args:
             statistics: of the batch, the counts summed over all processes.
-            class_share: what a sample of each class counts in L_aux [K]: its weight over the
-                total weight of the samples.
+            shares: what each sample counts in L_aux [N, K], in the column of its class: its weight
+                over the total weight of the samples.
 
         Raises:
             RuntimeError: the layer is unbuilt.
         """
         if self.counter is not None:
             self.counter.add(statistics.theta, statistics.phi)
-        aux = F.auxiliary_loss(statistics.logits, statistics.one_hot, class_share)
+        aux = F.auxiliary_loss(statistics.logits, shares.to(statistics.logits.dtype))
         return aux, self.gate_loss(statistics, self.gates())
 
     def __getstate__(self) -> dict[str, object]:

@@ -31,7 +31,6 @@ def convert(
     num_classes: int = 2,
     where: Callable[[str, nn.Module], bool] | None = None,
     options: Mapping[str, Any] | None = None,
-    layout: str | None = None,
     num_samples: int | None = None,
 ) -> list[str]:
     """Replaces activation modules of a model in place, each by an instance of its own.
@@ -46,9 +45,9 @@ def convert(
         num_classes: K, which AIEC needs.
         where: takes a module's qualified name and the module and says whether to replace it;
             by default each known activation is.
-        options: further arguments of the activation.
-        layout: where the channels are at every site, such as "NHWC". By default it is followed
-            from linear maps, convolutions and norms through the forward pass.
+        options: further arguments of the activation. AIEC and GDN take a `layout`, such as "NHWC",
+            which says where the channels are at every site; by default it is followed from linear
+            maps, convolutions and norms through the forward pass.
         num_samples: how many of the labelled rows' kind the example has, where the model does not
             return one tensor with a row for each: for AIEC, whose labels belong to samples.
 
@@ -73,7 +72,7 @@ def convert(
         _replace(model, name, make_activation(act, None, num_classes, options))
     try:
         at = {name for name, _ in sites}
-        build_activations(model, example_inputs, at=at, layout=layout, num_samples=num_samples)
+        build_activations(model, example_inputs, at=at, num_samples=num_samples)
     except BaseException:
         for name, module in sites:
             _replace(model, name, module)
@@ -97,7 +96,7 @@ def build_activations(
         model: any module.
         example_inputs: arguments of one forward pass.
         at: names of modules that must run exactly once in the pass; by default the unbuilt ones.
-        layout: as for `convert`; a layer that was made with a layout keeps it.
+        layout: where the channels are; a layer that was made with a layout keeps it.
         num_samples: as for `convert`.
 
     Raises:
@@ -161,8 +160,8 @@ def _build(name: str, module: ChannelwiseActivation, x: Tensor, layout: str | No
     if module.layout is None:
         raise ValueError(
             f"the activation {name!r} takes a tensor of shape {list(x.shape)}, and which dimension "
-            "holds its channels is not known: give the layout (such as 'NCHW', 'NHWC', 'NLC' or "
-            "'NCL'), or leave the site out by `where`"
+            "holds its channels is not known: give the option layout (such as 'NCHW', 'NHWC', "
+            "'NLC' or 'NCL'), or leave the site out by `where`"
         )
     module.build(x.shape[channel_dim(x, module.layout)])
     dtype = x.dtype if x.is_floating_point() else None

@@ -128,16 +128,15 @@ def correctly_classified(one_hot: Tensor, logits: Tensor) -> Tensor:
     return one_hot * one_hot.T.gather(0, predicted).T
 
 
-def auxiliary_loss(logits: Tensor, one_hot: Tensor, class_share: Tensor) -> Tensor:
+def auxiliary_loss(logits: Tensor, shares: Tensor) -> Tensor:
     """The weighted cross-entropy of the decision unit (eq. 9), a scalar.
 
     Args:
         logits: of the decision unit [N, K].
-        one_hot: labels [N, K] in the dtype of the logits.
-        class_share: what a sample of each class counts [K]: its weight over the total weight.
+        shares: one-hot labels times what a sample of the class counts [N, K], its weight over the
+            total weight, in the dtype of the logits.
     """
-    log_likelihood = (one_hot.T * logits.T.log_softmax(0)).sum(1)
-    return -(log_likelihood @ class_share)
+    return -_inner(shares.T, logits.T.log_softmax(0))
 
 
 def count_activations(a: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
@@ -218,17 +217,19 @@ def gate_loss(a: Tensor, one_hot: Tensor, gates: Tensor, norm: str = "abs") -> T
         contributes 0 with zero gradient.
     """
     g = gates.to(a.dtype)
-    gated = g.sum(1, keepdim=True).clamp(min=1)
-    samples = max(a.shape[0], 1)
+    share = g / (g.sum(1, keepdim=True).clamp(min=1) * max(len(a), 1))
     if norm in ("abs", "square"):
-        response = one_hot.T @ (a if norm == "abs" else a.square())
-        return (response * (g / gated)).sum() / samples
-    per_gated = 1 / gated[:, 0]
+        return _inner(one_hot.T @ (a if norm == "abs" else a.square()), share)
     if norm == "vector":
         energy = ((a.square() @ g.T) * one_hot).sum(1)
         size = (energy + VECTOR_EPS).sqrt() - VECTOR_EPS**0.5
-        return (size * (one_hot @ per_gated)).sum() / samples
+        return _inner(size, one_hot @ share.amax(1))
     if norm == "batch":
         size = (one_hot.T @ a.square() + VECTOR_EPS).sqrt() - VECTOR_EPS**0.5
-        return ((g * size).sum(1) * per_gated * one_hot.sum(0)).sum() / samples
+        return _inner(size, share * one_hot.sum(0)[:, None])
     raise ValueError(f"unknown gate_norm {norm!r}; known: {', '.join(GATE_NORMS)}")
+
+
+def _inner(x: Tensor, y: Tensor) -> Tensor:
+    """The sum over the products of elements, in one operation, a scalar."""
+    return torch.dot(x.flatten(), y.flatten())

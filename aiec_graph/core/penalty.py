@@ -127,13 +127,17 @@ class AIECPenalty(nn.Module):
                 layer.batch_statistics(one_hot[layer.num_classes], index) for layer in layers
             ]
             statistics, per_unit, share = _join(statistics, y, self.class_weight)
-            class_share = {k: _class_share(k, self.class_weight, per_unit) for k in one_hot}
-            aux, gate = zero, zero
-            for layer, of_batch in zip(layers, statistics, strict=True):
-                layer_aux, layer_gate = layer.losses(of_batch, class_share[layer.num_classes])
-                aux, gate = aux + layer_aux, gate + layer_gate
-            aux, gate = aux / len(layers), gate * (share / len(layers))
-            total = self.lambda_aux * aux + self.lambda_gate * gate
+            shares = {
+                k: labels * _class_share(k, self.class_weight, per_unit)
+                for k, labels in one_hot.items()
+            }
+            terms = [
+                layer.losses(of_batch, shares[layer.num_classes])
+                for layer, of_batch in zip(layers, statistics, strict=True)
+            ]
+            aux, gate = (torch.stack(of_layers).mean() for of_layers in zip(*terms, strict=True))
+            gate = gate if share is None else gate * share
+            total = torch.add(self.lambda_aux * aux, gate, alpha=self.lambda_gate)
         return PenaltyTerms(total, aux, gate)
 
 
@@ -190,12 +194,13 @@ def per_weight(total: Tensor) -> Tensor:
 
 def _join(
     statistics: list[BatchStatistics], y: Tensor, class_weight: Tensor | None
-) -> tuple[list[BatchStatistics], Tensor, Tensor]:
+) -> tuple[list[BatchStatistics], Tensor, Tensor | None]:
     """Sums counts and weights over the processes.
 
     Returns:
         The statistics with the joint counts, what a unit of a sample's weight counts in L_aux,
-        and what turns this process's mean over samples into its part of the joint mean.
+        and what turns this process's mean over samples into its part of the joint mean; None for
+        one process, whose mean it is.
     """
     dtype = statistics[0].a.dtype
     weight = weight_of(y, class_weight, dtype)
@@ -207,13 +212,14 @@ def _join(
             zip(statistics, counts[::2], counts[1::2], strict=True)
         )
     ]
-    return joined, per_weight(weight), len(y) * per_weight(number)
+    share = len(y) * per_weight(number) if num_processes() > 1 else None
+    return joined, per_weight(weight), share
 
 
 def _class_share(num_classes: int, class_weight: Tensor | None, factor: Tensor) -> Tensor:
-    """Returns what a sample of each class counts in L_aux [K]: its weight times `factor`."""
+    """Returns what a sample of each class counts in L_aux: [K] times `factor`, or that alone."""
     if class_weight is None:
-        return factor.expand(num_classes)
+        return factor
     if len(class_weight) != num_classes:
         raise ValueError(
             f"class_weight has {len(class_weight)} numbers, but AIEC has {num_classes} classes"

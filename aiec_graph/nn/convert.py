@@ -35,7 +35,6 @@ def convert(
     num_classes: int = 2,
     where: Callable[[str, nn.Module], bool] | None = None,
     options: Mapping[str, Any] | None = None,
-    layout: str | None = None,
     num_samples: int | None = None,
 ) -> list[str]:
     """`aiec_graph.core.convert`, for PyG's `BasicGNN` models (GCN, GraphSAGE, GIN, …) too.
@@ -49,20 +48,7 @@ def convert(
         ValueError: as `aiec_graph.core.convert`; or AIEC would be put where messages are computed,
             as in EdgeConv, whose rows are edges even where there are as many as nodes.
     """
-    # Here, since PyG takes seconds to import and our own layers do not need it.
-    from torch_geometric.nn.models.basic_gnn import BasicGNN
-
-    shared: list[tuple[BasicGNN, nn.Module, list[nn.Module]]] = []
-    for module in model.modules():
-        if isinstance(module, BasicGNN) and module.act is not None:
-            norms = list(module.norms)
-            shared.append((module, module.act, norms))
-            # The norm after the last layer runs only with jumping knowledge.
-            used = len(norms) if module.jk_mode is not None else len(norms) - 1
-            for i, norm in enumerate(norms[:used]):
-                act_of_layer = copy.deepcopy(module.act)
-                module.norms[i] = _NormAndAct(norm, act_of_layer, module.act_first)
-            module.act = None
+    restore = _give_each_layer_its_own(model)
     try:
         if act == "aiec" or (isinstance(act, type) and issubclass(act, AIEC)):
             chosen = where or (lambda _, module: isinstance(module, REPLACEABLE))
@@ -79,15 +65,41 @@ def convert(
             num_classes=num_classes,
             where=where,
             options=options,
-            layout=layout,
             num_samples=num_samples,
         )
     except BaseException:
+        restore()
+        raise
+
+
+def _give_each_layer_its_own(model: nn.Module) -> Callable[[], None]:
+    """Puts a copy of a `BasicGNN`'s activation beside the normalisation of each of its layers.
+
+    Returns:
+        What makes the model as it was.
+    """
+    # Here, since PyG takes seconds to import and our own layers do not need it.
+    from torch_geometric.nn.models.basic_gnn import BasicGNN
+
+    shared: list[tuple[BasicGNN, nn.Module, list[nn.Module]]] = []
+    for module in model.modules():
+        if isinstance(module, BasicGNN) and module.act is not None:
+            norms = list(module.norms)
+            shared.append((module, module.act, norms))
+            # The norm after the last layer runs only with jumping knowledge.
+            used = len(norms) if module.jk_mode is not None else len(norms) - 1
+            for i, norm in enumerate(norms[:used]):
+                act_of_layer = copy.deepcopy(module.act)
+                module.norms[i] = _NormAndAct(norm, act_of_layer, module.act_first)
+            module.act = None
+
+    def restore() -> None:
         for module, instance, norms in shared:
             module.act = instance
             for i, norm in enumerate(norms):
                 module.norms[i] = norm
-        raise
+
+    return restore
 
 
 def _on_edges(model: nn.Module, example_inputs: tuple[Any, ...]) -> dict[str, nn.Module]:

@@ -1,5 +1,6 @@
 """Aggregation over the neighbours of nodes: what `Adjacency` and `Block` have in common."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -15,8 +16,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def opaque(function: F) -> F:
-    """Has torch.compile call a function as it is, instead of looking into it."""
-    return torch.compiler.disable(function)  # pyright: ignore
+    """Has torch.compile call a function as it is, instead of looking into it.
+
+    `torch.compiler.disable` would load the compiler at once, which takes two seconds: here it does
+    so where something is compiled.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return torch.compiler.disable(function)(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return call  # pyright: ignore
 
 
 NUMPY = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}

@@ -69,18 +69,8 @@ def draw_channels(
     Raises:
         InputError: a checkpoint, name, data set or folder cannot be used.
     """
-    networks = []
-    for path in checkpoints:
-        console.print(f"reading {path}", highlight=False, markup=False, soft_wrap=True)
-        networks.append(read_features(path, data_root))
-    first = networks[0]
-    for path, other in zip(checkpoints, networks, strict=True):
-        if other.data != first.data or list(other.class_names) != list(first.class_names):
-            raise InputError(
-                f"{path}: trained on {other.data}, but {checkpoints[0]} on {first.data}; networks "
-                "side by side need the same data set"
-            )
-    names = list(first.class_names)
+    networks = _read_all(checkpoints, data_root, console)
+    names = list(networks[0].class_names)
     for name in classes:
         look_up(name, dict.fromkeys(names), "class")
     wanted = [i for i, name in enumerate(names) if not classes or name in classes]
@@ -103,6 +93,23 @@ def draw_channels(
     write_csv(rows, out / "channels.csv")
     write_csv(table, out / "channels_summary.csv")
     return table
+
+
+def _read_all(
+    checkpoints: Sequence[Path], data_root: Path | None, console: Console
+) -> list[ChannelFeatures]:
+    networks = []
+    for path in checkpoints:
+        console.print(f"reading {path}", highlight=False, markup=False, soft_wrap=True)
+        networks.append(read_features(path, data_root))
+    first = networks[0]
+    for path, other in zip(checkpoints, networks, strict=True):
+        if other.data != first.data or list(other.class_names) != list(first.class_names):
+            raise InputError(
+                f"{path}: trained on {other.data}, but {checkpoints[0]} on {first.data}; networks "
+                "side by side need the same data set"
+            )
+    return networks
 
 
 def read_features(path: Path, data_root: Path | None) -> ChannelFeatures:
