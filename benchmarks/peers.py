@@ -32,10 +32,10 @@ MODELS = ("gcn", "sage-mean", "sage-pool")
 class Stack(nn.Module):
     """Two layers with ReLU and a linear head; `graph` is whatever the layers take."""
 
-    def __init__(self, layers: list[nn.Module], graph_first: bool, hidden: int) -> None:
+    def __init__(self, layers: list[nn.Module], graph_first: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.lin = nn.Linear(hidden, 2)
+        self.lin = nn.Linear(HIDDEN, 2)
         self.graph_first = graph_first
 
     def forward(self, x: Tensor, graph: object) -> Tensor:
@@ -44,8 +44,8 @@ class Stack(nn.Module):
         return self.lin(x)
 
 
-def pyg_stack(model: str, in_channels: int, hidden: int = HIDDEN, cached: bool = False) -> Stack:
-    widths = [(in_channels, hidden), (hidden, hidden)]
+def pyg_stack(model: str, in_channels: int, cached: bool = False) -> Stack:
+    widths = [(in_channels, HIDDEN), (HIDDEN, HIDDEN)]
     if model == "gcn":
         # The graph has its self-loops already.
         layers = [pyg.GCNConv(i, o, add_self_loops=False, cached=cached) for i, o in widths]
@@ -53,14 +53,14 @@ def pyg_stack(model: str, in_channels: int, hidden: int = HIDDEN, cached: bool =
         layers = [pyg.SAGEConv(i, o) for i, o in widths]
     else:
         layers = [pyg.SAGEConv(i, o, aggr="max", project=True) for i, o in widths]
-    return Stack([*layers], False, hidden)
+    return Stack([*layers], False)
 
 
-def dgl_stack(model: str, in_channels: int, hidden: int = HIDDEN) -> Stack:
-    widths = [(in_channels, hidden), (hidden, hidden)]
+def dgl_stack(model: str, in_channels: int) -> Stack:
+    widths = [(in_channels, HIDDEN), (HIDDEN, HIDDEN)]
     if model == "gcn":
-        return Stack([GraphConv(i, o) for i, o in widths], True, hidden)
-    return Stack([DGLSAGEConv(i, o, model.removeprefix("sage-")) for i, o in widths], True, hidden)
+        return Stack([GraphConv(i, o) for i, o in widths], True)
+    return Stack([DGLSAGEConv(i, o, model.removeprefix("sage-")) for i, o in widths], True)
 
 
 def dgl_graph(edges: Tensor, num_nodes: int) -> "dgl.DGLGraph":
@@ -117,17 +117,14 @@ class PeerLoop:
 class OwnLoop:
     """The project's own training loop."""
 
-    def __init__(self, model: str, act: str, case: Case, hidden: int = HIDDEN) -> None:
+    def __init__(self, model: str, act: str, case: Case) -> None:
         name, _, aggr = model.partition("-")
-        settings = TrainSettings(hidden=hidden, aggr=aggr or "pool", device="cpu")
+        settings = TrainSettings(hidden=HIDDEN, aggr=aggr or "pool", device="cpu")
         x = case.graph.x
         network = build_model(name, act, x.shape[1], settings)
         self.run = FullBatch(case.prepared, case.split, network, x, settings)
         self.run.shares_passes = True
         self.ap = AveragePrecision(self.run.y_val)
-
-    def forward(self) -> Tensor:
-        return self.run.forward()
 
     def step(self) -> None:
         """As training makes it: backward and Adam first, then the forward pass of the next."""
@@ -151,21 +148,21 @@ EDGE_INDEX, CSR, CACHED, CLASS = (
 )
 
 
-def contestants(model: str, case: Case, hidden: int = HIDDEN) -> dict[str, Callable[[], Loop]]:
+def contestants(model: str, case: Case) -> dict[str, Callable[[], Loop]]:
     """What makes each contestant's loop; nothing is built before it is called."""
     features, nodes = case.graph.x.shape[1], len(case.graph.y)
 
     def dgl_loop(tuned: bool) -> Loop:
         graph = dgl_graph(case.edges, nodes)
-        return PeerLoop(dgl_stack(model, features, hidden), graph, case, tuned)
+        return PeerLoop(dgl_stack(model, features), graph, case, tuned)
 
     def pyg_loop(structure: Callable[[], object], cached: bool = False) -> Loop:
-        stack = pyg_stack(model, features, hidden, cached)
+        stack = pyg_stack(model, features, cached)
         return PeerLoop(stack, structure(), case, False)
 
     found: dict[str, Callable[[], Loop]] = {
-        OWN: lambda: OwnLoop(model, "relu", case, hidden),
-        AIEC: lambda: OwnLoop(model, "aiec", case, hidden),
+        OWN: lambda: OwnLoop(model, "relu", case),
+        AIEC: lambda: OwnLoop(model, "aiec", case),
         DGL: lambda: dgl_loop(False),
         DGL_TUNED: lambda: dgl_loop(True),
         CSR: lambda: pyg_loop(lambda: adj_t(case)),
