@@ -128,7 +128,7 @@ class AIECPenalty(nn.Module):
             ]
             statistics, per_unit, share = _join(statistics, y, self.class_weight)
             shares = {
-                k: labels * _class_share(k, self.class_weight, per_unit)
+                k: labels.to(per_unit.dtype) * _class_share(k, self.class_weight, per_unit)
                 for k, labels in one_hot.items()
             }
             terms = [
