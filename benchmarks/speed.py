@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--budget", type=float, default=40.0, help="seconds for each table")
     parser.add_argument("--scale", type=float, default=0.1, help="of simulated T-Finance")
-    parser.add_argument("--no-page", action="store_true", help="leave docs/research/performance.md alone")
+    parser.add_argument("--no-page", action="store_true", help="leave the page alone")
     parser.add_argument("--only", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
