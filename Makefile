@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: bench test check benchmarks clean
+.PHONY: bench test check docs dist benchmarks clean
 
 bench: .venv/made  ## the main job on simulated data
 	$(BIN)/python run_bench.py --config configs/quickstart.yaml
@@ -15,6 +15,10 @@ check: .venv/made  ## style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+docs: .venv/made  ## the site, into docs/_build/html; a warning or a broken link is an error
+	$(BIN)/sphinx-build -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
 
 benchmarks: .venv/made  ## speed and parity against peers; needs reddit under DATA_ROOT
 	$(BIN)/python benchmarks/speed.py --data-root $(DATA_ROOT)

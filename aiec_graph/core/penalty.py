@@ -23,7 +23,7 @@ class PenaltyTerms(NamedTuple):
 class AIECPenalty(nn.Module):
     """λ_aux · mean L_aux + λ_gate · mean L_gate over the AIEC layers of a model (eq. 14).
 
-    Call it once after each forward pass in training mode, and add its `total` to any task loss:
+    Call it once after each forward pass in training mode, and add its `total` to any task loss::
 
         penalty = AIECPenalty(model)
         for epoch in range(epochs):

@@ -331,12 +331,12 @@ def test_damaged_tables(data, folder):
     assert graph.edges.num_nodes == len(graph.x) == len(graph.y)
 
 
-def test_the_page_on_own_graphs_shows_every_key(tmp_path):
+def test_the_page_on_tables_shows_every_key(tmp_path):
     from dataclasses import fields
 
     from aiec_graph.data.user.graph_yaml import read_declaration
 
-    page = (Path(__file__).parents[3] / "docs" / "guides" / "own-graphs.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "tables.md").read_text()
     shown = set()
     for block in page.split("```yaml\n")[1:]:
         file = tmp_path / "graph.yaml"
