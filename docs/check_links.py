@@ -43,7 +43,8 @@ def find_broken(site: Path) -> list[str]:
     Args:
         site: folder of the built pages.
     """
-    pages = {path.resolve(): Page(path) for path in sorted(site.rglob("*.html"))}
+    found = sorted(p for p in site.rglob("*.html") if "_static" not in p.parts)
+    pages = {path.resolve(): Page(path) for path in found}
     broken = []
     for path, page in pages.items():
         name = path.relative_to(site.resolve())
@@ -57,9 +58,10 @@ def find_broken(site: Path) -> list[str]:
             at = at / "index.html" if at.is_dir() else at
             if not at.exists():
                 broken.append(f"{name}: no {target}")
-            elif parts.fragment and at in pages:
-                if unquote(parts.fragment) not in pages[at].anchors:
-                    broken.append(f"{name}: no anchor {target}")
+            elif (
+                parts.fragment and at in pages and unquote(parts.fragment) not in pages[at].anchors
+            ):
+                broken.append(f"{name}: no anchor {target}")
     return broken
 
 

@@ -31,9 +31,8 @@ def main(folder: Path) -> None:
     table = run(config, Console(stderr=True))
     print(table.to_markdown())
     rows = pd.read_csv(folder / "results" / "runs.csv")
-    print(
-        rows[["model", "act", "seed", "test_auc", "test_ap", "best_epoch"]].to_string(index=False)
-    )
+    columns = ["model", "act", "seed", "test_auc", "test_ap", "best_epoch"]
+    print(rows[columns].to_string(index=False))
 
 
 if __name__ == "__main__":
