@@ -47,20 +47,7 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
     check_optional(table, reading, ["amount", "time", "weight"])
     table = keep_known(table, reading)
     extra = None if accounts is None else read_nodes(accounts, reading)
-    leak = declared.transaction_label
-    if leak is not None and leak not in table.names:
-        near, _ = find_near(table, "transaction_label", taken_names(declared))
-        hint = did_you_mean(leak, table.names) or (f" Did you mean {near!r}?" if near else "")
-        reading.findings.add_fault(
-            f"{table.where}: no column {leak!r} (transaction_label).{hint} Found: "
-            f"{', '.join(table.names)[:300]}"
-        )
-        leak = None
-    if leak is not None and leak in (declared.aggregate or {}):
-        reading.findings.add_fault(
-            f"{table.where}: the column {leak!r} labels the transactions, so it cannot be "
-            "aggregated into features"
-        )
+    leak = _label_of_rows(table, reading)
     if not len(table.frame):
         reading.findings.add_fault(f"{table.where}: the file holds no rows")
     described = _read_measures(table, reading)
@@ -102,6 +89,26 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
         weight = np.ones(len(table.frame))
     tables = GraphTables(nodes, out, into, weight, kinds, kind_names)
     return both_ways(tables) if declared.undirected else tables
+
+
+def _label_of_rows(table: Table, reading: Reading) -> str | None:
+    """The column that labels the transactions; None where none is declared or it cannot be used."""
+    declared = reading.declared
+    leak = declared.transaction_label
+    if leak is not None and leak not in table.names:
+        near, _ = find_near(table, "transaction_label", taken_names(declared))
+        hint = did_you_mean(leak, table.names) or (f" Did you mean {near!r}?" if near else "")
+        reading.findings.add_fault(
+            f"{table.where}: no column {leak!r} (transaction_label).{hint} Found: "
+            f"{', '.join(table.names)[:300]}"
+        )
+        return None
+    if leak is not None and leak in (declared.aggregate or {}):
+        reading.findings.add_fault(
+            f"{table.where}: the column {leak!r} labels the transactions, so it cannot be "
+            "aggregated into features"
+        )
+    return leak
 
 
 @dataclass(frozen=True)
