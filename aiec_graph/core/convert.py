@@ -130,9 +130,9 @@ def build_activations(
                 f"the activation {name!r} ran {len(seen)} times in one forward pass; AIEC needs "
                 "sites that run exactly once: give each site an instance of its own"
             )
-    judged = {name: rows[name][0] for name, m in sites.items() if isinstance(m, AIEC)}
-    if judged:
-        _check_samples(judged, out, num_samples)
+    of_aiec = {name: rows[name][0] for name, m in sites.items() if isinstance(m, AIEC)}
+    if of_aiec:
+        _check_samples(of_aiec, out, num_samples)
 
 
 def run_once(model: nn.Module, example_inputs: tuple[Any, ...]) -> Any:

@@ -96,26 +96,26 @@ def _fetch_missing(
         return
     key = hashlib.sha256(entry.url.encode()).hexdigest()[:8]
     fetched = folder / PARTIAL / f"fetched-{key}"
-    by_hand = (
+    advice = (
         f"fetch it by hand: {entry.url} ({card.source}), and put {', '.join(wanted)} into {folder}"
     )
-    found = _fetch(entry.url, fetched, by_hand, timeout, retries, console)
-    _check(fetched, found, entry.sha256, entry.url, by_hand)
+    found = _fetch(entry.url, fetched, advice, timeout, retries, console)
+    _check(fetched, found, entry.sha256, entry.url, advice)
     if not entry.sha256:
         console.print(f"SHA-256 of {entry.url}: {found}, none is published", highlight=False)
     if entry.unpack:
         for member, name in entry.unpack.items():
             if not (folder / name).exists():
-                _unpack(fetched, member, folder / name, card.files.get(name), by_hand)
+                _unpack(fetched, member, folder / name, card.files.get(name), advice)
     else:
-        _check(fetched, found, card.files.get(fetched_name), entry.url, by_hand)
+        _check(fetched, found, card.files.get(fetched_name), entry.url, advice)
         fetched.replace(folder / fetched_name)
     fetched.unlink(missing_ok=True)
     console.print(f"{', '.join(wanted)}: written to {folder}", highlight=False, soft_wrap=True)
 
 
 def _fetch(
-    url: str, target: Path, by_hand: str, timeout: float, retries: int, console: Console
+    url: str, target: Path, advice: str, timeout: float, retries: int, console: Console
 ) -> str:
     """Fetches a file, or the rest of it, and returns its SHA-256."""
     # Here, since the import takes a second and only a download needs it.
@@ -153,25 +153,25 @@ def _fetch(
                 fetch()
         except (DownloadError, FileURLRetrievalError, requests.RequestException) as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise InputError(f"{url} cannot be fetched ({reason}); {by_hand}") from None
+            raise InputError(f"{url} cannot be fetched ({reason}); {advice}") from None
     with target.open("rb") as stream:
         if stream.read(BLOCK).lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
             target.unlink()
-            raise InputError(f"{url} gave a web page instead of the file; {by_hand}")
+            raise InputError(f"{url} gave a web page instead of the file; {advice}")
         stream.seek(0)
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _check(fetched: Path, found: str, expected: str | None, what: str, by_hand: str) -> None:
+def _check(fetched: Path, found: str, expected: str | None, what: str, advice: str) -> None:
     if expected not in (None, found):
         fetched.unlink()
         raise InputError(
             f"{what} is not the published file: its SHA-256 is {found}, expected {expected}; what "
-            f"came was removed; try again, or {by_hand}"
+            f"came was removed; try again, or {advice}"
         )
 
 
-def _unpack(archive: Path, member: str, target: Path, sha256: str | None, by_hand: str) -> None:
+def _unpack(archive: Path, member: str, target: Path, sha256: str | None, advice: str) -> None:
     """Writes one member under a name of our own: what names it has inside cannot matter."""
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -182,7 +182,7 @@ def _unpack(archive: Path, member: str, target: Path, sha256: str | None, by_han
             ]
             if len(names) != 1:
                 archive.unlink()
-                raise InputError(f"the archive holds {len(names)} files named {member}; {by_hand}")
+                raise InputError(f"the archive holds {len(names)} files named {member}; {advice}")
             size = names[0].file_size
             free = shutil.disk_usage(target.parent).free
             if size > min(MAX_UNZIPPED, free):
@@ -191,15 +191,15 @@ def _unpack(archive: Path, member: str, target: Path, sha256: str | None, by_han
                     f"{member} unzips to {size / 2**30:.1f} GiB; accepted are "
                     f"{MAX_UNZIPPED / 2**30:.1f}, free on the disk are {free / 2**30:.1f}"
                 )
-            write_whole(target, _copier(packed, names[0], size, sha256, by_hand))
+            write_whole(target, _copier(packed, names[0], size, sha256, advice))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         archive.unlink(missing_ok=True)
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"what came is no sound zip file ({reason}); {by_hand}") from None
+        raise InputError(f"what came is no sound zip file ({reason}); {advice}") from None
 
 
 def _copier(
-    packed: zipfile.ZipFile, member: zipfile.ZipInfo, size: int, sha256: str | None, by_hand: str
+    packed: zipfile.ZipFile, member: zipfile.ZipInfo, size: int, sha256: str | None, advice: str
 ) -> Callable[[Path], None]:
     def write(draft: Path) -> None:
         found, written = hashlib.sha256(), 0
@@ -207,13 +207,13 @@ def _copier(
             while block := source.read(BLOCK):
                 written += len(block)
                 if written > size:
-                    raise InputError(f"{member.filename} is larger than it says; {by_hand}")
+                    raise InputError(f"{member.filename} is larger than it says; {advice}")
                 found.update(block)
                 target.write(block)
         if sha256 not in (None, found.hexdigest()):
             raise InputError(
                 f"{member.filename} is not the published file: its SHA-256 is "
-                f"{found.hexdigest()}, expected {sha256}; {by_hand}"
+                f"{found.hexdigest()}, expected {sha256}; {advice}"
             )
 
     return write
