@@ -16,6 +16,17 @@ def _caches_stay_out_of_the_way(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory):
+    """A folder with simulated Elliptic, at a scale of 0.02."""
+    from aiec_graph.data import read_card
+    from aiec_graph.data.simulate import simulate_dataset
+
+    root = tmp_path_factory.mktemp("data")
+    simulate_dataset(read_card("elliptic"), root / "elliptic", 0.02)
+    return root
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport():
     """Names of files that are no UTF-8 may be in what a test prints; processes exchange text."""

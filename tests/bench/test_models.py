@@ -8,13 +8,17 @@ from aiec_graph.cli.main import main
 from aiec_graph.errors import InputError
 from aiec_graph.train.budget import Budget, parse_seconds
 
-COMMAND = ["--dataset", "elliptic", "--simulate", "0.02", "--seeds", "2", "--epochs", "3"]
+
+@pytest.fixture
+def command(data_root):
+    base = ["--dataset", "elliptic", "--simulate", "0.02", "--data-root", str(data_root)]
+    return [*base, "--seeds", "2", "--epochs", "3"]
 
 
-def test_each_model_has_its_rows(tmp_path, capsys):
+def test_each_model_has_its_rows(command, tmp_path, capsys):
     out = tmp_path / "out"
     models = ["--model", "rf_graph", "gcn", "logistic", "--act", "relu", "gelu", "--save-scores"]
-    assert main([*COMMAND, *models, "--out", str(out)]) == 0
+    assert main([*command, *models, "--out", str(out)]) == 0
     runs = pd.read_csv(out / "runs.csv")
     counts = runs.groupby(["model", "act"]).size().to_dict()
     names = [("gcn", "gelu"), ("gcn", "relu"), ("logistic", "none"), ("rf_graph", "none")]
@@ -23,13 +27,13 @@ def test_each_model_has_its_rows(tmp_path, capsys):
     table = (out / "table.md").read_text()
     assert "RFGraph" in table and "Logistic" in table and "GCN-GELU" in table
     before = (out / "runs.csv").read_text()
-    assert main([*COMMAND, *models, "--out", str(out)]) == 0
+    assert main([*command, *models, "--out", str(out)]) == 0
     assert (out / "runs.csv").read_text() == before
 
 
-def test_a_checkpoint_of_a_forest_is_refused_before_anything_runs(tmp_path, capsys):
+def test_a_checkpoint_of_a_forest_is_refused_before_anything_runs(command, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main([*COMMAND, "--model", "rf", "--checkpoint", "--out", str(out)]) == 2
+    assert main([*command, "--model", "rf", "--checkpoint", "--out", str(out)]) == 2
     assert "checkpoints hold networks alone, not rf" in capsys.readouterr().err
     assert not out.exists()
 

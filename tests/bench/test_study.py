@@ -10,8 +10,6 @@ from aiec_graph.artifacts.specs import FIRST_SEED, SEED_STEP, RunSpec
 from aiec_graph.bench.study.plan import StudyConfig
 from aiec_graph.bench.study.run import choose
 from aiec_graph.cli.main import main
-from aiec_graph.data import read_card
-from aiec_graph.data.simulate import simulate_dataset
 from aiec_graph.errors import InputError
 
 CONFIGS = sorted(
@@ -19,13 +17,6 @@ CONFIGS = sorted(
     for path in (Path(__file__).parents[2] / "configs").glob("*.yaml")
     if "candidates:" in path.read_text()
 )
-
-
-@pytest.fixture(scope="module")
-def data_root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    simulate_dataset(read_card("elliptic"), root / "elliptic", 0.02)
-    return root
 
 
 @pytest.fixture

@@ -3,17 +3,8 @@
 import pytest
 
 from aiec_graph.cli.main import main
-from aiec_graph.data import read_card
-from aiec_graph.data.simulate import simulate_dataset
 
 TINY = ["--hidden", "4", "--epochs", "4"]
-
-
-@pytest.fixture(scope="package")
-def data_root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    simulate_dataset(read_card("elliptic"), root / "elliptic", 0.02)
-    return root
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ SHORT = TrainSettings(hidden=8, epochs=5, device="cpu")
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    return prepare_graph(load_dataset("elliptic", tmp_path_factory.mktemp("data"), 0.02))
+def prepared(data_root):
+    return prepare_graph(load_dataset("elliptic", data_root, 0.02))
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,13 @@ def _cache(tmp_path, monkeypatch):
     monkeypatch.setenv("AIEC_CACHE_DIR", str(tmp_path / "cache"))
 
 
-def test_metrics_by_time_step(tmp_path):
+def test_metrics_by_time_step(tmp_path, data_root):
     out = tmp_path / "run"
-    base = ["--dataset", "elliptic", "--simulate", "0.02", "--data-root", str(tmp_path)]
+    base = ["--dataset", "elliptic", "--simulate", "0.02", "--data-root", str(data_root)]
     arguments = [*base, *TINY, "--act", "relu", "aiec", "--model", "gcn", "--out", str(out)]
     assert main([*arguments, "--save-scores"]) == 0
     steps = pd.read_csv(out / "time_steps.csv")
-    graph = load_dataset("elliptic", tmp_path, 0.02)
+    graph = load_dataset("elliptic", data_root, 0.02)
     split = make_split(graph, "supervised", 3407, (0.4, 0.2))
     assert graph.time_step is not None
     assert set(steps["time_step"]) == set(graph.time_step[split.test_mask])
