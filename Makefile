@@ -20,6 +20,9 @@ docs: .venv/made  ## the site, into docs/_build/html; a warning or a broken link
 	$(BIN)/sphinx-build -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html
 	$(BIN)/python docs/check_links.py docs/_build/html
 
+dist: .venv/made  ## wheel and source distribution, into dist/
+	$(BIN)/python -m hatchling build -d dist
+
 benchmarks: .venv/made  ## speed and parity against peers; needs reddit under DATA_ROOT
 	$(BIN)/python benchmarks/speed.py --data-root $(DATA_ROOT)
 	$(BIN)/python benchmarks/inference.py

@@ -33,6 +33,7 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+highlight_language = "text"
 default_role = "literal"  # docstrings quote code by single backticks
 
 html_theme = "pydata_sphinx_theme"
@@ -50,3 +51,4 @@ html_theme_options = {
     "header_links_before_dropdown": 4,
 }
 html_sidebars = {"index": []}
+html_context = {"default_mode": "auto"}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from aiec_graph.core import AIECPenalty
 from aiec_graph.metrics import average_precision
-from aiec_graph.nn import GCN
+from aiec_graph.nn import GraphSAGE
 
 
 def focal_loss(logits: Tensor, y: Tensor, gamma: float = 2.0) -> Tensor:
@@ -22,11 +22,11 @@ def focal_loss(logits: Tensor, y: Tensor, gamma: float = 2.0) -> Tensor:
 
 
 def main() -> None:
-    """Trains a GCN with AIEC by the focal loss and the penalty."""
+    """Trains a GraphSAGE with AIEC by the focal loss and the penalty."""
     torch.manual_seed(0)
     graph = make_graph()
     mask, y = graph.train_mask, graph.y
-    model = GCN(graph.x.shape[1], hidden_channels=32, out_channels=2, act="aiec")
+    model = GraphSAGE(graph.x.shape[1], hidden_channels=32, out_channels=2, act="aiec")
     penalty = AIECPenalty(model, lambda_gate=0.1)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(60):

@@ -15,7 +15,7 @@ from aiec_graph.detect.report.drawings import MOST_DRAWN, draw_neighbourhood
 from aiec_graph.detect.report.figures import MOST_POINTS, curves_of, thinned
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import average_precision
-from tests.detect.browser import open_browser
+from tests.browser import open_browser
 from tests.detect.conftest import make_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore::aiec_graph.detect.DetectionWarning")
