@@ -12,6 +12,7 @@ from aiec_graph.bench.config import variants_of
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.names import ACTIVATIONS, CLASSIFIERS, FEATURES, MODELS
 from aiec_graph.plugins import load_plugins
+from aiec_graph.train.budget import parse_seconds
 from aiec_graph.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class BacktestConfig:
     skip_leakage: bool = False
     """Do not train once more on features and edges of the whole time, to see what that would
     flatter."""
+    random_split: bool = False
+    """Train once more for each seed on the same nodes split at random, with as many labels of each
+    class: what then is gone is the difference between the past and what came after."""
+    budget: str = "3m"
+    """Time that auto may take for each fit: 90, 90s, 3m; by the clock, so run one job at a time."""
     plan: bool = False
     """Only say which cuts there are, how many trainings and about how long."""
     simulate: float | None = None
@@ -92,6 +98,7 @@ class BacktestConfig:
         look_up(self.features, dict.fromkeys(KINDS), "kind of features")
         Rule.parse(self.threshold)
         trial_seeds(self.seeds)
+        parse_seconds(self.budget)
         if self.cuts is not None and self.cuts < 1:
             raise InputError(f"cuts must be at least 1, not {self.cuts}")
         if not 0 < self.validation < 1:
@@ -140,10 +147,13 @@ class BacktestConfig:
         delay = span(self.label_delay, unit, "label-delay", 0)
         return Schedule(self.cuts, start, every, horizon, window, delay, self.validation)
 
-    def specs(self, data: str, cut: "Cut", is_leaking: bool = False) -> "Iterator[BacktestSpec]":
+    def specs(
+        self, data: str, cut: "Cut", is_leaking: bool = False, is_random: bool = False
+    ) -> "Iterator[BacktestSpec]":
         """The models at a cut."""
         from aiec_graph.bench.backtest.spec import BacktestSpec
 
+        budget = parse_seconds(self.budget)
         for model in dict.fromkeys(self.model):
             for variant in self.variants() if model in MODELS else [Variant("relu")]:
                 yield BacktestSpec(
@@ -156,5 +166,7 @@ class BacktestConfig:
                     cut,
                     self.threshold,
                     is_leaking,
+                    is_random,
+                    budget,
                     variant.changes,
                 )

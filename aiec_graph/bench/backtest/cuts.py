@@ -1,7 +1,7 @@
 """The cuts of a backtest: what is trained on, validated on and scored at each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from aiec_graph.bench.backtest.moments import written
 from aiec_graph.bench.backtest.timeline import Timeline
-from aiec_graph.data.graph import UNKNOWN, Graph, Split
+from aiec_graph.data.graph import UNKNOWN, Split
 from aiec_graph.errors import InputError
 
 MOST_BATCHES = 10
@@ -56,9 +56,11 @@ class Cut:
         test = labelled & (moment > self.moment) & (moment <= self.moment + self.horizon)
         return Split(train, val, test)
 
-    def hide(self, graph: Graph, moment: NDArray[np.int64]) -> Graph:
-        """The graph with the labels that are known at the cut, and none else."""
-        return replace(graph, y=np.where(moment <= self.known, graph.y, UNKNOWN), trusted=True)
+    def split_of(self, timeline: Timeline) -> Split:
+        """The same of all nodes of a timeline, of whose labels training knows some."""
+        known = self.split(timeline.labels(self.known), timeline.moment)
+        test = self.split(timeline.y, timeline.moment).test_mask
+        return Split(known.train_mask, known.val_mask, test)
 
 
 class LeftOut(NamedTuple):
@@ -146,9 +148,9 @@ class Schedule:
 
 def _what_is_missing(cut: Cut, timeline: Timeline) -> str:
     """Why a cut cannot be used; empty where it can."""
-    split = cut.split(timeline.y, timeline.moment)
-    for part, mask in split.masks().items():
-        y = timeline.y[mask]
+    known = timeline.labels(cut.known)
+    for part, mask in cut.split_of(timeline).masks().items():
+        y = (timeline.y if part == "test" else known)[mask]
         for value, what in ((1, "anomalous"), (0, "normal")):
             if not (y == value).any():
                 where = {"train": "train on", "val": "validate on", "test": "test on"}[part]

@@ -34,7 +34,9 @@ def estimate(views: Views, specs: Sequence[BacktestSpec]) -> float | None:
     for spec in specs:
         view = views.at(spec.cut, spec.cut.moment)
         split = view.split
-        classifier = make_classifier(spec.model, spec.act, spec.settings, n_jobs=1)
+        classifier = make_classifier(
+            spec.model, spec.act, spec.settings, n_jobs=1, options=spec.options or None
+        )
         with limited_threads(1):
             started = time.perf_counter()
             if spec.is_network:

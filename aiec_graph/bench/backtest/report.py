@@ -15,7 +15,7 @@ from aiec_graph.tables import escape_markdown, write_csv
 if TYPE_CHECKING:
     from aiec_graph.bench.backtest.results import Backtest
 
-TABLES = ("cuts", "pairs", "ages", "decay", "drift", "leakage")
+TABLES = ("cuts", "pairs", "shuffled", "control", "ages", "decay", "drift", "leakage")
 SHOWN = {
     "auc": "AUC",
     "ap": "AP",
@@ -48,6 +48,7 @@ def _page(found: "Backtest") -> list[str]:
         parts.append("Simulated data: these numbers say nothing about the real data set.")
     parts += _cuts(found)
     parts += _pairs(found)
+    parts += _control(found)
     parts += _decay(found)
     parts += _leakage(found)
     return parts
@@ -104,6 +105,33 @@ def _pairs(found: "Backtest") -> list[str]:
         "sample, after averaging over seeds. Holm corrects for the models. " + _of_overlap(found),
         _table(
             ["model", "metric", "cuts", "difference (95 %)", "p (t)", "p (Holm)", "p (Wilcoxon)"],
+            rows,
+        ),
+    ]
+
+
+def _control(found: "Backtest") -> list[str]:
+    """The random split of the same nodes, where it was asked for."""
+    if found.control.empty:
+        return []
+    rows = []
+    for row in found.control.to_dict("records"):
+        cells = [str(row["model"]), SHOWN[str(row["metric"])]]
+        cells += [f"{row['by_time']:.1f}", f"{row['at_random']:.1f}"]
+        if pd.isna(row.get("p", float("nan"))):
+            cells += ["–", "–", "–"]
+        else:
+            cells.append(f"{row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})")
+            cells += [_number(row["p"]), _number(row["p_holm"])]
+        rows.append(cells)
+    return [
+        "## Over time, and at random",
+        "Each model was trained once more on the same nodes dealt out at random, with as many "
+        "labels of each class, so that past and future do not differ. The difference is a model's "
+        f"lead over {found.control['model'].iloc[0]} over time less its lead at random: above 0, "
+        "it helps where the test differs from the training.",
+        _table(
+            ["model", "metric", "over time", "at random", "difference (95 %)", "p (t)", "p (Holm)"],
             rows,
         ),
     ]

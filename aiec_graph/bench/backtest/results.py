@@ -44,6 +44,12 @@ class Backtest:
     """A row for each cut and age: psi_mean and psi_max over the inputs, and worst, its input."""
     leakage: pd.DataFrame
     """A row for each model: by how much features and edges of the whole time flatter its AP."""
+    shuffled: pd.DataFrame
+    """Rows as in `rows`, of the random splits of the same nodes; empty where none were asked."""
+    control: pd.DataFrame
+    """A row for each model and metric: the means `by_time` and `at_random`; and for all but the
+    first `difference`, its lead over the first by time less that at random, with low, high, p and
+    p_holm."""
     left_out: list[LeftOut]
     """Cuts that could not be used, and why."""
     overlap: float
@@ -115,6 +121,38 @@ def paired(cuts: pd.DataFrame, correlation: NDArray[np.float64]) -> pd.DataFrame
         return frame
     corrected = frame.groupby("metric", group_keys=False, sort=False)["p"].apply(holm)
     return frame.assign(p_holm=corrected)
+
+
+def control_of(
+    cuts: pd.DataFrame, shuffled: pd.DataFrame, correlation: NDArray[np.float64]
+) -> pd.DataFrame:
+    """Whether a model is further ahead of the first over time than where nothing changes.
+
+    Args:
+        cuts: from `per_cut`.
+        shuffled: the same of the random splits.
+        correlation: of these, which share nodes (`correlation_of_shuffled`).
+    """
+    rows: list[dict[str, Any]] = []
+    names = list(dict.fromkeys(titles(cuts)))
+    for metric in METRICS if len(shuffled) else ():
+        time, chance = (
+            frame.assign(title=titles(frame)).pivot(index="cut", columns="title", values=metric)
+            for frame in (cuts, shuffled)
+        )
+        for name in names:
+            row = {"metric": metric, "model": name}
+            row |= {"by_time": time[name].mean(), "at_random": chance[name].mean()}
+            lead = time[name] - time[names[0]] - (chance[name] - chance[names[0]])
+            if name != names[0] and len(lead) > 1:
+                found = compare_cuts(lead.to_numpy(), correlation)
+                row |= {key: getattr(found, key) for key in ("difference", "low", "high", "p")}
+            rows.append(row)
+    frame = pd.DataFrame(rows)
+    if "p" not in frame:
+        return frame
+    tested = frame.dropna(subset=["p"])
+    return frame.assign(p_holm=tested.groupby("metric", group_keys=False)["p"].apply(holm))
 
 
 def decay_of(ages: pd.DataFrame) -> pd.DataFrame:

@@ -10,12 +10,14 @@ from rich.console import Console
 
 from aiec_graph.artifacts.specs import trial_seeds
 from aiec_graph.bench.backtest.config import BacktestConfig
+from aiec_graph.bench.backtest.control import correlation_of_shuffled
 from aiec_graph.bench.backtest.cuts import Cut, Plan
 from aiec_graph.bench.backtest.moments import written
 from aiec_graph.bench.backtest.pace import estimate, in_words
 from aiec_graph.bench.backtest.report import write_report
 from aiec_graph.bench.backtest.results import (
     Backtest,
+    control_of,
     decay_of,
     drift_of,
     leakage_of,
@@ -56,8 +58,8 @@ def run_backtest(data: str, config: BacktestConfig, console: Console) -> Backtes
     """Runs what is not finished yet and writes the report.
 
     Writes `runs.csv` and `ages/` (what every run gave), and from them `backtest.csv`, `cuts.csv`,
-    `pairs.csv`, `ages.csv`, `decay.csv`, `drift.csv`, `leakage.csv`, `cuts.png`, `decay.png` and
-    `report.md`.
+    `pairs.csv`, `control.csv`, `shuffled.csv`, `ages.csv`, `decay.csv`, `drift.csv`, `leakage.csv`,
+    `cuts.png`, `decay.png` and `report.md`.
 
     Args:
         data: a data set's name, or the path of a graph of the user's own.
@@ -108,6 +110,9 @@ def _runs(data: str, config: BacktestConfig, cuts: Sequence[Cut], is_frozen: boo
     is_leakage_known = is_frozen or config.skip_leakage
     for cut in cuts:
         runs += [Run(spec, seed) for spec in config.specs(data, cut) for seed in seeds]
+        if config.random_split:
+            specs = config.specs(data, cut, is_random=True)
+            runs += [Run(spec, seed) for spec in specs for seed in seeds]
         if not is_leakage_known:
             runs += [Run(spec, seeds[0]) for spec in config.specs(data, cut, is_leaking=True)]
     return list({run.key: run for run in runs}.values())
@@ -118,9 +123,10 @@ def _gather(
 ) -> Backtest:
     rows = rows.reset_index(drop=True)
     files = pd.Series([kind.ages(run) for run in runs])
-    is_honest = ~rows["leaking"].astype(bool)
+    is_random = rows["random"].astype(bool)
+    is_honest = ~rows["leaking"].astype(bool) & ~is_random
     honest = rows[is_honest]
-    table = per_run(honest)
+    table, shuffled = per_run(honest), per_run(rows[is_random])
     cuts, correlation = per_cut(table), correlation_of(plan.cuts, views.timeline)
     ages = read_ages(files[is_honest].tolist(), honest)
     return Backtest(
@@ -130,7 +136,11 @@ def _gather(
         ages=ages,
         decay=decay_of(ages),
         drift=drift_of(views, plan.cuts),
-        leakage=leakage_of(rows, correlation),
+        leakage=leakage_of(rows[~is_random], correlation),
+        shuffled=shuffled,
+        control=control_of(
+            cuts, per_cut(shuffled), correlation_of_shuffled(plan.cuts, views.timeline)
+        ),
         left_out=plan.left_out,
         overlap=inflation_of(correlation),
         is_frozen=views.timeline.is_frozen,
@@ -140,13 +150,14 @@ def _gather(
 
 
 def _say_plan(plan: Plan, views: Views, console: Console) -> None:
-    unit = views.timeline.unit
-    lines = []
+    timeline, unit = views.timeline, views.timeline.unit
+    lines = [*timeline.notes]
     for cut in plan.cuts:
-        masks = cut.split(views.timeline.y, views.timeline.moment).masks()
+        known = timeline.labels(cut.known)
         counts = ", ".join(
-            f"{part} {int(mask.sum()):,} ({int((views.timeline.y[mask] == 1).sum()):,} anomalous)"
-            for part, mask in masks.items()
+            f"{part} {int(mask.sum()):,} "
+            f"({int((timeline.y if part == 'test' else known)[mask].sum()):,} anomalous)"
+            for part, mask in cut.split_of(timeline).masks().items()
         )
         lines.append(f"cut {written(cut.moment, unit)}, {cut.horizon} {unit}s after it: {counts}")
     for left in plan.left_out:
@@ -163,7 +174,7 @@ def _say_pace(runs: Sequence[Run], views: Views, config: BacktestConfig, console
     middle = cuts[len(cuts) // 2]
     specs: dict[str, BacktestSpec] = {}
     for run in runs:
-        plain = replace(run.spec, cut=middle, is_leaking=False)
+        plain = replace(run.spec, cut=middle, is_leaking=False, is_random=False)
         specs.setdefault(plain.config_hash, plain)
     seconds = estimate(views, list(specs.values()))
     line = f"{len(runs)} trainings"

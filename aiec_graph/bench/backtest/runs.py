@@ -1,7 +1,7 @@
 """What a run of a backtest does: train at a cut on what was known, score what came after."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aiec_graph.bench.backtest.control import shuffle
 from aiec_graph.bench.backtest.cuts import MOST_BATCHES, Cut
+from aiec_graph.bench.backtest.dated import own_timeline
 from aiec_graph.bench.backtest.spec import BacktestSpec
-from aiec_graph.bench.backtest.timeline import Snapshot, StepTimeline, Timeline
+from aiec_graph.bench.backtest.timeline import StepTimeline, Timeline
 from aiec_graph.bench.engine import Run
 from aiec_graph.bench.runs import CHECKSUM_LENGTH
 from aiec_graph.bench.store import LIBRARIES, Row
-from aiec_graph.data import Preprocessor, Split, find_source
+from aiec_graph.data import Preprocessor, Split, find_source, is_own
 from aiec_graph.data.graph import UNKNOWN, Graph
 from aiec_graph.detect.rules import Curve, Rule, choose_cut
 from aiec_graph.metrics import evaluate
@@ -41,8 +43,13 @@ def load_timeline(
     Raises:
         InputError: it cannot be used, or it has no times.
     """
-    graph = find_source(dataset, data_root, simulate).load().graph
-    return StepTimeline(graph, features)
+
+    def load() -> Graph:
+        return find_source(dataset, data_root, simulate).load().graph
+
+    if is_own(dataset):
+        return own_timeline(Path(dataset), load, features)
+    return StepTimeline(load(), features)
 
 
 @dataclass(frozen=True)
@@ -54,13 +61,17 @@ class View:
     """With the labels that are known at the cut."""
     moment: NDArray[np.int64]
     """When each node appeared [N]."""
+    y: NDArray[np.int64]
+    """Their labels once all is known [N], by which scores are measured."""
     fitted: "View | None" = None
     """The view that models are trained on, where this is another one."""
+    dealt: Split | None = None
+    """The split, where it is not that of the cut."""
 
     @property
     def split(self) -> Split:
         """The training and validation nodes; no test node has a label here."""
-        return self.cut.split(self.graph.y, self.moment)
+        return self.dealt or self.cut.split(self.graph.y, self.moment)
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -101,13 +112,35 @@ class Views:
             own = None if moment == cut.moment else self.at(cut, cut.moment, is_leaking)
             while len(self._held) >= KEPT:
                 del self._held[next(iter(self._held))]
-            graph, moments = self.snapshot(moment, is_leaking)
-            self._held[key] = View(cut, cut.hide(graph, moments), moments, own)
+            self._held[key] = self._make(key, own)
         return self._held[key]
 
-    def snapshot(self, moment: int, is_leaking: bool) -> Snapshot:
-        """The graph of a moment, or of the whole time, with all labels."""
-        return self.timeline.at(int(self.timeline.moment[-1]) if is_leaking else moment)
+    def _make(self, key: tuple[Cut, int, bool], own: View | None) -> View:
+        cut, moment, is_leaking = key
+        timeline = self.timeline
+        graph, moments = (
+            timeline.at(timeline.last)
+            if is_leaking
+            else timeline.at(moment, None if own is None else cut.moment)
+        )
+        count = len(moments)
+        known = replace(graph, y=timeline.labels(cut.known)[:count], trusted=True)
+        return View(cut, known, moments, timeline.y[:count], own)
+
+    def shuffled(self, cut: Cut, seed: int) -> View:
+        """The graph of the last batch of a cut's horizon, whose nodes are split at random.
+
+        Args:
+            cut: whose nodes and numbers of labels are taken.
+            seed: of the split.
+        """
+        base = self.at(cut, cut.batches[-1])
+        timeline, count = self.timeline, len(base.y)
+        masks = (mask[:count] for mask in cut.split_of(timeline).masks().values())
+        split = shuffle(Split(*masks), base.y, (seed, cut.moment))
+        known = np.where(split.train_mask | split.val_mask, base.y, UNKNOWN)
+        graph = replace(base.graph, y=known, trusted=True)
+        return View(cut, graph, base.moment, base.y, dealt=split)
 
 
 @lru_cache(maxsize=2)
@@ -139,9 +172,14 @@ def fit_and_score(views: Views, spec: BacktestSpec, seed: int) -> Scored:
     """
     cut = spec.cut
     started = time.perf_counter()
-    view = views.at(cut, cut.moment, spec.is_leaking)
+    if spec.is_random:
+        view = views.shuffled(cut, seed)
+    else:
+        view = views.at(cut, cut.moment, spec.is_leaking)
     split = view.split
-    classifier = make_classifier(spec.model, spec.act, spec.settings, seed=seed, n_jobs=1)
+    classifier = make_classifier(
+        spec.model, spec.act, spec.settings, seed=seed, n_jobs=1, options=spec.options or None
+    )
     _prepare(classifier, view)
     prepared = time.perf_counter()
     _fit(classifier, view, split)
@@ -149,7 +187,10 @@ def fit_and_score(views: Views, spec: BacktestSpec, seed: int) -> Scored:
     everywhere = np.zeros(len(view.graph.y))
     everywhere[split.val_mask] = _score(classifier, view, split.val_mask)
     score = held_out_scores(classifier, everywhere)
-    frame = _score_horizon(views, spec, classifier)
+    if spec.is_random:
+        frame = _score_nodes(classifier, view, split.test_mask, 0)
+    else:
+        frame = _score_horizon(views, spec, classifier)
     ended = time.perf_counter()
     y = view.graph.y
     parts = {"train": split.train_mask, "val": split.val_mask}
@@ -176,14 +217,18 @@ def _score_horizon(views: Views, spec: BacktestSpec, classifier: NodeClassifier)
         view = views.at(cut, moment, spec.is_leaking)
         mine = (view.moment > before) & (view.moment <= end)
         before = end
-        if not mine.any():
-            continue
-        score = _score(classifier, view, mine)
-        # Labels of the horizon were hidden from the model: they are read here alone.
-        graph = views.snapshot(moment, spec.is_leaking).graph
-        parts = {"node": graph.node_ids[mine], "age": end - cut.moment}
-        frames.append(pd.DataFrame(parts | {"y": graph.y[mine], "score": score}))
+        if mine.any():
+            frames.append(_score_nodes(classifier, view, mine, end - cut.moment))
     return pd.concat(frames, ignore_index=True)
+
+
+def _score_nodes(
+    classifier: NodeClassifier, view: View, nodes: NDArray[np.bool_], age: int
+) -> pd.DataFrame:
+    """A row for each of some nodes; their labels were hidden from the model, and are read here."""
+    score = _score(classifier, view, nodes)
+    parts = {"node": np.asarray(view.graph.node_ids)[nodes], "age": age}
+    return pd.DataFrame(parts | {"y": view.y[nodes], "score": score})
 
 
 def _prepare(classifier: NodeClassifier, view: View) -> None:
@@ -265,13 +310,14 @@ class BacktestRuns:
     folder: Path
     """Of the results."""
     data_root: Path | None
-    name: str = "backtest-1"
+    name: str = "backtest-2"
 
     threads: ClassVar[int | None] = 1
     libraries: ClassVar[tuple[str, ...]] = LIBRARIES
     metrics: ClassVar[tuple[str, ...]] = METRICS
     columns: ClassVar[tuple[str, ...]] = (
-        *("dataset", "simulated", "features", "model", "act", "cut", "horizon", "leaking", "seed"),
+        *("dataset", "simulated", "features", "model", "act", "cut", "horizon", "leaking"),
+        *("random", "seed"),
         *METRICS,
         *("nodes", "labelled", "anomalies", "alerts", "labelled_alerts", "hits"),
         *("train_nodes", "train_anomalies", "val_nodes", "val_anomalies"),
@@ -314,6 +360,7 @@ class BacktestRuns:
             "cut": spec.cut.moment,
             "horizon": spec.cut.horizon,
             "leaking": spec.is_leaking,
+            "random": spec.is_random,
             "seed": seed,
             **measure(scored, spec.threshold),
             **scored.counts,

@@ -7,7 +7,7 @@ from aiec_graph.artifacts.specs import RunSpec, hash_of, without_folders
 from aiec_graph.artifacts.variants import label_of
 from aiec_graph.bench.backtest.cuts import Cut
 from aiec_graph.names import MODELS
-from aiec_graph.train.settings import TrainSettings
+from aiec_graph.train.settings import ClassifierSettings, TrainSettings
 
 NO_ACT = "none"
 """In the place of an activation where a model has none."""
@@ -30,6 +30,10 @@ class BacktestSpec:
     """The rule that chooses the cut-off on the validation nodes."""
     is_leaking: bool = False
     """Whether features and edges are those of the whole time: what a backtest must not use."""
+    is_random: bool = False
+    """Whether the nodes of the cut are split at random instead: see `control`."""
+    budget: float = ClassifierSettings().budget
+    """Seconds that auto may take."""
     changes: dict[str, Any] = field(default_factory=dict)
     """What --act itself changed in the settings."""
 
@@ -49,6 +53,11 @@ class BacktestSpec:
     def is_network(self) -> bool:
         """Whether the model has an activation and settings."""
         return self.model in MODELS
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `make_classifier` takes beside the settings."""
+        return {} if self.is_network else ClassifierSettings(budget=self.budget).options(self.model)
 
     @property
     def act_label(self) -> str:
@@ -73,5 +82,7 @@ class BacktestSpec:
                 "cut": asdict(self.cut),
                 "threshold": self.threshold,
                 "is_leaking": self.is_leaking,
+                "is_random": self.is_random,
+                "options": self.options,
             }
         )

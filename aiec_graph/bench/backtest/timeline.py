@@ -10,18 +10,16 @@ from numpy.typing import NDArray
 
 from aiec_graph.bench.backtest.moments import BOTH, STRUCTURAL
 from aiec_graph.data.edges import Edges
-from aiec_graph.data.graph import Graph
+from aiec_graph.data.graph import UNKNOWN, Graph
 from aiec_graph.data.transforms.position import with_position
 from aiec_graph.errors import InputError
-
-"""Kinds of features made of the graph's structure: in place of the nodes' own, or behind them."""
 
 
 class Snapshot(NamedTuple):
     """The graph as it was at a moment: nodes that were there, and edges between them."""
 
     graph: Graph
-    """With all labels, whenever they became known."""
+    """With labels that are not to be used: `Timeline.labels` says which are known."""
     moment: NDArray[np.int64]
     """When each node first appeared [N]."""
 
@@ -45,8 +43,25 @@ class Timeline(Protocol):
         ...
 
     @property
+    def last(self) -> int:
+        """The last moment at which something appears."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be told of the data."""
+        ...
+
+    @property
     def y(self) -> NDArray[np.int64]:
-        """Their labels [N]: 1 anomalous, 0 normal, -1 unknown."""
+        """Their labels once all is known [N]: 1 anomalous, 0 normal, -1 unknown."""
+        ...
+
+    def labels(self, known: int) -> NDArray[np.int64]:
+        """Their labels as known at a moment [N], -1 where not yet known.
+
+        A node's own label is taken to be known from the moment when the node appears.
+        """
         ...
 
     @property
@@ -58,8 +73,15 @@ class Timeline(Protocol):
         """
         ...
 
-    def at(self, moment: int) -> Snapshot:
+    def at(self, moment: int, like: int | None = None) -> Snapshot:
         """The snapshot of a moment: of what came later there is no trace in it.
+
+        Its nodes are the first ones of `moment`, in that order.
+
+        Args:
+            moment: of which all is known.
+            like: the moment whose snapshot a model was trained on, where this one is to be scored:
+                its columns and categories are then those.
 
         Raises:
             InputError: nothing was there.
@@ -80,6 +102,8 @@ class StepTimeline:
     source: Graph
     features: str = "standard"
     """`STRUCTURAL`, `BOTH`, or another kind, which leaves the nodes' own columns."""
+    unit: str = "step"
+    """What the time steps count: "step", or "day" for days since 1970."""
 
     def __post_init__(self) -> None:
         if self.source.time_step is None:
@@ -89,14 +113,19 @@ class StepTimeline:
             )
 
     @property
-    def unit(self) -> str:
-        """See `Timeline`."""
-        return "step"
-
-    @property
     def label(self) -> str:
         """See `Timeline`."""
         return self.source.label
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `Timeline`."""
+        return ()
+
+    @property
+    def last(self) -> int:
+        """See `Timeline`."""
+        return int(self.moment[-1])
 
     @property
     def moment(self) -> NDArray[np.int64]:
@@ -107,6 +136,10 @@ class StepTimeline:
     def y(self) -> NDArray[np.int64]:
         """See `Timeline`."""
         return self._sorted.graph.y
+
+    def labels(self, known: int) -> NDArray[np.int64]:
+        """See `Timeline`."""
+        return np.where(self.moment <= known, self.y, UNKNOWN)
 
     @property
     def is_frozen(self) -> bool:
@@ -121,9 +154,7 @@ class StepTimeline:
     @cached_property
     def has_directions(self) -> bool:
         """Whether some edge of the whole graph has no counterpart."""
-        from aiec_graph.data.transforms.structural import is_symmetric
-
-        return not is_symmetric(replace(self.source.edges, weight=None))
+        return is_directed(self.source)
 
     @cached_property
     def _sorted(self) -> Snapshot:
@@ -139,8 +170,9 @@ class StepTimeline:
         """The whole graph with its features."""
         return self._with_features(self._sorted.graph)
 
-    def at(self, moment: int) -> Snapshot:
+    def at(self, moment: int, like: int | None = None) -> Snapshot:
         """See `Timeline`."""
+        del like  # a node's own columns are the same at all moments
         count = int(np.searchsorted(self.moment, moment, side="right"))
         if not count:
             raise InputError(f"{self.label}: no node is there at {self.unit} {moment}")
@@ -151,9 +183,21 @@ class StepTimeline:
         )
 
     def _with_features(self, graph: Graph) -> Graph:
-        if self.features not in (STRUCTURAL, BOTH):
-            return graph
-        return with_position(graph, self.has_directions, self.features == BOTH)
+        return with_features(graph, self.features, self.has_directions)
+
+
+def with_features(graph: Graph, features: str, has_directions: bool) -> Graph:
+    """The graph with the features of its structure, where they are asked for."""
+    if features not in (STRUCTURAL, BOTH):
+        return graph
+    return with_position(graph, has_directions, features == BOTH)
+
+
+def is_directed(graph: Graph) -> bool:
+    """Whether some edge of a graph has no counterpart."""
+    from aiec_graph.data.transforms.structural import is_symmetric
+
+    return not is_symmetric(replace(graph.edges, weight=None))
 
 
 def first_nodes(graph: Graph, count: int) -> Graph:

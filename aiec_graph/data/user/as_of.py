@@ -67,6 +67,11 @@ def keep_known(table: Table, reading: Reading) -> Table:
         f"{table.where}: {len(rows):,} of {len(seconds):,} rows are used, those up to "
         f"{declared.as_of} (as_of)"
     )
+    return take_rows(table, rows)
+
+
+def take_rows(table: Table, rows: NDArray[np.int64]) -> Table:
+    """Some rows of a clean table [M], which keep their names in messages."""
     frame = table.frame.iloc[rows].reset_index(drop=True)
     return _Rows(
         frame=frame,
@@ -80,15 +85,21 @@ def keep_known(table: Table, reading: Reading) -> Table:
     )
 
 
+def count_seconds(times: NDArray[np.float64], is_date: bool) -> bool:
+    """Whether times [N] are seconds since 1970: dates, or numbers that can be nothing else."""
+    given = times[~np.isnan(times)]
+    return is_date or (len(given) > 0 and bool(EPOCH_LIKE <= np.median(given) < MOST_SECONDS))
+
+
 def _limit(
     table: Table, seconds: NDArray[np.float64], is_date: bool, reading: Reading
 ) -> float | None:
     """The last moment that is known, in the units of the times; None where there is a fault."""
     as_of = reading.declared.as_of
     is_day = reading.declared.as_of_day != ""
-    given = seconds[~np.isnan(seconds)]
-    since_1970 = is_date or (len(given) > 0 and EPOCH_LIKE <= np.median(given) < MOST_SECONDS)
-    if is_day and since_1970:
+    if np.isnan(seconds).all():
+        return np.inf
+    if is_day and count_seconds(seconds, is_date):
         return float(np.nextafter((np.datetime64(as_of, "D").astype(np.int64) + 1) * DAY, -np.inf))
     if not is_day and not is_date:
         return float(as_of)

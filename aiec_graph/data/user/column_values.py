@@ -32,6 +32,8 @@ class Options:
     as_of: str = ""
     """The day against which dates become an age, such as 2026-02-01."""
     date_format: str = ""
+    hides_later: bool = False
+    """Whether dates after that day count as missing, for they had not come yet."""
     is_date: bool = False
     """Whether it must hold dates: a format was declared for it by name."""
     decimal: str = ""

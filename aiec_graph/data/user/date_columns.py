@@ -37,7 +37,7 @@ def read_dates(words: Words, options: Options) -> ColumnValues:
         faults = [_ask_as_of(show(words.text), options)]
     if faults:
         return refuse(len(words.codes), *faults, kind="date")
-    age = (_as_of_seconds(options.as_of) - found.seconds) / dates.DAY
+    age = _age(found.seconds, options)
     return ColumnValues("date", words.spread(age, np.nan), notation=found.order)
 
 
@@ -87,7 +87,7 @@ def read_date_type(values: pd.Series, options: Options) -> ColumnValues:
         row = int(wrong[0])
         message = f"{str(values.iloc[row])!r} is no date between 1800 and 2200"
         return refuse(len(values), Fault(message, row), kind="date")
-    return ColumnValues("date", (_as_of_seconds(options.as_of) - seconds) / dates.DAY)
+    return ColumnValues("date", _age(seconds, options))
 
 
 def _ask_as_of(shown: str, options: Options) -> Fault:
@@ -97,8 +97,11 @@ def _ask_as_of(shown: str, options: Options) -> Fault:
     )
 
 
-def _as_of_seconds(day: str) -> float:
-    return float(dates.read_dates(pd.Series([day], dtype="str")).seconds[0])
+def _age(seconds: NDArray[np.float64], options: Options) -> NDArray[np.float64]:
+    """Days from dates to the beginning of the day `as_of`; that day is known to its end."""
+    today = float(dates.read_dates(pd.Series([options.as_of], dtype="str")).seconds[0])
+    age = (today - seconds) / dates.DAY
+    return np.where(age <= -1, np.nan, age) if options.hides_later else age
 
 
 def _format_of(text: pd.Series, order: str) -> str:

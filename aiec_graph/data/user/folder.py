@@ -75,11 +75,11 @@ def load_own(
     """
     folder, sources = folder_of(path), find_sources(path, declaration)
     name = re.sub(r"[^\w.-]+", "_", folder.resolve().stem) or "graph"
-    declared = _declaration_of(sources, declaration)
+    declared = declaration_of(sources, declaration)
     if as_of:
         declared = replace(declared, as_of=as_of)
     reading = Reading(declared, columns)
-    if _is_whole(sources):
+    if is_whole(sources):
         return _load_file(sources, reading, name)
     from aiec_graph.data.user.frames import to_graph
 
@@ -104,8 +104,8 @@ def profile_own(
     tables = None
     try:
         sources = find_sources(path, declaration)
-        reading.declared = _declaration_of(sources, declaration)
-        if _is_whole(sources):
+        reading.declared = declaration_of(sources, declaration)
+        if is_whole(sources):
             graph = _load_file(sources, reading, path.stem)
             return profile_graph(graph, str(sources.graph), reading)
         tables = _read(sources, reading)
@@ -168,12 +168,17 @@ def _describe(graph: "Graph") -> list[tuple[str, str, str]]:
     return found
 
 
-def _is_whole(sources: Sources) -> bool:
-    """Whether the data are a graph file that is read as a whole, and no tables."""
+def is_whole(sources: Sources) -> bool:
+    """Says whether the data are a graph file that is read as a whole, and no tables."""
     return sources.graph is not None and sources.graph.suffix.lower() not in XML_SUFFIXES
 
 
-def _declaration_of(sources: Sources, otherwise: Declaration | None) -> Declaration:
+def declaration_of(sources: Sources, otherwise: Declaration | None = None) -> Declaration:
+    """Returns what the graph.yaml among the files says, or what is given in its place.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     if sources.declaration is not None:
         return read_declaration(sources.declaration)
     return otherwise or Declaration()
@@ -183,6 +188,19 @@ def _read(sources: Sources, reading: Reading) -> GraphTables | None:
     reading.findings.notes += sources.notes
     if sources.graph is not None:
         return assemble(*read_xml(sources.graph, reading.declared), reading)
+    found = read_sources(sources, reading)
+    labels = found.get("labels")
+    if sources.transactions:
+        return assemble_transactions(found["transactions"], found.get("nodes"), reading, labels)
+    return assemble(found["nodes"], found.get("edges"), reading, labels)
+
+
+def read_sources(sources: Sources, reading: Reading) -> dict[str, Table]:
+    """Reads the tables of a graph as they are, by role: transactions, nodes, edges, labels.
+
+    Raises:
+        DataError: lists those that cannot be read.
+    """
     found: dict[str, Table] = {}
     for role in ("transactions", "nodes", "edges", "labels"):
         paths = getattr(sources, role)
@@ -192,10 +210,7 @@ def _read(sources: Sources, reading: Reading) -> GraphTables | None:
             except InputError as error:
                 reading.findings.add_fault(str(error))
     reading.findings.raise_faults()
-    labels = found.get("labels")
-    if sources.transactions:
-        return assemble_transactions(found["transactions"], found.get("nodes"), reading, labels)
-    return assemble(found["nodes"], found.get("edges"), reading, labels)
+    return found
 
 
 def _load_file(sources: Sources, reading: Reading, name: str) -> "Graph":

@@ -5,9 +5,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.data.column import NO_PART, PARTS, UNKNOWN
+from aiec_graph.data.user import dates
 from aiec_graph.data.user.columns import MOST_NAMED, Fault, Options
+from aiec_graph.data.user.date_columns import list_date_faults
 from aiec_graph.data.user.declaration import Declaration
-from aiec_graph.data.user.words import spell, split_words
+from aiec_graph.data.user.words import Words, spell, split_words
 
 USUAL = {
     meaning: words.split()
@@ -123,9 +125,21 @@ def read_split(values: pd.Series, options: Options) -> tuple[NDArray[np.int8], l
     return words.spread(known, NO_PART).astype(np.int8), faults
 
 
-def read_time_step(values: pd.Series, options: Options) -> tuple[NDArray[np.int64], list[Fault]]:
-    """Reads whole numbers of up to 64 bits [N], and what is wrong with them."""
+def read_time_step(
+    values: pd.Series, options: Options
+) -> tuple[NDArray[np.int64], list[Fault], str]:
+    """Reads whole numbers of up to 64 bits, or dates as days since 1970.
+
+    Returns:
+        The steps [N], what is wrong with them, and their kind: number or date.
+    """
+    if pd.api.types.is_datetime64_any_dtype(values):
+        utc = values if values.dt.tz is None else values.dt.tz_convert("UTC")
+        values = utc.dt.strftime("%Y-%m-%d %H:%M:%S")
     words = split_words(values, options.missing_values)
+    looks = dates.looks_like_dates(words.text)
+    if len(looks) and 2 * words.counts[looks].sum() >= words.counts.sum():
+        return *_read_days(words, options), "date"
     text = spell(words.text)
     whole = np.array(text.str.fullmatch(r"[+-]?[0-9]{1,19}"), dtype=bool)
     steps = np.zeros(len(text), np.int64)
@@ -142,4 +156,14 @@ def read_time_step(values: pd.Series, options: Options) -> tuple[NDArray[np.int6
         faults.append(Fault(f"must be a whole number of up to 64 bits; {shown}", int(row)))
     if len(bad) > MOST_NAMED:
         faults.append(Fault(f"and {len(bad) - MOST_NAMED} more cells like these"))
-    return words.spread(steps, 0), faults
+    return words.spread(steps, 0), faults, "number"
+
+
+def _read_days(words: Words, options: Options) -> tuple[NDArray[np.int64], list[Fault]]:
+    """Dates as days since 1970 [N], and what is wrong with them."""
+    found = dates.read_dates(words.text, options.date_format)
+    faults = list_date_faults(words, found, options)
+    empty = np.flatnonzero(words.codes < 0)
+    faults += [Fault("must be a date; is empty", int(row)) for row in empty[:MOST_NAMED]]
+    days = np.floor(np.nan_to_num(found.seconds) / dates.DAY).astype(np.int64)
+    return words.spread(days, 0), faults

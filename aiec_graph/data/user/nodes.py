@@ -55,8 +55,8 @@ def read_nodes(table: Table, reading: Reading) -> NodeTable | None:
             table.frame[declared.time_step],
             reading.options(table, declared.time_step),
         )
-        time_step, faults = read_time_step(values, options)
-        reading.record(table, declared.time_step, "time_step", "number")
+        time_step, faults, kind = read_time_step(values, options)
+        reading.record(table, declared.time_step, "time_step", kind)
         reading.fault(table, declared.time_step, faults)
     features = read_features(table, reading)
     return None if ids is None else NodeTable(ids, features, y, parts, time_step)

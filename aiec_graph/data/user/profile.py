@@ -1,6 +1,6 @@
 """What a user's tables hold: each column's role and kind, faults and warnings, and counts."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,8 @@ class Reading:
     """The columns of the training data, where tables are to be scored."""
     elsewhere: frozenset[str] = frozenset()
     """Columns of the tables beside that of the nodes, which `drop` may name."""
+    hides_later: bool = False
+    """Whether dates after `as_of` count as missing."""
     findings: Findings = field(default_factory=Findings)
     columns: list[ColumnProfile] = field(default_factory=list)
 
@@ -146,7 +148,8 @@ class Reading:
 
     def options(self, table: Table, name: str, trained: Column | None = None) -> Options:
         """Returns what was declared about a column of a table."""
-        return self.declared.options_of(name, trained, in_python=table.in_python)
+        found = self.declared.options_of(name, trained, in_python=table.in_python)
+        return replace(found, hides_later=self.hides_later)
 
     def fault(self, table: Table, column: str, faults: Any) -> None:
         """Adds the faults of one column."""

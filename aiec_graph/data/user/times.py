@@ -66,7 +66,7 @@ def _is_time_of_day(values: pd.Series) -> bool:
 def _read_one(values: pd.Series, options: Options) -> ColumnValues:
     """Reads one column of times, in seconds [N]."""
     if pd.api.types.is_datetime64_any_dtype(values):
-        found = read_column(values, replace(options, as_of="1970-01-01"))
+        found = read_column(values, replace(options, as_of="1970-01-01", hides_later=False))
         return replace(found, values=-found.values * dates.DAY)
     words = split_words(values, options.missing_values)
     if not len(words.text):

@@ -4,11 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aiec_graph.bench.backtest.cuts import Cut
 from aiec_graph.bench.backtest.run import backtest
-from aiec_graph.bench.backtest.runs import BacktestRuns
+from aiec_graph.bench.backtest.runs import BacktestRuns, Views
 from aiec_graph.bench.backtest.statistics import compare_cuts, inflation_of
+from aiec_graph.bench.backtest.timeline import StepTimeline
 from aiec_graph.bench.study.statistics import compare
 from aiec_graph.cli.main import main
+from aiec_graph.data.graph import UNKNOWN
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import evaluate
 from aiec_graph.train.settings import TrainSettings
@@ -66,6 +69,39 @@ def test_models_are_compared_cut_by_cut(folder, tmp_path):
     pd.testing.assert_frame_equal(
         pd.read_csv(tmp_path / "out" / "backtest.csv")[["cut", "ap"]], rows[["cut", "ap"]]
     )
+
+
+def test_the_random_split_has_the_same_nodes_and_labels(drifting, folder, tmp_path):
+    cut = Cut(6, 1, 3, 5, 4)
+    views = Views(StepTimeline(drifting))
+    first, second = (views.shuffled(cut, seed) for seed in (1, 2))
+    expected = cut.split_of(views.timeline)
+    before, after = (s.masks() for s in (expected, first.split))
+    count, y = len(first.y), first.y
+    assert (
+        np.logical_or.reduce(list(before.values()))[:count]
+        == (np.logical_or.reduce(list(after.values())))
+    ).all()
+    for part, mask in after.items():
+        assert np.bincount(y[mask]).tolist() == np.bincount(y[before[part][:count]]).tolist()
+    assert (first.graph.y[first.split.test_mask] == UNKNOWN).all()
+    assert not np.array_equal(first.split.test_mask, second.split.test_mask)
+    found = backtest(
+        folder,
+        out=tmp_path / "out",
+        model=["logistic", "hgb"],
+        cuts=2,
+        seeds=1,
+        jobs=1,
+        random_split=True,
+        skip_leakage=True,
+    )
+    assert len(found.shuffled) == 4
+    ap = [f.pivot(index="cut", columns="model", values="ap") for f in (found.rows, found.shuffled)]
+    lead = [(wide["hgb"] - wide["logistic"]).mean() for wide in ap]
+    row = found.control[(found.control["metric"] == "ap") & found.control["difference"].notna()]
+    assert row["difference"].item() == pytest.approx(lead[0] - lead[1])
+    assert "Over time, and at random" in (tmp_path / "out" / "report.md").read_text("utf-8")
 
 
 def test_stopped_and_continued_it_gives_the_same_rows(folder, tmp_path, monkeypatch):

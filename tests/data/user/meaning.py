@@ -68,7 +68,7 @@ def _read(role: str, name: str, table: Table, reading: Reading) -> str:
         values, faults = read_split(column, options)
         said = " ".join(SPLIT_NAMES.get(int(code), "?") for code in values)
     elif role == "time_step":
-        values, faults = read_time_step(column, options)
+        values, faults, _ = read_time_step(column, options)
         said = " ".join(map(str, values))
     else:
         found = read_column(column, options)
