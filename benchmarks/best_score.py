@@ -1,82 +1,160 @@
-"""Every classifier by name on data sets, trial by trial: what `auto` and each part of it add.
+"""Every model beside `auto` on data sets, trial by trial: what it chooses, and what each part adds.
 
     python benchmarks/best_score.py --dataset reddit weibo21 --trials 10 --out results/best.csv
+    python benchmarks/best_score.py --report --out results/best.csv
 
-A row a run, written as it ends; what the file holds already is not run again. Networks train with
-ReLU on standardised features. `auto_no_…` are the ablations of the portfolio, and `rf_graph:refit`
-is fitted on the validation nodes as well, whose labels auto has too.
+Each candidate of the portfolio is fitted once a trial. `auto` and its ablations (`auto_no_…`)
+choose from these same fits, as they would from their own; `candidate: …` are the candidates by
+themselves, and `rf_graph:refit` is fitted on the validation nodes as well, whose labels auto has
+too. A row a model, written when its trial ends; trials that the file holds are not run again.
+`--report` prints the means and the paired differences of `auto`, as Markdown.
 """
 
 import argparse
 import csv
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from aiec_graph.artifacts.specs import FIRST_SEED, REFIT, SEED_STEP, trial_of
-from aiec_graph.data import TextGraph, fractions, load_dataset, make_split
+from aiec_graph.bench.study.statistics import compare, holm
+from aiec_graph.data import Graph, Split, TextGraph, fractions, load_dataset, make_split
 from aiec_graph.errors import look_up
 from aiec_graph.metrics import evaluate
 from aiec_graph.train import CLASSIFIERS, make_classifier
 from aiec_graph.train.budget import parse_seconds
+from aiec_graph.train.ensemble import AutoClassifier, Tried
+from aiec_graph.train.portfolio import ABLATIONS
 
-COLUMNS = ("dataset", "model", "seed", "auc", "ap", "rec_at_k", "seconds", "weights")
-MODELS = ["auto", "rf_graph", "xgb_graph", f"rf_graph:{REFIT}", f"xgb_graph:{REFIT}"]
+COLUMNS = ("dataset", "model", "seed", "auc", "ap", "rec_at_k", "seconds", "overlap", "weights")
+BASELINES = ["rf", "rf_graph", "xgb_graph", f"rf_graph:{REFIT}", f"xgb_graph:{REFIT}"]
+CANDIDATE = "candidate: "
+
+
+class Result(NamedTuple):
+    """One model of a trial."""
+
+    model: str
+    score: NDArray[np.float64]
+    seconds: float
+    weights: str = ""
 
 
 def main() -> None:
     """Runs what the command names."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", nargs="+", required=True, help="names or paths")
-    parser.add_argument("--model", nargs="+", default=MODELS, help=", ".join(CLASSIFIERS))
+    parser.add_argument("--dataset", nargs="+", default=[], help="names or paths")
+    parser.add_argument("--baseline", nargs="*", default=BASELINES, help=", ".join(CLASSIFIERS))
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--first-trial", type=int, default=300)
     parser.add_argument("--budget", type=parse_seconds, default=180.0, help="of auto: 90s, 3m")
     parser.add_argument("--data-root", type=Path, default=None)
     parser.add_argument("--out", type=Path, default=Path("results/best_score.csv"))
+    parser.add_argument("--report", action="store_true", help="print the tables of --out")
     options = parser.parse_args()
-    for model in options.model:
+    if options.report:
+        report(pd.read_csv(options.out))
+        return
+    for model in options.baseline:
         look_up(model.removesuffix(f":{REFIT}"), CLASSIFIERS, "model")
     finished = _finished(options.out)
-    for dataset in options.dataset:
-        graph = load_dataset(dataset, options.data_root, None, TextGraph())
-        for trial in range(options.first_trial, options.first_trial + options.trials):
-            seed = FIRST_SEED + SEED_STEP * trial
+    for trial in range(options.first_trial, options.first_trial + options.trials):
+        seed = FIRST_SEED + SEED_STEP * trial
+        for dataset in options.dataset:
+            graph = load_dataset(dataset, options.data_root, None, TextGraph())
+            if (graph.label, str(seed)) in finished:
+                continue
             split = make_split(graph, "supervised", seed, fractions(dataset), trial_of(seed))
-            for model in options.model:
-                if (graph.label, model, str(seed)) in finished:
-                    continue
-                started = time.perf_counter()
-                name, _, how = model.partition(":")
-                both = replace(split, train_mask=split.train_mask | split.val_mask)
-                own = {"budget": options.budget} if name.startswith("auto") else {}
-                classifier = make_classifier(name, seed=seed, options=own)
-                classifier.fit(graph, both if how else split)
-                score = classifier.decision_function(graph)
-                seconds = time.perf_counter() - started
-                found = evaluate(graph.y[split.test_mask], score[split.test_mask])
-                trials = getattr(classifier, "trials_", [])
-                weights = "; ".join(f"{t.name} {t.weight:.2f}" for t in trials if t.weight)
-                numbers = (f"{value:.3f}" for value in (*found, seconds))
-                _append(options.out, (graph.label, model, str(seed), *numbers, weights))
+            results = list(_trial(graph, split, seed, options))
+            _append(options.out, [_row(graph, split, seed, result) for result in results])
 
 
-def _finished(path: Path) -> set[tuple[str, str, str]]:
+def _trial(graph: Graph, split: Split, seed: int, options: argparse.Namespace) -> Iterator[Result]:
+    begun = time.perf_counter()
+    tried = AutoClassifier(options.budget, seed=seed).try_candidates(graph, split)
+    spent = time.perf_counter() - begun
+    for name in ABLATIONS:
+        classifier = AutoClassifier(portfolio=name, seed=seed).choose(tried.only(name))
+        weights = "; ".join(f"{t.name} {t.weight:.2f}" for t in classifier.trials_ if t.weight)
+        yield Result(name, classifier.decision_function(graph), spent, weights)
+    yield from _alone(tried)
+    both = replace(split, train_mask=split.train_mask | split.val_mask)
+    for model in options.baseline:
+        begun = time.perf_counter()
+        name, _, how = model.partition(":")
+        classifier = make_classifier(name, seed=seed).fit(graph, both if how else split)
+        score = classifier.decision_function(graph)
+        yield Result(model, score, time.perf_counter() - begun)
+
+
+def _alone(tried: Tried) -> Iterator[Result]:
+    """Each candidate as `auto` would take it alone: the mean of its folds' ranks."""
+    for part in tried.fitted:
+        scores = [ranker(tried.shared.score(model)) for model, ranker in part.models]
+        yield Result(f"{CANDIDATE}{part.candidate.name}", np.mean(scores, 0), part.seconds)
+
+
+def _row(graph: Graph, split: Split, seed: int, result: Result) -> tuple[str, ...]:
+    test = split.test_mask
+    found = evaluate(graph.y[test], result.score[test])
+    overlap = test.sum() / (split.train_mask | split.val_mask).sum()
+    numbers = (f"{value:.3f}" for value in (*found, result.seconds, overlap))
+    return (graph.label, result.model, str(seed), *numbers, result.weights)
+
+
+def report(rows: pd.DataFrame) -> None:
+    """Prints mean AP by model, and how far `auto` is ahead of each model but single candidates.
+
+    The corrected t of Nadeau and Bengio (2003), with Holm's correction over the whole table.
+    """
+    wide = rows.pivot_table(index="model", columns="dataset", values="ap", sort=False)
+    spread = rows.pivot_table(index="model", columns="dataset", values="ap", aggfunc="std")
+    trials = rows[rows["model"] == "auto"].groupby("dataset")["seed"].nunique()
+    print("| model |", " | ".join(f"{name} ({trials[name]})" for name in wide), "|")
+    print("|---" * (1 + len(wide.columns)) + "|")
+    for model, row in wide.iterrows():
+        cells = [f"{value:.2f} ± {spread.loc[model, name]:.2f}" for name, value in row.items()]
+        print(f"| {model} |", " | ".join(cells), "|")
+    pairs = []
+    for dataset, part in rows.groupby("dataset", sort=False):
+        ap = part.pivot(index="seed", columns="model", values="ap")
+        others = [m for m in ap if m != "auto" and not str(m).startswith(CANDIDATE)]
+        for model in others if len(ap) > 1 else []:
+            found = compare((ap["auto"] - ap[model]).to_numpy(), part["overlap"].mean())
+            pairs.append({"dataset": dataset, "model": model, **found._asdict()})
+    table = pd.DataFrame(pairs)
+    table["p_holm"] = holm(table["p"])
+    print("\n| data set | auto ahead of | points of AP | 95 % interval | p | p (Holm) |")
+    print("|---|---|---|---|---|---|")
+    for row in table.itertuples():
+        interval = f"{row.low:+.2f} to {row.high:+.2f}"
+        p = f"{row.p:.3f} | {row.p_holm:.3f}"
+        print(f"| {row.dataset} | {row.model} | {row.difference:+.2f} | {interval} | {p} |")
+
+
+def _finished(path: Path) -> set[tuple[str, str]]:
     if not path.is_file():
         return set()
     with path.open(newline="", encoding="utf-8") as stream:
-        return {(row["dataset"], row["model"], row["seed"]) for row in csv.DictReader(stream)}
+        return {(row["dataset"], row["seed"]) for row in csv.DictReader(stream)}
 
 
-def _append(path: Path, row: tuple[str, ...]) -> None:
+def _append(path: Path, rows: list[tuple[str, ...]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     is_new = not path.is_file()
     with path.open("a", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         if is_new:
             writer.writerow(COLUMNS)
-        writer.writerow(row)
-    print(*row, sep="\t", flush=True)
+        writer.writerows(rows)
+    for row in rows:
+        print(*row, sep="\t", flush=True)
 
 
 if __name__ == "__main__":

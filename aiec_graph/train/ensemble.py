@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -108,6 +108,31 @@ class _Shared:
 
 
 @dataclass
+class Tried:
+    """Candidates that were fitted and scored, before any is chosen."""
+
+    shared: _Shared
+    folds: list[Split]
+    known: NDArray[np.bool_]
+    """Training and validation nodes [N]."""
+    trials: list[Trial]
+    fitted: list[_Fitted]
+
+    def only(self, name: str) -> "Tried":
+        """What is left of the candidates under a name in `ABLATIONS`.
+
+        Raises:
+            InputError: the name is unknown, or none of them was fitted.
+        """
+        names = {candidate.name for candidate in portfolio(name)}
+        fitted = [part for part in self.fitted if part.candidate.name in names]
+        if not fitted:
+            raise InputError(f"{name}: none of its candidates was fitted")
+        trials = [trial for trial in self.trials if trial.name in names]
+        return replace(self, trials=trials, fitted=fitted)
+
+
+@dataclass
 class AutoClassifier:
     """Forests, boosting and networks together, each with the weight that validation gives it.
 
@@ -141,20 +166,38 @@ class AutoClassifier:
         Raises:
             InputError: the split lacks a class, or no candidate could be fitted.
         """
+        return self.choose(self.try_candidates(graph, split))
+
+    def try_candidates(self, graph: Graph, split: Split) -> "Tried":
+        """The first half of `fit`: fits and scores what the budget leaves time for.
+
+        Raises:
+            InputError: the split lacks a class, or no candidate could be fitted.
+        """
         budget = Budget(self.budget)
         for part in ("train", "val"):
             if not {0, 1} <= set(graph.y[split.masks()[part]].tolist()):
                 raise InputError(f"the {part} nodes must hold anomalous and normal ones")
         folds = make_folds(graph, split, self.seed)
-        self.is_cross_validated_ = len(folds) > 1
-        known = split.train_mask | split.val_mask if self.is_cross_validated_ else split.train_mask
-        self.preprocessor_ = Preprocessor.fit(graph, known, "raw", fill=False)
-        shared = _Shared(graph, self.preprocessor_)
-        self.trials_: list[Trial] = []
-        fitted = self._try_all(shared, folds, budget)
+        both = split.train_mask | split.val_mask
+        known = both if len(folds) > 1 else split.train_mask
+        shared = _Shared(graph, Preprocessor.fit(graph, known, "raw", fill=False))
+        trials, fitted = self._try_all(shared, folds, budget)
         if not fitted:
-            notes = "; ".join(f"{trial.name}: {trial.note}" for trial in self.trials_)
+            notes = "; ".join(f"{trial.name}: {trial.note}" for trial in trials)
             raise InputError(f"{graph.label}: no model could be fitted ({notes})")
+        return Tried(shared, folds, both, trials, fitted)
+
+    def choose(self, tried: "Tried") -> Self:
+        """The second half of `fit`: weighs candidates by validation.
+
+        Args:
+            tried: what `try_candidates` gave, or some of it (`Tried.only`).
+        """
+        graph, folds, fitted = tried.shared.columns.graph, tried.folds, tried.fitted
+        self.is_cross_validated_ = len(folds) > 1
+        self.preprocessor_ = tried.shared.columns.preprocessor
+        self.trials_ = [replace(trial) for trial in tried.trials]
         y = np.concatenate([graph.y[fold.val_mask] for fold in folds])
         self.selection_ = select(np.stack([f.judged for f in fitted]), y, self.seed)
         weights = self._take(fitted)
@@ -163,17 +206,21 @@ class AutoClassifier:
         mean = weights @ np.stack([f.out_of_fold for f in fitted])
         self.held_out_[nodes] = logit(to_rank(mean))
         if self.refit and not self.is_cross_validated_:
-            self._refit(shared, split.train_mask | split.val_mask)
+            self._refit(tried.shared, tried.known)
         self.remarks_ = _remarks(fitted, self.trials_, self.selection_)
         return self
 
-    def _try_all(self, shared: _Shared, folds: list[Split], budget: Budget) -> list[_Fitted]:
-        candidates, fitted = portfolio(self.portfolio), []
+    def _try_all(
+        self, shared: _Shared, folds: list[Split], budget: Budget
+    ) -> tuple[list[Trial], list[_Fitted]]:
+        candidates = portfolio(self.portfolio)
+        trials: list[Trial] = []
+        fitted: list[_Fitted] = []
         y = np.concatenate([shared.columns.graph.y[fold.val_mask] for fold in folds])
         for i, candidate in enumerate(candidates):
             kind = "network" if candidate.is_network else "table"
             trial = Trial(candidate.name, "no time")
-            self.trials_.append(trial)
+            trials.append(trial)
             if i and budget.forecast(kind, candidate.cost) >= budget.left:
                 continue
             if self.on_step is not None:
@@ -191,7 +238,7 @@ class AutoClassifier:
             budget.note(kind, candidate.cost, found.seconds)
             trial.status, trial.val_ap = "lost", 100 * average_precision(y, found.judged)
             fitted.append(found)
-        return fitted
+        return trials, fitted
 
     def _fit_one(
         self, candidate: Candidate, shared: _Shared, folds: list[Split], budget: Budget | None
@@ -235,7 +282,7 @@ class AutoClassifier:
             if weight:
                 by_name[part.candidate.name].status = "taken"
                 by_name[part.candidate.name].weight = weight
-                self.members_.append((weight, part.models))
+                self.members_.append((weight, list(part.models)))
         return weights
 
     def _refit(self, shared: _Shared, known: NDArray[np.bool_]) -> None:

@@ -93,6 +93,22 @@ def test_the_seed_fixes_everything_and_test_labels_nothing(graph, split, monkeyp
     assert np.array_equal(one.decision_function(graph), other.decision_function(graph))
 
 
+def test_a_part_of_the_candidates_is_chosen_from_as_after_a_fit_of_its_own(
+    graph, split, monkeypatch
+):
+    small(monkeypatch)
+    tried = AutoClassifier(seed=2).try_candidates(graph, split)
+    whole = module.portfolio("auto")
+    monkeypatch.setattr(module, "portfolio", lambda name: whole[1:])
+    chosen = AutoClassifier(seed=2).choose(tried.only("auto_no_trees"))
+    fitted = AutoClassifier(seed=2).fit(graph, split)
+    assert [t.name for t in chosen.trials_] == [t.name for t in fitted.trials_]
+    assert np.array_equal(chosen.decision_function(graph), fitted.decision_function(graph))
+    monkeypatch.setattr(module, "portfolio", lambda name: [])
+    with pytest.raises(InputError, match="none of its candidates was fitted"):
+        tried.only("auto_no_trees")
+
+
 def test_a_budget_of_nothing_still_fits_the_first(graph, split, monkeypatch):
     small(monkeypatch)
     auto = AutoClassifier(budget=0).fit(graph, split)

@@ -65,8 +65,8 @@ class Neighbourhood:
         for who, matrix in self.directions(edges).items():
             source, what = x, names
             for _ in range(self.hops):
-                made = neighbour_statistics(matrix, source)
-                for statistic, values in zip(STATISTICS, made, strict=True):
+                made = neighbour_statistics(matrix, source, self.statistics == ("mean",))
+                for statistic, values in zip(STATISTICS, made, strict=False):
                     if statistic in self.statistics:
                         parts.append(values)
                         found += [_name(statistic, who, column) for column in what]
@@ -87,24 +87,29 @@ class Neighbourhood:
         return {"senders": matrix, "receivers": matrix.T.tocsr(), "partners": both}
 
 
-def neighbour_statistics(matrix: Csr, x: NDArray[np.float32]) -> NDArray[np.float32]:
+def neighbour_statistics(
+    matrix: Csr, x: NDArray[np.float32], mean_only: bool = False
+) -> NDArray[np.float32]:
     """Mean, standard deviation, maximum and minimum of each column over the entries of each row.
 
     Args:
         matrix: CSR [M, N]; its values are the weights of means and standard deviations.
         x: [N, F], float32; missing values (NaN) count nowhere.
+        mean_only: leave out the other three.
 
     Returns:
-        [4, M, F], in the order of `STATISTICS`; NaN where no entry has a value.
+        [4, M, F], in the order of `STATISTICS`, or [1, M, F]; NaN where no entry has a value.
     """
     from aiec_graph.data.transforms import kernels
 
     weight = matrix.data
     if (weight == 1).all():
         weight = weight[:0]
-    out = np.empty((len(STATISTICS), matrix.shape[0], x.shape[1]), np.float32)
-    parts = (weight.astype(np.float32), np.ascontiguousarray(x, np.float32), out)
-    kernels.statistics(matrix.indptr, matrix.indices, *parts)
+    x = np.ascontiguousarray(x, np.float32)
+    out = np.empty((1 if mean_only else len(STATISTICS), matrix.shape[0], x.shape[1]), np.float32)
+    complete = not np.isnan(x).any()
+    weight = weight.astype(np.float32)
+    kernels.statistics(matrix.indptr, matrix.indices, weight, x, complete, out)
     return out
 
 
