@@ -114,7 +114,7 @@ def report(rows: pd.DataFrame) -> None:
     The corrected t of Nadeau and Bengio (2003), with Holm's correction over the whole table.
     """
     wide = rows.pivot_table(index="model", columns="dataset", values="ap", sort=False)
-    spread = rows.pivot_table(index="model", columns="dataset", values="ap", aggfunc="std")
+    spread = rows.pivot_table(index="model", columns="dataset", values="ap", aggfunc="std", dropna=False)
     trials = rows[rows["model"] == "auto"].groupby("dataset")["seed"].nunique()
     print("| model |", " | ".join(f"{name} ({trials[name]})" for name in wide), "|")
     print("|---" * (1 + len(wide.columns)) + "|")
