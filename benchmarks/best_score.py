@@ -113,14 +113,15 @@ def report(rows: pd.DataFrame) -> None:
 
     The corrected t of Nadeau and Bengio (2003), with Holm's correction over the whole table.
     """
-    wide = rows.pivot_table(index="model", columns="dataset", values="ap", sort=False)
-    spread = rows.pivot_table(index="model", columns="dataset", values="ap", aggfunc="std", dropna=False)
+    cells = {"index": "model", "columns": "dataset", "values": "ap", "dropna": False}
+    wide = rows.pivot_table(**cells, sort=False)
+    spread = rows.pivot_table(**cells, aggfunc="std")
     trials = rows[rows["model"] == "auto"].groupby("dataset")["seed"].nunique()
     print("| model |", " | ".join(f"{name} ({trials[name]})" for name in wide), "|")
     print("|---" * (1 + len(wide.columns)) + "|")
     for model, row in wide.iterrows():
-        cells = [f"{value:.2f} ± {spread.loc[model, name]:.2f}" for name, value in row.items()]
-        print(f"| {model} |", " | ".join(cells), "|")
+        told = [f"{value:.2f} ± {spread.loc[model, name]:.2f}" for name, value in row.items()]
+        print(f"| {model} |", " | ".join(told), "|")
     pairs = []
     for dataset, part in rows.groupby("dataset", sort=False):
         ap = part.pivot(index="seed", columns="model", values="ap")

@@ -62,6 +62,7 @@ PORTFOLIO = (
     _table(BOOSTING, Recipe(BOOSTING, "own"), 1, **SLOW),
     _network("gcn", "relu", 1),
     _table(f"{BOOSTING}_graph", Recipe(BOOSTING, "means"), 2.5, **SLOW),
+    _table("logistic_graph", Recipe("logistic", "means"), 0.5, C=0.1),
     _table(f"{BOOSTING}_rich", Recipe(BOOSTING, "rich"), 5, **SLOW),
     _network("sage", "aiec", 1.5, aggr="mean"),
     _table("rf", Recipe("rf", "own"), 5, **FOREST),
@@ -72,7 +73,6 @@ PORTFOLIO = (
     _table("rf_rich", Recipe("rf", "rich"), 14, **FOREST),
     _network("sage", "relu", 4),
     _network("mlp", "relu", 1),
-    _table("logistic_graph", Recipe("logistic", "means"), 0.5, C=0.1),
 )
 
 ABLATIONS: dict[str, Callable[[Candidate], bool]] = {
