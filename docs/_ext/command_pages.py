@@ -51,8 +51,9 @@ def describe_flag(option: Option) -> str:
 
 
 def plain(text: str) -> str:
-    """Markdown that shows a text as it stands, but for its code in backticks."""
-    return re.sub(r"([*$|\[\]])", r"\\\1", escape(" ".join(text.split()), quote=False))
+    """Markdown that shows a text as it stands; code in backticks stays code, and pages are linked."""
+    text = re.sub(r"([*$|\[\]])", r"\\\1", escape(" ".join(text.split()), quote=False))
+    return re.sub(r"docs/([\w/-]+\.md)", r"[docs/\1](../\1)", text)
 
 
 def describe_commands() -> str:
