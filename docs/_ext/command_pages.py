@@ -51,7 +51,7 @@ def describe_flag(option: Option) -> str:
 
 
 def plain(text: str) -> str:
-    """Markdown that shows a text as it stands; code in backticks stays code, and pages are linked."""
+    """Markdown that shows a text as it stands, but for code in backticks and links to pages."""
     text = re.sub(r"([*$|\[\]])", r"\\\1", escape(" ".join(text.split()), quote=False))
     return re.sub(r"docs/([\w/-]+\.md)", r"[docs/\1](../\1)", text)
 
