@@ -1,6 +1,6 @@
 """Draws docs/images/method.svg: what AIEC does in training, and what is left of it afterwards.
 
-    python docs/draw_method.py
+Run it as `python docs/draw_method.py`.
 """
 
 from pathlib import Path
