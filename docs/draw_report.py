@@ -1,6 +1,7 @@
 """Draws docs/images/report.png: the top of a report on the simulated accounts of `examples/`.
 
-Run it as `python docs/draw_report.py MODEL DATA`: MODEL is what `aiec fit` wrote, DATA what it scores; a Chromium and its driver must be installed.
+Run it as `python docs/draw_report.py MODEL DATA`: MODEL is what
+`aiec fit` wrote, DATA what it scores. A Chromium and its driver must be installed.
 """
 
 import sys
