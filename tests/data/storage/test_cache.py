@@ -152,7 +152,7 @@ def _load_in_process(root, queue):
 def test_two_processes_building_at_once_do_not_collide(root):
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    workers = [context.Process(target=_load_in_process, args=(root, queue)) for _ in range(3)]
+    workers = [context.Process(target=_load_in_process, args=(root, queue)) for _ in range(2)]
     for worker in workers:
         worker.start()
     sums = [queue.get(timeout=120) for _ in workers]
