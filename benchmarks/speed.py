@@ -13,12 +13,14 @@ docs/research/performance.md between its markers.
 """
 
 import argparse
+import functools
 import gc
 import json
 import os
 import statistics
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -29,12 +31,15 @@ import peers
 import report
 import torch
 from graphs import Case
-from timing import interleaved, spread
+from timing import Timings, interleaved, spread
 
 from aiec_graph.bench import memory
 
 SLOW = (peers.EDGE_INDEX, peers.CLASS)
 """What holds a message for each edge, and at T-Finance's scale more memory than there is."""
+
+Timed = Callable[..., Timings]
+"""`interleaved` with its rounds, its budget and its clock."""
 
 PAIRS = 7
 """Networks with ReLU and with AIEC whose steps are compared."""
@@ -52,9 +57,14 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=40.0, help="seconds for each table")
     parser.add_argument("--scale", type=float, default=0.1, help="of simulated T-Finance")
     parser.add_argument("--no-page", action="store_true", help="leave the page alone")
+    parser.add_argument("--graphs", nargs="+", default=["reddit", "random-1m", "tfinance"])
+    parser.add_argument(
+        "--processor-time", action="store_true", help="where others use the machine; one thread"
+    )
     parser.add_argument("--only", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    clock = time.process_time if arguments.processor_time else time.perf_counter
+    torch.set_num_threads(1 if arguments.processor_time else arguments.threads)
     cases = {
         "reddit": lambda: graphs.reddit(arguments.data_root),
         "random-1m": lambda: graphs.random_graph(20_000, 1_000_000),
@@ -66,24 +76,31 @@ def main() -> None:
         return
     arguments.out.mkdir(parents=True, exist_ok=True)
     speed, pairs, peaks = [], [], []
-    for key, make in cases.items():
-        case = make()
+    for key in arguments.graphs:
+        case = cases[key]()
+        timed = functools.partial(
+            interleaved, rounds=arguments.rounds, budget=arguments.budget, clock=clock
+        )
         for model in peers.MODELS:
-            speed += measure(case, model, arguments.rounds, arguments.budget, key == "tfinance")
+            speed += measure(case, model, timed, key == "tfinance")
             pd.DataFrame(speed).to_csv(arguments.out / "speed.csv", index=False)
-            pairs += measure_aiec(case, model)
+            pairs += measure_aiec(case, model, timed)
             pd.DataFrame(pairs).to_csv(arguments.out / "aiec.csv", index=False)
         for model in peers.MODELS if key != "random-1m" else ():
             for name in (peers.OWN, peers.AIEC, peers.DGL, peers.CSR):
                 peaks.append(in_own_process(key, case.name, model, name))
                 pd.DataFrame(peaks).to_csv(arguments.out / "memory.csv", index=False)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    machine = f"{arguments.threads} threads of {os.cpu_count()} cores; load average {load}."
+    kind = "processor time of" if arguments.processor_time else "wall time on"
+    machine = (
+        f"Milliseconds, {kind} {torch.get_num_threads()} of {os.cpu_count()} cores; load average "
+        f"{load} at the end."
+    )
     page = None if arguments.no_page else Path("docs/research/performance.md")
     report.write(arguments.out, page, machine)
 
 
-def measure(case: Case, model: str, rounds: int, budget: float, large: bool) -> list[dict]:
+def measure(case: Case, model: str, timed: Timed, large: bool) -> list[dict]:
     """A step and an epoch of every contestant, in turn."""
     actions: dict[str, Callable[[], object]] = {}
     for name, make in peers.contestants(model, case).items():
@@ -94,8 +111,7 @@ def measure(case: Case, model: str, rounds: int, budget: float, large: bool) -> 
         for stage in ("step", "epoch"):
             torch.manual_seed(0)
             actions[f"{name}|{stage}"] = getattr(make(), stage)
-    title = f"{case.name}, {model}"
-    timings = interleaved(actions, rounds, budget=budget, title=title)
+    timings = timed(actions, title=f"{case.name}, {model}")
     rows = []
     for key, values in timings.items():
         name, stage = key.split("|")
@@ -104,7 +120,7 @@ def measure(case: Case, model: str, rounds: int, budget: float, large: bool) -> 
     return rows
 
 
-def measure_aiec(case: Case, model: str) -> list[dict]:
+def measure_aiec(case: Case, model: str, timed: Timed) -> list[dict]:
     """AIEC's training step as a multiple of ReLU's, in several pairs of networks.
 
     Two networks that compute the same differ by some percent a step, for as long as they live, by
@@ -115,7 +131,7 @@ def measure_aiec(case: Case, model: str) -> list[dict]:
         actions: dict[str, Callable[[], object]] = {
             act: peers.OwnLoop(model, act, case).step for act in ("relu", "aiec")
         }
-        timings = interleaved(actions, rounds=10, title=f"AIEC, {case.name}, {model}")
+        timings = timed(actions, rounds=10, title=f"AIEC, {case.name}, {model}")
         relu, aiec = (1e3 * statistics.median(timings[act]) for act in ("relu", "aiec"))
         parts = {"graph": case.name, "model": model, "pair": pair}
         rows.append({**parts, "relu_ms": relu, "aiec_ms": aiec, "ratio": aiec / relu})
