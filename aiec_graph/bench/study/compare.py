@@ -68,7 +68,7 @@ def _paired(
         ap = own.pivot(index="seed", columns=compared, values="test_ap")
         resampled = own["split_checksum"].nunique() > 1
         overlap = float((own["test_nodes"] / own["train_nodes"]).mean()) if resampled else 0.0
-        for name, reference in _pairs(list(ap.columns), references):
+        for name, reference in pair_up(list(ap.columns), references):
             d = (ap[name] - ap[reference]).to_numpy()
             needed = seeds_needed(wanted / max(d.std(ddof=1), 1e-9), overlap)
             names = dict(zip(by, setting, strict=True))
@@ -78,7 +78,7 @@ def _paired(
     return frame.assign(p_holm=holm(frame["p"])) if len(frame) else frame
 
 
-def _pairs(acts: list[str], references: list[str]) -> list[tuple[str, str]]:
+def pair_up(acts: list[str], references: list[str]) -> list[tuple[str, str]]:
     """Each unordered pair once, the reference second; of two references, the later one first."""
     pairs = []
     for i, reference in enumerate(references):

@@ -1,25 +1,38 @@
 """A study from its plan to its report: tune, choose, confirm, compare."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pandas as pd
 from rich.console import Console
 
-from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec
 from aiec_graph.bench.engine import Run, execute, on_cores
 from aiec_graph.bench.runs import StudyRuns, look_first
 from aiec_graph.bench.store import RunStore, write_settings
-from aiec_graph.bench.study.plan import Group, StudyConfig
+from aiec_graph.bench.study.plan import StudyConfig
 from aiec_graph.bench.study.report import write_report
 from aiec_graph.errors import InputError
 from aiec_graph.tables import write_csv
 
 SELECTION = "selection.csv"
-KEY = ["dataset", "features", "model", "level", "act"]
-Choice = tuple[Group, RunSpec | ClassifierSpec]
-"""A group and the candidate that was chosen for it."""
+
+
+class Candidates(Protocol):
+    """A row of a report, and the specifications that it may choose from."""
+
+    @property
+    def candidates(self) -> tuple[Any, ...]:
+        """At least one specification."""
+        ...
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What the report calls it."""
+        ...
+
+
+G = TypeVar("G", bound=Candidates)
 
 
 def run_study(config: StudyConfig, console: Console) -> Path:
@@ -49,7 +62,7 @@ def run_study(config: StudyConfig, console: Console) -> Path:
         runs = [Run(c, s) for g in tuned for c in g.candidates for s in config.tuning_trials]
         diverged = execute(kind, runs, store, console, executor, what="tuning")
         chosen = choose(groups, store.read(), config.tuning_trials, diverged)
-        _record(folder, chosen, store.read(), config.confirmation_trials)
+        record(folder, chosen, store.read(), config.confirmation_trials)
         runs = [Run(spec, seed) for _, spec in chosen for seed in config.confirmation_trials]
         failed = execute(kind, runs, store, console, executor, what="confirming")
         if failed:
@@ -60,12 +73,13 @@ def run_study(config: StudyConfig, console: Console) -> Path:
 
 
 def choose(
-    groups: Iterable[Group],
+    groups: Iterable[G],
     runs: pd.DataFrame,
     trials: list[int],
     diverged: Iterable[str] = (),
-) -> list[Choice]:
-    """Picks each group's candidate by mean validation AP over the tuning trials.
+    metric: str = "val_ap",
+) -> list[tuple[G, Any]]:
+    """Picks each group's candidate by a mean validation metric over the tuning trials.
 
     Nothing else of the runs is looked at: no test metric, no other seed. The first of equals wins.
 
@@ -74,14 +88,15 @@ def choose(
         runs: rows of `runs.csv`.
         trials: the tuning seeds.
         diverged: hashes of candidates that failed in one of them.
+        metric: the column to choose by; the highest is the best.
 
     Raises:
         InputError: all candidates of a group diverged.
     """
-    seen = runs.loc[runs["seed"].isin(trials), ["config_hash", "val_ap"]]
-    mean = seen.groupby("config_hash")["val_ap"].mean()
+    seen = runs.loc[runs["seed"].isin(trials), ["config_hash", metric]]
+    mean = seen.groupby("config_hash")[metric].mean()
     mean[mean.index.isin(list(diverged))] = float("nan")
-    chosen: list[Choice] = []
+    chosen: list[tuple[G, Any]] = []
     for group in groups:
         best = group.candidates[0]
         if len(group.candidates) > 1:
@@ -94,19 +109,31 @@ def choose(
     return chosen
 
 
-def _record(folder: Path, chosen: list[Choice], runs: pd.DataFrame, trials: list[int]) -> None:
-    """Writes the choices, and refuses one that came after its confirmation seeds were seen."""
-    path = folder / SELECTION
+def record(
+    folder: Path, chosen: Sequence[tuple[Candidates, Any]], runs: pd.DataFrame, trials: list[int]
+) -> None:
+    """Writes the choices, and refuses one that came after its confirmation seeds were seen.
+
+    Args:
+        folder: of the results.
+        chosen: each group and the candidate that was chosen for it.
+        runs: rows of the runs that confirm.
+        trials: the seeds that confirm.
+
+    Raises:
+        InputError: a choice has changed after seeds were spent on it.
+    """
+    path, names = folder / SELECTION, list(chosen[0][0].key)
     rows = [_with_settings(group, spec) for group, spec in chosen]
     frame = pd.DataFrame(rows)
     if path.exists():
         before = pd.read_csv(path, dtype=str, keep_default_na=False)
         now = frame.astype("string").fillna("")
         spent = set(runs.loc[runs["seed"].isin(trials), "config_hash"])
-        both = before.merge(now, on=KEY, suffixes=("_before", "_now"))
+        both = before.merge(now, on=names, suffixes=("_before", "_now"))
         changed = both[both["config_hash_before"] != both["config_hash_now"]]
         for row in changed[changed["config_hash_before"].isin(spent)].to_dict("records"):
-            name = ", ".join(row[key] for key in KEY if row[key])
+            name = ", ".join(row[key] for key in names if row[key])
             raise InputError(
                 f"{folder}: the settings chosen for {name} have changed after they were confirmed; "
                 "give fresh seeds with another --confirm-from, or another --out"
@@ -116,5 +143,5 @@ def _record(folder: Path, chosen: list[Choice], runs: pd.DataFrame, trials: list
     write_csv(frame, path)
 
 
-def _with_settings(group: Group, spec: RunSpec | ClassifierSpec) -> dict[str, Any]:
+def _with_settings(group: Candidates, spec: Any) -> dict[str, Any]:
     return group.key | {"config_hash": spec.config_hash, "candidates": len(group.candidates)}
