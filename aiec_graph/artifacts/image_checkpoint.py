@@ -43,6 +43,8 @@ class ImageSpec:
         parts = asdict(self)
         parts["dataset"] = self.public_dataset
         del parts["changes"], parts["settings"]["workers"]
+        if not self.settings.corrupted:
+            del parts["settings"]["corrupted"]
         if self.act not in ("relu_l0", "gelu_l0"):
             del parts["settings"]["lambda_l0"]
         if self.act != "aiec":

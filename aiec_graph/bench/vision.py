@@ -1,6 +1,7 @@
 """Runs backbones × activations × seeds on images, and writes what came out."""
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +35,7 @@ from aiec_graph.bench.store import Row, RunStore, write_settings
 from aiec_graph.bench.sweep import plot_sweeps
 from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.data import default_data_root
+from aiec_graph.tables import write_csv
 from aiec_graph.train import count_parameters
 from aiec_graph.vision import (
     BACKBONES,
@@ -42,10 +44,12 @@ from aiec_graph.vision import (
     check_image_size,
     load_images,
 )
+from aiec_graph.vision.corruptions import corrupted_accuracy
 from aiec_graph.vision.training import train_images
 
 LIBRARIES = ("torch", "torchvision", "timm", "lightning", "transformers")
 METRICS = ("test_top1", "test_top5", "test_loss", "val_top1", "train_loss")
+CORRUPTIONS = "corruptions.csv"
 KEPT = 4  # data sets, by size and augmentation, that a process holds
 
 
@@ -110,7 +114,7 @@ class ImageRuns:
         """
         spec, seed = run
         data = self.load(spec)
-        stem = f"{data.name}_{spec.backbone}_{slug_of(spec.act_label)}_{spec.config_hash}_{seed}"
+        stem = stem_of(spec, seed, data.name)
         folder = self.folder / "training" / stem
         memory.reset_peak()
         epochs = EpochLog(folder / "history.csv", f"{data.name} {spec.backbone} {spec.act_label}")
@@ -134,7 +138,10 @@ class ImageRuns:
         rows = predictions(result.logits, result.labels, names, data.files("test"))
         title = f"{data.name}, {BACKBONES[spec.backbone].title}, {spec.act_label}, seed {seed}"
         write_pictures_report(self.folder / "runs" / stem, title, rows, names, epochs.read())
-        _keep_logs_only(folder)
+        if spec.settings.corrupted:
+            table = corrupted_accuracy(result.network, data, spec.settings)
+            write_csv(table, self.folder / "runs" / stem / CORRUPTIONS)
+        keep_logs_only(folder)
         return {
             "dataset": data.name,
             "backbone": spec.backbone,
@@ -156,6 +163,11 @@ class ImageRuns:
             "device": "cuda" if torch.cuda.is_available() else "cpu",
             "data_checksum": data.checksum,
         }
+
+
+def stem_of(spec: ImageSpec, seed: int, data: str) -> str:
+    """What the files and folders of a run are called."""
+    return f"{data}_{spec.backbone}_{slug_of(spec.act_label)}_{spec.config_hash}_{seed}"
 
 
 @lru_cache(maxsize=KEPT)
@@ -186,11 +198,7 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
     with RunStore(config.folder, kind) as store:
         finished = store.finished(run.key for run in runs).index
         todo = distinct(run.spec for run in runs if run.key not in finished)
-        for spec in todo:  # a misfit is told before hours of training
-            check_image_size(spec.backbone, kind.load(spec).image_size)
-        for name, notes in {s.dataset: kind.load(s).notes for s in todo}.items():
-            for text in notes:
-                console.print(f"{Path(name).name}: {text}", markup=False, soft_wrap=True)
+        load_first(kind, todo, console)
         if config.checkpoint and len(finished) and not (config.folder / "checkpoints").is_dir():
             console.print("the finished runs have no checkpoints: name another --out to make them")
 
@@ -209,7 +217,23 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
     return table
 
 
-def _keep_logs_only(folder: Path) -> None:
+def load_first(kind: ImageRuns, specs: Iterable[ImageSpec], console: Console) -> None:
+    """Loads what runs will need and says what is to be known about it, before hours of training.
+
+    Raises:
+        InputError: images cannot be used, or do not fit a network.
+    """
+    notes: dict[str, tuple[str, ...]] = {}
+    for spec in specs:
+        data = kind.load(spec)
+        check_image_size(spec.backbone, data.image_size)
+        notes[spec.dataset] = data.notes
+    for name, lines in notes.items():
+        for text in lines:
+            console.print(f"{Path(name).name}: {text}", markup=False, soft_wrap=True)
+
+
+def keep_logs_only(folder: Path) -> None:
     """What a run would go on from is not needed any more."""
     for path in folder.iterdir():
         if path.name != "logs":

@@ -1,18 +1,35 @@
 """What the command `vision` is asked to do."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from itertools import product
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiec_graph.artifacts.specs import trial_seeds
-from aiec_graph.bench.config import Experiment, Override, check_overrides, overridden, variants_of
-from aiec_graph.errors import InputError
+from aiec_graph.artifacts.variants import AUX_ONLY
+from aiec_graph.bench.config import (
+    Experiment,
+    Override,
+    check_overrides,
+    distinct,
+    overridden,
+    replaced,
+    variants_of,
+)
+from aiec_graph.errors import InputError, did_you_mean, look_up
 from aiec_graph.names import BACKBONES, IMAGE_ACTIVATIONS, IMAGES
 from aiec_graph.vision.settings import VisionSettings
 
 if TYPE_CHECKING:
     from aiec_graph.artifacts.image_checkpoint import ImageSpec
+
+
+CONFIRM_FROM = 100
+"""The first trial that confirms a choice; those before it are for exploring and tuning."""
+SPACE: dict[str, list[Any]] = {"lr": [0.00025, 0.0005, 0.001, 0.002]}
+AIEC_SPACE: dict[str, list[Any]] = {"lambda_gate": [1.0, 20.0, 200.0, 1000.0]}
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,17 @@ class VisionConfig(Experiment):
     [{when: {backbone: deit_tiny, act: aiec}, set: {lambda_gate: 400}}]."""
     skip: list[dict[str, str]] = field(default_factory=list)
     """In a configuration file: runs to leave out, such as [{backbone: vit_tiny, act: cbam}]."""
+    tune: bool = False
+    """Let each activation choose its settings on validation images, confirm the choice on seeds
+    that chose nothing, and compare in pairs: report/index.md."""
+    tuning_seeds: int = 1
+    """With --tune: trials over which a candidate's validation accuracy is averaged: 0, 1, 2, …"""
+    space: dict[str, list[Any]] = field(default_factory=lambda: dict(SPACE))
+    """With --tune: settings and their values, every combination of which is a candidate."""
+    aiec_space: dict[str, list[Any]] = field(default_factory=lambda: dict(AIEC_SPACE))
+    """With --tune: AIEC's candidates, in place of those of space, and as many."""
+    reference: list[str] = field(default_factory=lambda: ["relu"])
+    """With --tune: the activations, of those in act, that the others are compared with."""
     train: VisionSettings = field(default_factory=VisionSettings)
 
     PREFIX: ClassVar[str] = "vision-"
@@ -76,6 +104,56 @@ class VisionConfig(Experiment):
                     f"[{{backbone: {spec.backbone}, act: {spec.act}}}] in a configuration file"
                 )
 
+        if self.tune:
+            self._check_tuning()
+
+    def _check_tuning(self) -> None:
+        trial_seeds(self.tuning_seeds)
+        if self.tuning_seeds > CONFIRM_FROM:
+            raise InputError(f"tuning-seeds must be at most {CONFIRM_FROM}")
+        if self.seeds < 2:
+            raise InputError(f"seeds must be at least 2 for a paired comparison, not {self.seeds}")
+        known = [f.name for f in fields(VisionSettings) if f.name != "corrupted"]
+        for where, space in (("space", self.space), ("aiec_space", self.aiec_space)):
+            for name, values in space.items():
+                if name not in known:
+                    raise InputError(
+                        f"{where}: unknown setting {name!r}.{did_you_mean(name, known)}"
+                    )
+                if not isinstance(values, list) or not values:
+                    raise InputError(f"{where}: {name} needs a list of values, not {values!r}")
+        counts = [prod(map(len, space.values())) for space in (self.space, self.aiec_space)]
+        if counts[0] != counts[1] and "aiec" in {spec.act_label for spec in self.specs()}:
+            raise InputError(
+                f"space has {counts[0]} candidates and aiec_space {counts[1]}: no activation may "
+                "choose from more than another"
+            )
+        for name in self.reference:
+            look_up(name, dict.fromkeys(self.act), "reference among --act")
+        for group in self.groups():
+            first = group.candidates[0]
+            twice = set(first.changes) & set(group.chosen_by)
+            if twice and first.act_label != AUX_ONLY:
+                raise InputError(f"{first.act_label}: {min(twice)} is chosen by aiec_space already")
+            for spec in group.candidates:
+                spec.settings.check()
+
+    def groups(self) -> "Iterator[ImageGroup]":
+        """The specifications with the candidates that each may choose from.
+
+        Raises:
+            InputError: a setting has a value of another type.
+        """
+        for spec in self.specs():
+            gated = spec.act == "aiec" and spec.act_label != AUX_ONLY
+            space = self.aiec_space if gated else self.space
+            choices = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
+            candidates = (
+                replace(spec, settings=replaced(spec.settings, choice, "space"))
+                for choice in choices
+            )
+            yield ImageGroup(tuple(distinct(candidates)), tuple(space))
+
     def specs(self) -> "Iterator[ImageSpec]":
         """Every combination of data set, backbone and activation, in the order of the table."""
         from aiec_graph.artifacts.image_checkpoint import ImageSpec
@@ -88,3 +166,19 @@ class VisionConfig(Experiment):
                         continue
                     settings = variant.apply(overridden(self.train, self.overrides, setting))
                     yield ImageSpec(dataset, backbone, variant.act, settings, variant.changes)
+
+
+@dataclass(frozen=True)
+class ImageGroup:
+    """A row of a report: candidates, of which the best on validation images is confirmed."""
+
+    candidates: "tuple[ImageSpec, ...]"
+    chosen_by: tuple[str, ...]
+    """The settings in which they differ."""
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What the report calls it."""
+        spec = self.candidates[0]
+        name = Path(spec.dataset).name
+        return {"dataset": name, "backbone": spec.backbone, "act": spec.act_label}

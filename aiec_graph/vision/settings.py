@@ -36,6 +36,9 @@ class VisionSettings:
     """32-true, 16-mixed or bf16-mixed."""
     limit_train: int = 0
     """Train on so many images only; 0 takes all."""
+    corrupted: int = 0
+    """So many test images, drawn by class, are also tested with noise, blur, less contrast and
+    JPEG, at five strengths each."""
     workers: int = 0
     """Processes that load images."""
     lambda_aux: float = 1.0
@@ -58,7 +61,10 @@ class VisionSettings:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("warmup_epochs", "workers", "limit_train", "image_size", "weight_decay"):
+        for name in ("warmup_epochs", "workers", "limit_train", "image_size", "corrupted"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must be at least 0, not {getattr(self, name)}")
+        for name in ("weight_decay",):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must be at least 0, not {getattr(self, name)}")
         for name in ("lr", "clip"):

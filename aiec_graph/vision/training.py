@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from timm.optim._optim_factory import create_optimizer_v2
 from timm.scheduler.cosine_lr import CosineLRScheduler
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torchmetrics.classification import MulticlassAccuracy
 
 from aiec_graph.core import AIECLoss
@@ -26,6 +26,7 @@ from aiec_graph.core.activations import check_options
 from aiec_graph.errors import InputError
 from aiec_graph.vision.backbones import BACKBONES, make_backbone
 from aiec_graph.vision.images import ImageData
+from aiec_graph.vision.predict import predict_images, top_k_accuracy
 from aiec_graph.vision.rivals import HardConcrete
 from aiec_graph.vision.sampling import EpochSampler, Seeded, ShareSampler, seed_all
 from aiec_graph.vision.settings import REFERENCE_BATCH, VisionSettings
@@ -52,6 +53,19 @@ class Epoch(NamedTuple):
 
 
 Progress = Callable[[Epoch], None]
+
+
+class Trained(NamedTuple):
+    """A network after its last epoch, before anybody looked at test images."""
+
+    network: nn.Module
+    """In eval mode, on the CPU."""
+    val_top1: float
+    """Accuracy on the validation images in percent; NaN where there are none."""
+    train_loss: float
+    """Mean of the whole objective over the last epoch."""
+    seconds_per_epoch: float
+    """Wall time with validation, of the epochs that this process ran; 0 if it ran none."""
 
 
 class VisionResult(NamedTuple):
@@ -211,9 +225,41 @@ def train_images(
     devices: int = 1,
     progress: Progress | None = None,
 ) -> VisionResult:
+    """Trains a network as `fit_images`, which says what the arguments are, and tests it once.
+
+    Raises:
+        InputError: as `fit_images`.
+    """
+    fitted = fit_images(backbone, act, data, settings, seed, folder, devices, progress)
+    batch, workers = settings.batch_size, settings.workers
+    logits, labels = predict_images(fitted.network, data.test, batch, workers)
+    return VisionResult(
+        fitted.network,
+        logits,
+        labels,
+        top_k_accuracy(logits, labels, 1),
+        top_k_accuracy(logits, labels, TOP_K),
+        float(F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))),
+        fitted.val_top1,
+        fitted.train_loss,
+        fitted.seconds_per_epoch,
+    )
+
+
+def fit_images(
+    backbone: str,
+    act: str,
+    data: ImageData,
+    settings: VisionSettings,
+    seed: int,
+    folder: Path,
+    devices: int = 1,
+    progress: Progress | None = None,
+) -> Trained:
     """Trains a network, or goes on after the last whole epoch of an earlier call.
 
-    A run that was stopped and goes on ends with the same weights as one that was not.
+    A run that was stopped and goes on ends with the same weights as one that was not. No test
+    image is looked at.
 
     Args:
         backbone: one of `BACKBONES`.
@@ -266,16 +312,9 @@ def train_images(
             shown = trainer.validate(module, loaders.val, verbose=False)[0]
             metrics |= {name: float(value) for name, value in shown.items()}
     module.objective.clear()
-    network.eval().cpu()
-    logits, labels = predict_images(network, data.test, settings.batch_size, settings.workers)
     left = settings.epochs - done
-    return VisionResult(
-        network,
-        logits,
-        labels,
-        top_k_accuracy(logits, labels, 1),
-        top_k_accuracy(logits, labels, TOP_K),
-        float(F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))),
+    return Trained(
+        network.eval().cpu(),
         100 * metrics.get("val_top1", math.nan),
         metrics.get("loss", math.nan),
         seconds / left if left > 0 else 0.0,
@@ -359,22 +398,3 @@ def _check_steps(network: nn.Module, loader: DataLoader[Any]) -> None:
             "a step of one image: batch normalisation needs two at least; take a larger "
             "--batch-size or more training images"
         )
-
-
-def predict_images(
-    network: nn.Module, data: Dataset[Any], batch_size: int, workers: int = 0
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The logits [N, K] and labels [N] of all images, in order, from eval mode."""
-    logits, labels = [], []
-    with torch.no_grad():
-        for images, y in DataLoader(data, batch_size, num_workers=workers):
-            logits.append(network(images).float())
-            labels.append(y)
-    return torch.cat(logits).numpy(), torch.cat(labels).numpy()
-
-
-def top_k_accuracy(logits: NDArray[np.float32], labels: NDArray[np.int64], k: int) -> float:
-    """Share of images whose class is among the k highest logits, in percent."""
-    k = min(k, logits.shape[1])
-    best = np.argsort(-logits, axis=1, kind="stable")[:, :k]
-    return 100 * float((best == labels[:, None]).any(axis=1).mean())

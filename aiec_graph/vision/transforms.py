@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from PIL import Image, ImageOps
 from timm.data.auto_augment import AugmentOp, RandAugment
+from timm.data.transforms import MaybeToTensor
 from timm.data.transforms_factory import create_transform
 from torchvision import transforms
 
@@ -63,6 +64,19 @@ def test_transform(size: int) -> Transform:
     return cast(Transform, made)
 
 
+def before_tensor(transform: Transform, step: Callable[[Image.Image], Image.Image]) -> Transform:
+    """Adds a step to what `test_transform` gave, on the picture in its final size.
+
+    Args:
+        transform: is not changed.
+        step: from a picture to a picture.
+    """
+    steps: list[Any] = list(cast(Any, transform).transforms)
+    place = next(i for i, one in enumerate(steps) if isinstance(one, _TO_TENSOR))
+    return cast(Transform, transforms.Compose([*steps[:place], step, *steps[place:]]))
+
+
+_TO_TENSOR = (MaybeToTensor, transforms.ToTensor)
 _GEOMETRY = (transforms.Resize, transforms.CenterCrop)
 
 
