@@ -175,6 +175,11 @@ def read_content(
     return content, tensors
 
 
+def is_of_images(content: dict[str, Any]) -> bool:
+    """Whether the content of a checkpoint is that of an image network."""
+    return str(content.get("format")).startswith("image-")
+
+
 @contextmanager
 def refused(path: Path) -> Iterator[None]:
     """Turns whatever the parts of a checkpoint fail with into an error that names its file.

@@ -1,19 +1,24 @@
 """A trained image network without AIEC's units, for other runtimes: torch.export or ONNX."""
 
+import json
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from aiec_graph.artifacts.image_checkpoint import load_image_checkpoint
+from aiec_graph.artifacts.image_checkpoint import ImageCheckpoint, load_image_checkpoint
 from aiec_graph.core import strip
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
+from aiec_graph.vision.transforms import MEAN, STD
 
 FORMATS = (".onnx", ".pt2")
+PREFIX = "aiec_"
+"""Of the names of what stands in a file beside the network."""
 TOLERANCE = 1e-5
 CHECKED = (1, 3)  # batch sizes that the file is checked with, other than the one it was traced by
 
@@ -41,7 +46,7 @@ def export(checkpoint: Path, out: Path) -> float:
     def write(draft: Path) -> None:
         nonlocal difference
         save = export_onnx if out.suffix == ".onnx" else export_torch
-        difference = save(network, loaded.image_size, draft)
+        difference = save(network, loaded.image_size, draft, describe(loaded))
         if not difference <= TOLERANCE:
             raise InputError(
                 f"{out}: not written, for its logits would differ by {difference:.1e} from the "
@@ -52,20 +57,40 @@ def export(checkpoint: Path, out: Path) -> float:
     return difference
 
 
-def export_torch(network: nn.Module, image_size: int, path: Path) -> float:
-    """Writes a network by torch.export.
+def describe(loaded: ImageCheckpoint) -> dict[str, str]:
+    """What a program has to know that feeds the network: each value as JSON.
+
+    Images are [N, 3, image_size, image_size], RGB within 0 and 1, minus mean, divided by std.
+    """
+    found = {
+        "image_size": loaded.image_size,
+        "mean": list(MEAN),
+        "std": list(STD),
+        "classes": loaded.class_names,
+        "backbone": loaded.spec.backbone,
+        "activation": loaded.spec.act_label,
+    }
+    return {f"{PREFIX}{name}": json.dumps(value) for name, value in found.items()}
+
+
+def export_torch(
+    network: nn.Module, image_size: int, path: Path, about: Mapping[str, str] | None = None
+) -> float:
+    """Writes a network by torch.export; `about` becomes files of their own in it.
 
     Returns:
         The largest difference between the written network's logits and the network's.
     """
     program = _program(network, image_size)
-    torch.export.save(program, path)
+    torch.export.save(program, path, extra_files=dict(about or {}))
     again = torch.export.load(path).module()
     return _difference(network, image_size, lambda images: again(images))
 
 
-def export_onnx(network: nn.Module, image_size: int, path: Path) -> float:
-    """Writes a network as ONNX.
+def export_onnx(
+    network: nn.Module, image_size: int, path: Path, about: Mapping[str, str] | None = None
+) -> float:
+    """Writes a network as ONNX; `about` becomes its metadata.
 
     Returns:
         The largest difference between ONNX Runtime's logits and the network's.
@@ -90,6 +115,7 @@ def export_onnx(network: nn.Module, image_size: int, path: Path) -> float:
             dynamo=True,
             verbose=False,
         )
+    made.model.metadata_props.update(about or {})
     made.save(str(path), external_data=False)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 

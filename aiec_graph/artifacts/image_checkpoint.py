@@ -2,18 +2,21 @@
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import nn
 
 from aiec_graph.artifacts.checkpoint import build_and_load, read_content, refused
-from aiec_graph.artifacts.specs import ONLY_AIEC, hash_of, without_folders
+from aiec_graph.artifacts.specs import ONLY_AIEC, find_again, hash_of, without_folders
 from aiec_graph.artifacts.tensor_file import save_tensors
 from aiec_graph.artifacts.variants import label_of
-from aiec_graph.vision import ImageData, VisionSettings, check_image_size
+from aiec_graph.data import default_data_root
+from aiec_graph.errors import InputError
+from aiec_graph.vision import IMAGES, ImageData, VisionSettings, check_image_size, load_images
 from aiec_graph.vision.training import build_network
 
-FORMAT = "image-2"
+FORMAT = "image-3"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class ImageCheckpoint:
     image_size: int
     class_file: bool
     """Whether the data set was read with a file that names its classes."""
+    data_checksum: str
+    """Of the data set that it was trained on."""
 
 
 def save_image_checkpoint(
@@ -87,12 +92,9 @@ def save_image_checkpoint(
         "class_names": list(data.class_names),
         "image_size": data.image_size,
         "classes": class_file,
+        "data_checksum": data.checksum,
     }
     save_tensors(path, content, network.state_dict())
-
-
-def is_of_images(content: dict[str, Any]) -> bool:
-    return str(content.get("format")).startswith("image-")
 
 
 def load_image_checkpoint(path: Path) -> ImageCheckpoint:
@@ -112,4 +114,36 @@ def load_image_checkpoint(path: Path) -> ImageCheckpoint:
         network = build_and_load(
             lambda: build_network(spec.backbone, spec.act, len(names), size, spec.settings), tensors
         )
-    return ImageCheckpoint(network, spec, seed, names, size, bool(content["classes"]))
+        rest = (bool(content["classes"]), str(content["data_checksum"]))
+    return ImageCheckpoint(network, spec, seed, names, size, *rest)
+
+
+def load_data_again(
+    path: Path, loaded: ImageCheckpoint, data_root: Path | None, dataset: str | None = None
+) -> ImageData:
+    """Reads the images that a network was trained on, with the settings of then.
+
+    Args:
+        path: of the checkpoint, for errors.
+        loaded: what it holds.
+        data_root: the folder that holds a folder for each data set.
+        dataset: where the data lie now; by default where they lay, or below the data's root.
+
+    Raises:
+        InputError: they are not there, or have other classes.
+    """
+    root = data_root or default_data_root()
+    source = dataset or find_again(loaded.spec.dataset, root)
+    if source not in IMAGES and not Path(source).exists():
+        raise InputError(
+            f"{path}: trained on {source}, which is not here; name the data by --dataset, or the "
+            "folder above it by --data-root"
+        )
+    with TemporaryDirectory() as folder:
+        classes = Path(folder) / "classes.txt" if loaded.class_file else None
+        if classes is not None:
+            classes.write_text("\n".join(loaded.class_names), encoding="utf-8")
+        data = load_images(source, loaded.spec.settings, root, classes=classes)
+    if list(data.class_names) != loaded.class_names:
+        raise InputError(f"{path}: {source} has other classes than the network was trained on")
+    return data

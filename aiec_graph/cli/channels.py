@@ -26,6 +26,7 @@ def channels(
     layer: str = "last",
     classes: list[str] = [],  # noqa: B006 (never changed)
     fit: bool = False,
+    dataset: str | None = None,
     data_root: Path | None = None,
 ) -> int:
     """Shows how active each channel is for a class, and how a classifier weighs it.
@@ -44,6 +45,7 @@ def channels(
         classes: Names of classes; all by default.
         fit: Fit a linear classifier to AIEC's features too, as is done for other activations,
             instead of showing the weights of its own decision unit.
+        dataset: The data of the training, where they lie elsewhere today.
         data_root: Folder that holds a folder for each data set.
 
     Raises:
@@ -51,9 +53,10 @@ def channels(
     """
     from rich.console import Console
 
-    from aiec_graph.bench.probes.channels import draw_channels
+    from aiec_graph.bench.probes.channels import Source, draw_channels
 
-    summary = draw_channels(checkpoint, out, layer, classes, data_root, fit, Console(stderr=True))
+    source = Source(data_root, dataset)
+    summary = draw_channels(checkpoint, out, layer, classes, source, fit, Console(stderr=True))
     title = f"Channels on test samples of {summary['data'].iloc[0]}; figures in {out}/"
     Console().print(_to_rich(summary, title))
     return 0

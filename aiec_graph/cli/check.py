@@ -13,11 +13,14 @@ def check(data: str, json: bool = False, data_root: Path | None = None) -> int:
 
       run_bench.py check my-graph/
       run_bench.py check transactions.csv --json
+      run_bench.py check path/to/pictures/
 
     For each column its role and kind; faults, which every command refuses; warnings of what is
     right in form and likely is not meant, such as a column that tells the label alone; counts; and
-    the lines that may be written into graph.yaml. docs/guides/own-graphs.md says what DATA can be.
-    The exit code is 2 where there is a fault, and otherwise 0.
+    the lines that may be written into graph.yaml. Of pictures: classes with counts, sizes, modes,
+    unreadable and left-out files by name, and what stands in two parts or classes.
+    docs/guides/own-graphs.md and docs/guides/vision.md say what DATA can be. The exit code is 2
+    where there is a fault, and otherwise 0.
 
     Args:
         data: A folder, a file, or the name of a data set.
@@ -25,6 +28,13 @@ def check(data: str, json: bool = False, data_root: Path | None = None) -> int:
         data_root: Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else
             datasets/).
     """
+    from aiec_graph.names import IMAGES
+    from aiec_graph.vision.listing import holds_pictures
+
+    if data in IMAGES or holds_pictures(Path(data)):
+        from aiec_graph.cli.pictures import check_pictures
+
+        return check_pictures(data, json, data_root)
     from aiec_graph.data.checks import profile_data
 
     found = profile_data(data, data_root)

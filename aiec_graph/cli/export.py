@@ -10,7 +10,8 @@ def export(checkpoint: Path, out: Path = NETWORK) -> int:
 
       run_bench.py export results/vision-digits/checkpoints/NAME.pt --out network.onnx
 
-    The file is checked to give the same logits before it is left in place.
+    The file is checked to give the same logits before it is left in place. It states the size of
+    the images, their mean and standard deviation, and the classes.
 
     Args:
         checkpoint: A file that vision --checkpoint wrote.

@@ -19,19 +19,22 @@ def score(
       run_bench.py score model/ next-month/ --out suspects.csv
       run_bench.py score CHECKPOINT --out scores.csv                    # the data of its training
       run_bench.py score CHECKPOINT next-month/ --out scores.csv
+      run_bench.py score CHECKPOINT path/to/pictures/ --out classes.csv
 
     With a model's folder: a row for each node, the most anomalous first, with its score, its
     calibrated probability, whether the threshold flags it, and its rank; warnings name what has
     shifted since the training. With a checkpoint: a row for each node in the order of the data,
     and, where these are still the data of the training, each node's part of the split and test
-    metrics.
+    metrics. With a checkpoint of an image network: a row for each picture below the folder, with
+    its predicted class and the probability of each; pictures that cannot be read are named.
 
     Args:
         model: A folder that fit wrote, or a file that --checkpoint wrote.
         data: A folder of tables, a file, or the name of a data set; a checkpoint's default is the
             data of its training.
         out: The table to write; .csv, or of a model's folder also .parquet.
-        dataset: The same as DATA.
+        dataset: The same as DATA; for an image network, where the data of its training lie today,
+            whose test images are then scored.
         data_root: Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else
             datasets/).
         reasons: Of how many of the highest nodes to say why they score so, in a column of its own;
@@ -40,8 +43,13 @@ def score(
     Raises:
         InputError: the model or the data cannot be used.
     """
+    from aiec_graph.artifacts.checkpoint import is_of_images, read_content
     from aiec_graph.errors import InputError
 
+    if not model.is_dir() and is_of_images(read_content(model)[0]):
+        from aiec_graph.cli.pictures import score_images
+
+        return score_images(model, data, out, dataset, data_root)
     if data is not None and dataset is not None:
         raise InputError("the data are named twice: give DATA or --dataset")
     data = dataset if data is None else data

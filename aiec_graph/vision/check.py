@@ -6,29 +6,32 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import xxhash
-from PIL import Image
 
 from aiec_graph.data.storage.cache import user_cache
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
-from aiec_graph.vision.folders import Pictures, printable, read_picture
+from aiec_graph.vision.folders import decode_picture
+from aiec_graph.vision.listing import Listing, Pictures, printable
 
+Progress = Callable[[int, int], None]
+VERSION = b"2"
+"""Of what is kept of a check."""
 SHOWN = 5
 """File names in a message; the rest are counted."""
 
 
 class Found(NamedTuple):
-    """One file as it was found."""
+    """One picture as it was found."""
 
     checksum: str
-    """Of its bytes."""
+    """Of its file's bytes."""
     size: tuple[int, int]
-    """Width and height in pixels; (0, 0) where it cannot be read."""
+    """Width and height in pixels, as it is to be seen; (0, 0) where it cannot be read."""
     mode: str
     fault: str
     """Empty where it can be read."""
@@ -51,7 +54,9 @@ class PictureReport:
     faults: list[str] = field(default_factory=list)
     """Pictures that cannot be read, each with its reason."""
     duplicates: list[str] = field(default_factory=list)
-    """Pictures of val or test that are in the training part, too."""
+    """Pictures of val or test that are in the training part, too, byte for byte."""
+    contradictions: list[str] = field(default_factory=list)
+    """Pictures that stand in another class as well, byte for byte."""
 
     def raise_faults(self) -> None:
         """Refuses pictures that cannot be read.
@@ -60,16 +65,21 @@ class PictureReport:
             InputError: there is one; names the first few.
         """
         if self.faults:
-            raise InputError(_some(self.faults, "picture", "cannot be read", "; "))
+            raise InputError(name_some(self.faults, "picture", "cannot be read", "; "))
 
     def notes(self) -> list[str]:
         """What somebody should know who trains on these pictures all the same."""
         notes = []
         if self.left_out:
-            notes.append(_some(self.left_out, "file", "left out for want of a picture's suffix"))
+            notes.append(
+                name_some(self.left_out, "file", "left out for want of a picture's suffix")
+            )
         if self.duplicates:
-            what = "of the other parts, in the training part as well"
-            notes.append(_some(self.duplicates, "picture", what))
+            what = "of the other parts the same as training pictures"
+            notes.append(name_some(self.duplicates, "picture", what))
+        if self.contradictions:
+            what = "the same as one of another class"
+            notes.append(name_some(self.contradictions, "picture", what))
         unusual = {m: n for m, n in self.modes.items() if m not in ("RGB", "L", "1", "P", "CMYK")}
         if unusual:
             listed = ", ".join(f"{n} {mode}" for mode, n in unusual.items())
@@ -80,27 +90,25 @@ class PictureReport:
         return notes
 
 
-def _some(names: list[str], noun: str, what: str, join: str = ", ") -> str:
+def name_some(names: list[str], noun: str, what: str, join: str = ", ") -> str:
+    """A count with the first few names, such as: 7 pictures left out: a, b, c, d, e and 2 more."""
     shown = join.join(names[:SHOWN])
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return f"{len(names):,} {noun}{'s' if len(names) > 1 else ''} {what}: {shown}{more}"
 
 
-def check_pictures(
-    parts: Mapping[str, Pictures], progress: Callable[[int, int], None] | None = None
-) -> PictureReport:
+def check_pictures(listing: Listing, progress: Progress | None = None) -> PictureReport:
     """Reads every picture once; where nothing changed since the last time, the result is kept.
 
     Args:
-        parts: by name, train first.
+        listing: the pictures by part, train first.
         progress: is called with the number of files read and of all.
     """
-    listing = _listing(parts)
-    kept = user_cache() / "pictures" / f"{listing}.json"
+    kept = user_cache() / "pictures" / f"{_stamp(listing.parts)}.json"
     try:
         return PictureReport(**json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        report = _read_all(parts, progress)
+        report = _read_all(listing.parts, progress)
     if not report.faults:
         text = json.dumps(asdict(report))
         with suppress(InputError):  # nowhere to keep it: the next call reads again
@@ -108,37 +116,37 @@ def check_pictures(
     return report
 
 
-def _listing(parts: Mapping[str, Pictures]) -> str:
-    """A checksum of names, sizes and times of change."""
-    digest = xxhash.xxh3_64()
+def _stamp(parts: Mapping[str, Pictures]) -> str:
+    """A checksum of names, sizes and times of change, and of the version of this check."""
+    digest = xxhash.xxh3_64(VERSION)
     for name, part in parts.items():
         place = f"{name} {part.folder.resolve()} {part.class_names}"
         digest.update(place.encode("utf-8", "surrogateescape"))
-        for path, label in zip(part.paths, part.labels, strict=True):
-            stat = path.stat()
-            line = f"{label} {path} {stat.st_size} {stat.st_mtime_ns}"
+        for row, (path, label) in enumerate(zip(part.paths, part.labels, strict=True)):
+            try:
+                line = f"{label} {path} {part.stamp(row)}"
+            except OSError as error:
+                line = f"{label} {path} {error.strerror}"
             digest.update(line.encode("utf-8", "surrogateescape"))
         digest.update("".join(map(str, part.left_out)).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
-def _read_all(
-    parts: Mapping[str, Pictures], progress: Callable[[int, int], None] | None
-) -> PictureReport:
+def _read_all(parts: Mapping[str, Pictures], progress: Progress | None) -> PictureReport:
     report = PictureReport("")
     total, done = sum(len(part.paths) for part in parts.values()), 0
     digest = xxhash.xxh3_64()
     sizes: Counter[str] = Counter()
     modes: Counter[str] = Counter()
     trained: set[str] = set()
+    classes: dict[str, int] = {}
     with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
         for name, part in parts.items():
             report.left_out += [printable(path) for path in part.left_out]
             counts = np.bincount(part.labels, minlength=len(part.class_names))
             report.counts[name] = dict(zip(part.class_names, map(int, counts), strict=True))
-            for path, label, found in zip(
-                part.paths, part.labels, pool.map(_look_at, part.paths, chunksize=64), strict=True
-            ):
+            looked = pool.map(partial(_look_at, part), range(len(part.paths)))
+            for path, label, found in zip(part.paths, part.labels, looked, strict=True):
                 line = f"{name} {label} {path.name} {found.checksum}"
                 digest.update(line.encode("utf-8", "surrogateescape"))
                 if found.fault:
@@ -146,9 +154,11 @@ def _read_all(
                 else:
                     sizes[f"{found.size[0]} × {found.size[1]}"] += 1
                     modes[found.mode] += 1
+                    if classes.setdefault(found.checksum, label) != label:
+                        report.contradictions.append(printable(path))
                 if name == "train":
                     trained.add(found.checksum)
-                elif found.checksum in trained:
+                elif found.checksum in trained and not found.fault:
                     report.duplicates.append(printable(path))
                 done += 1
                 if progress is not None:
@@ -158,19 +168,15 @@ def _read_all(
     return report
 
 
-def _look_at(path: Path) -> Found:
+def _look_at(part: Pictures, row: int) -> Found:
+    name = printable(part.paths[row])
     try:
-        checksum = xxhash.xxh3_64(path.read_bytes()).hexdigest()
+        content = part.read(row)
     except OSError as error:
-        return Found("", (0, 0), "", f"{printable(path)}: {error.strerror}")
+        return Found("", (0, 0), "", f"{name}: {error.strerror or error}")
+    checksum = xxhash.xxh3_64_hexdigest(content)
     try:
-        with Image.open(path) as image:
-            mode, size = image.mode, image.size
-        read_picture(path)
+        image, mode = decode_picture(content, name)
     except InputError as error:
         return Found(checksum, (0, 0), "", str(error))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())[:100]
-        fault = f"{printable(path)}: cannot be read as a picture ({reason})"
-        return Found(checksum, (0, 0), "", fault)
-    return Found(checksum, size, mode, "")
+    return Found(checksum, image.size, mode, "")

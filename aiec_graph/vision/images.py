@@ -15,22 +15,16 @@ from torch.utils.data import Dataset, Subset
 from torchvision import datasets
 
 from aiec_graph.errors import InputError, did_you_mean
-from aiec_graph.vision.check import check_pictures
-from aiec_graph.vision.folders import (
-    PictureData,
-    Pictures,
-    find_parts,
-    list_pictures,
-    printable,
-    read_classes,
-)
+from aiec_graph.vision.check import Progress, check_pictures
+from aiec_graph.vision.folders import PictureData
+from aiec_graph.vision.hugging_face import is_stored, list_stored
+from aiec_graph.vision.listing import Listing, list_parts, read_classes
 from aiec_graph.vision.lists import read_list
 from aiec_graph.vision.settings import VisionSettings
 from aiec_graph.vision.stratify import TEST_SHARE, stratified
 from aiec_graph.vision.transforms import Transform, test_transform, train_transform
 
 VAL_SHARE = 0.1
-Progress = Callable[[int, int], None]
 
 
 class ImageData(NamedTuple):
@@ -63,11 +57,8 @@ class ImageData(NamedTuple):
         rows = None
         if isinstance(data, Subset):
             data, rows = data.dataset, data.indices
-        rows = range(len(data)) if rows is None else rows
-        if not isinstance(data, PictureData):
-            return [str(row) for row in rows]
-        pictures = data.pictures
-        return [printable(pictures.paths[row].relative_to(pictures.folder)) for row in rows]
+        names = data.pictures.names() if isinstance(data, PictureData) else range(len(data))
+        return [str(names[row]) for row in (range(len(data)) if rows is None else rows)]
 
 
 @dataclass(frozen=True)
@@ -252,65 +243,53 @@ def _damaged(make: Any, folder: Path) -> str:
     return "it cannot be read"
 
 
+def list_images(place: Path, classes: Path | None = None) -> Listing:
+    """Lists the pictures of a folder, a table, or a data set that Hugging Face's library saved.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    wanted = None if classes is None else read_classes(classes)
+    if is_stored(place):
+        return list_stored(place)
+    return read_list(place) if place.is_file() else list_parts(place, wanted)
+
+
 def _folder(request: Request) -> Parts:
-    place = request.place
-    wanted = None if request.classes is None else read_classes(request.classes)
-    if place.is_file():
-        listed, notes = read_list(place), list[str]()
-    else:
-        listed, notes = _listed(place, wanted)
+    batches = own_batches(request.place)
+    if batches is not None:
+        return batches(request)
+    listed = list_images(request.place, request.classes)
+    listed.raise_faults()
     report = check_pictures(listed, request.progress)
     report.raise_faults()
     made = {
         name: Part(lambda transform, p=p: PictureData(p, transform), p.labels)
-        for name, p in listed.items()
+        for name, p in listed.parts.items()
     }
     return Parts(
         made["train"],
         made["test"],
-        listed["train"].class_names,
+        listed.parts["train"].class_names,
         report.checksum,
         made.get("val"),
-        (*notes, *report.notes()),
+        (*listed.notes, *report.notes()),
     )
 
 
-def _listed(place: Path, wanted: list[str] | None) -> tuple[dict[str, Pictures], list[str]]:
-    """The pictures of each part of a folder; without parts, they are drawn by class."""
-    if not place.is_dir():
-        raise InputError(f"{place}: there is no such folder")
-    found = find_parts(place)
-    notes = []
-    if not found:
-        every = list_pictures(place, wanted)
-        rows = np.arange(len(every.paths))
-        train, test = stratified(every.labels, rows, 1 - TEST_SHARE)
-        notes.append(f"no train/ and test/: {len(test)} of {len(rows)} pictures drawn for the test")
-        listed = {"train": every.take(train), "test": every.take(test)}
-    else:
-        if "train" not in found or len(found) == 1:
-            raise InputError(
-                f"{place}: must hold train/<class>/ and test/<class>/ (or val/<class>/) with images"
-            )
-        if "test" not in found:
-            notes.append(f"no test/: {found['val'].name}/ is the test")
-            found["test"] = found.pop("val")
-        listed = {
-            name: list_pictures(found[name], wanted)
-            for name in ("train", "val", "test")
-            if name in found
-        }
-    for name, part in listed.items():
-        odd = sorted(set(part.class_names) ^ set(listed["train"].class_names))
-        if odd:
-            raise InputError(f"{place}: train and {name} differ in the class {odd[0]!r}")
-    names = listed["train"].class_names
-    if len(names) < 2:
-        raise InputError(
-            f"{place}: one class alone, {', '.join(names)}; it must hold train/<class>/ and "
-            "test/<class>/, or a folder for each class"
-        )
-    return listed, notes
+def own_batches(place: Path) -> Callable[[Request], Parts] | None:
+    """How to read CIFAR's own files where a folder holds them, whatever it is called.
+
+    They are refused where they are not as published, for only then is it known what they run.
+    """
+    for make, first in ((datasets.CIFAR10, "data_batch_1"), (datasets.CIFAR100, "train")):
+        for folder in (place, place / make.base_folder):
+            if (folder / first).is_file() and (folder / make.meta["filename"]).is_file():
+                named = type(make.__name__, (make,), {"base_folder": folder.name})
+                return lambda request, f=folder, m=named: _cifar(m)(
+                    request._replace(place=f.resolve().parent)
+                )
+    return None
 
 
 def _checksum(*parts: bytes) -> str:

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 
 from aiec_graph.errors import InputError
-from aiec_graph.vision.folders import PARTS, Pictures
+from aiec_graph.vision.listing import PARTS, Listing, Pictures
 from aiec_graph.vision.stratify import TEST_SHARE, stratified
 
 TABLES = (".csv", ".parquet")
 PATH, LABEL, SPLIT = "path", "label", "split"
 
 
-def read_list(path: Path) -> dict[str, Pictures]:
+def read_list(path: Path) -> Listing:
     """Reads a CSV or Parquet table with the columns path, label and, where wanted, split.
 
     Args:
@@ -21,7 +21,7 @@ def read_list(path: Path) -> dict[str, Pictures]:
 
     Returns:
         The pictures of train, test and, where there are any, val. Without a column split, a fifth
-        is drawn for the test, by class.
+        is drawn for the test, by class; without rows of test, val is the test.
 
     Raises:
         InputError: a column or a value is missing; names the line.
@@ -62,10 +62,12 @@ def _read(path: Path) -> pd.DataFrame:
     )
 
 
-def _by_part(path: Path, table: pd.DataFrame, every: Pictures) -> dict[str, Pictures]:
+def _by_part(path: Path, table: pd.DataFrame, every: Pictures) -> Listing:
     if SPLIT not in table:
-        train, test = stratified(every.labels, np.arange(len(every.labels)), 1 - TEST_SHARE)
-        return {"train": every.take(train), "test": every.take(test)}
+        rows = np.arange(len(every.labels))
+        train, test = stratified(every.labels, rows, 1 - TEST_SHARE)
+        note = f"no column {SPLIT}: {len(test)} of {len(rows)} pictures drawn for the test"
+        return Listing({"train": every.take(train), "test": every.take(test)}, (note,))
     words = table[SPLIT].astype(str).str.strip().str.lower()
     meaning = {name: part for part, names in PARTS.items() for name in names}
     wrong = np.flatnonzero(~words.isin(list(meaning)))
@@ -77,7 +79,11 @@ def _by_part(path: Path, table: pd.DataFrame, every: Pictures) -> dict[str, Pict
     found = {
         part: every.take(np.flatnonzero(parts == part)) for part in PARTS if (parts == part).any()
     }
+    notes = []
+    if "test" not in found and "val" in found:
+        notes.append(f"no row of the test part in {SPLIT}: val is the test")
+        found["test"] = found.pop("val")
     for part in ("train", "test"):
         if part not in found:
             raise InputError(f"{path}: no row of the {part} part in the column {SPLIT}")
-    return found
+    return Listing(found, tuple(notes))

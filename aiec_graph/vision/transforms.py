@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from PIL import Image, ImageOps
 from timm.data.auto_augment import AugmentOp, RandAugment
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.data.transforms import MaybeToTensor
 from timm.data.transforms_factory import create_transform
 from torchvision import transforms
@@ -13,6 +14,8 @@ RAND_AUGMENT = "rand-m9-mstd0.5-inc1"
 ERASING, FLIP = 0.25, 0.5
 LARGE = 96
 """From this size on, images are cut at random scales; below, padded and cut at random places."""
+MEAN, STD = IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+"""By which the channels of every image, within 0 and 1, are shifted and scaled."""
 Transform = Callable[[Image.Image], Any]
 
 
@@ -35,6 +38,8 @@ def train_transform(size: int, augment: bool) -> Transform:
         auto_augment=RAND_AUGMENT,
         re_prob=ERASING,
         interpolation="random",
+        mean=MEAN,
+        std=STD,
     )
     for step in made.transforms:
         if isinstance(step, RandAugment):
@@ -57,6 +62,8 @@ def test_transform(size: int) -> Transform:
         is_training=False,
         crop_pct=1.0 if size < LARGE else 0.875,
         interpolation="bicubic",
+        mean=MEAN,
+        std=STD,
     )
     if size < LARGE:  # the same geometry as in training: the whole picture in a square
         kept = [s for s in made.transforms if not isinstance(s, _GEOMETRY)]

@@ -1,12 +1,16 @@
 """Checkpoints of image networks: figures of their channels, export, and costs."""
 
+import json
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
-from aiec_graph.artifacts.export import export_onnx, export_torch
+from aiec_graph.artifacts.export import describe, export_onnx, export_torch
 from aiec_graph.artifacts.image_checkpoint import load_image_checkpoint
 from aiec_graph.bench import cost
 from aiec_graph.bench.probes import channels
@@ -14,6 +18,7 @@ from aiec_graph.cli.main import main
 from aiec_graph.core import AIEC, strip
 from aiec_graph.vision import VisionSettings
 from aiec_graph.vision.training import build_network
+from aiec_graph.vision.transforms import MEAN, STD
 
 TINY = ["--limit-train", "24", "--batch-size", "12", "--image-size", "16", "--epochs", "1"]
 
@@ -77,8 +82,7 @@ def test_channels_of_one_network_and_of_a_graph(checkpoints, tmp_path, monkeypat
     # Two kinds of data cannot stand side by side.
     assert main([*arguments, str(checkpoints[0]), "--data-root", str(tmp_path)]) == 2
     assert main(["export", str(path), "--out", str(tmp_path / "n.onnx")]) == 2
-    assert main(["score", str(checkpoints[0]), "--out", str(tmp_path / "s.csv")]) == 2
-    assert not (tmp_path / "n.onnx").exists() and not (tmp_path / "s.csv").exists()
+    assert not (tmp_path / "n.onnx").exists()
 
 
 @pytest.mark.parametrize("suffix", ["onnx", "pt2"])
@@ -88,6 +92,61 @@ def test_export_by_command(checkpoints, suffix, tmp_path, capsys):
     assert main(["export", str(checkpoints[0]), "--out", str(out)]) == 0
     assert "logits within" in capsys.readouterr().out
     assert [p.name for p in tmp_path.iterdir()] == [out.name]
+    if suffix == "onnx":
+        import onnxruntime
+
+        about = onnxruntime.InferenceSession(out).get_modelmeta().custom_metadata_map
+    else:
+        about = dict.fromkeys(describe(load_image_checkpoint(checkpoints[0])), "")
+        torch.export.load(out, extra_files=about)
+    found = {name.removeprefix("aiec_"): json.loads(value) for name, value in about.items()}
+    assert found["image_size"] == 16 and found["classes"] == [str(i) for i in range(10)]
+    assert found["mean"] == list(MEAN) and found["std"] == list(STD)
+
+
+def test_test_images_are_scored(checkpoints, tmp_path, capsys):
+    out = tmp_path / "s.csv"
+    assert main(["score", str(checkpoints[0]), "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    rows = pd.read_csv(out, dtype={"class": str, "predicted": str})
+    each = rows[[f"p_{i}" for i in range(10)]].to_numpy()
+    assert len(rows) == 360 and np.allclose(each.sum(1), 1, atol=1e-5)
+    assert (each.argmax(1).astype(str) == rows["predicted"]).all()
+    right = 100 * (rows["class"] == rows["predicted"]).mean()
+    assert f"{right:.1f} % of them right" in shown
+    runs = pd.read_csv(checkpoints[0].parents[1] / "runs.csv")
+    assert right == pytest.approx(runs.loc[runs["act"] == "aiec", "test_top1"].item())
+
+
+def test_new_pictures_are_scored_and_broken_ones_named(checkpoints, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for name in ("3", "8", "upside"):
+        (tmp_path / "new" / name).mkdir(parents=True)
+        for i in range(2):
+            pixels = rng.integers(0, 255, (9, 11, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "new" / name / f"{i}.png")
+    (tmp_path / "new" / "3" / "x.jpg").write_bytes(b"<html>")
+    (tmp_path / "new" / "3" / "list.txt").write_text("")
+    out = tmp_path / "s.csv"
+    arguments = ["score", str(checkpoints[0]), str(tmp_path / "new"), "--out", str(out)]
+    assert main(arguments) == 0
+    shown = capsys.readouterr()
+    assert "x.jpg: no picture that can be read, but a web page" in shown.err
+    assert "list.txt" in shown.err and "right" not in shown.out
+    rows = pd.read_csv(out)
+    assert list(rows["image"]) == [f"{n}/{i}.png" for n in ("3", "8", "upside") for i in (0, 1)]
+    assert "class" not in rows
+    alone = ["score", str(checkpoints[0]), str(tmp_path / "new" / "8" / "1.png")]
+    assert main([*alone, "--out", str(tmp_path / "one.csv")]) == 0
+    one = pd.read_csv(tmp_path / "one.csv")
+    assert one["p_3"][0] == pytest.approx(rows["p_3"][3], rel=1e-4)
+    shutil.rmtree(tmp_path / "new" / "upside")
+    assert main(arguments) == 0
+    assert list(pd.read_csv(out)["class"].astype(str)) == ["3", "3", "8", "8"]
+    for path in (tmp_path / "new").rglob("*.png"):
+        path.write_bytes(b"")
+    before = out.read_bytes()
+    assert main(arguments) == 2 and out.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["vit_tiny", "pvt_tiny"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +12,10 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from aiec_graph.artifacts.channels import Channels, collect_features, measure_channels
-from aiec_graph.artifacts.checkpoint import read_content
-from aiec_graph.artifacts.image_checkpoint import is_of_images, load_image_checkpoint
+from aiec_graph.artifacts.checkpoint import is_of_images, read_content
 from aiec_graph.artifacts.predict import reopen
-from aiec_graph.artifacts.specs import find_again
 from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.report.tables import MODEL_NAMES
-from aiec_graph.data import default_data_root
 from aiec_graph.errors import InputError, did_you_mean, look_up
 from aiec_graph.files import write_whole
 from aiec_graph.tables import write_csv
@@ -27,6 +23,15 @@ from aiec_graph.tables import write_csv
 CLASSES_A_PAGE = 4
 BATCH = 128
 LAST, ALL = "last", "all"
+
+
+class Source(NamedTuple):
+    """Where the data of a training lie now."""
+
+    data_root: Path | None = None
+    """The folder that holds a folder for each data set."""
+    dataset: str | None = None
+    """The data set itself, where it is called otherwise than in the training."""
 
 
 class ChannelFeatures(NamedTuple):
@@ -47,7 +52,7 @@ def draw_channels(
     out: Path,
     layer: str,
     classes: Sequence[str],
-    data_root: Path | None,
+    source: Source,
     fit: bool,
     console: Console,
 ) -> pd.DataFrame:
@@ -59,7 +64,7 @@ def draw_channels(
         out: folder for the files.
         layer: "last", "all", or the name of a layer.
         classes: names; none means all.
-        data_root: folder that holds a folder for each data set.
+        source: where the data of the training lie.
         fit: fit a linear classifier for AIEC too, instead of showing its own decision weights.
         console: for progress.
 
@@ -69,7 +74,7 @@ def draw_channels(
     Raises:
         InputError: a checkpoint, name, data set or folder cannot be used.
     """
-    networks = _read_all(checkpoints, data_root, console)
+    networks = _read_all(checkpoints, source, console)
     names = list(networks[0].class_names)
     for name in classes:
         look_up(name, dict.fromkeys(names), "class")
@@ -96,12 +101,12 @@ def draw_channels(
 
 
 def _read_all(
-    checkpoints: Sequence[Path], data_root: Path | None, console: Console
+    checkpoints: Sequence[Path], source: Source, console: Console
 ) -> list[ChannelFeatures]:
     networks = []
     for path in checkpoints:
         console.print(f"reading {path}", highlight=False, markup=False, soft_wrap=True)
-        networks.append(read_features(path, data_root))
+        networks.append(read_features(path, source))
     first = networks[0]
     for path, other in zip(checkpoints, networks, strict=True):
         if other.data != first.data or list(other.class_names) != list(first.class_names):
@@ -112,15 +117,15 @@ def _read_all(
     return networks
 
 
-def read_features(path: Path, data_root: Path | None) -> ChannelFeatures:
+def read_features(path: Path, source: Source) -> ChannelFeatures:
     """Runs a checkpoint's network over the test samples of its data set.
 
     Raises:
         InputError: the checkpoint or the data cannot be used.
     """
     if is_of_images(read_content(path)[0]):
-        return _read_image_features(path, data_root)
-    network, spec, graph, adjacency, split, x, _ = reopen(path, data_root)
+        return _read_image_features(path, source)
+    network, spec, graph, adjacency, split, x, _ = reopen(path, *source)
     if split is None:
         raise InputError(
             f"{path}: {graph.label} has changed since the network was trained on it, so its test "
@@ -139,23 +144,16 @@ def read_features(path: Path, data_root: Path | None) -> ChannelFeatures:
     return ChannelFeatures(title, graph.label, ["normal", "anomalous"], modules, features, y)
 
 
-def _read_image_features(path: Path, data_root: Path | None) -> ChannelFeatures:
+def _read_image_features(path: Path, source: Source) -> ChannelFeatures:
     from torch.utils.data import DataLoader
 
-    from aiec_graph.vision import BACKBONES, load_images
+    from aiec_graph.artifacts.image_checkpoint import load_data_again, load_image_checkpoint
+    from aiec_graph.vision import BACKBONES
     from aiec_graph.vision.sites import UNJUDGED, find_sites
 
     loaded = load_image_checkpoint(path)
     spec, network = loaded.spec, loaded.network
-    root = data_root or default_data_root()
-    dataset = find_again(spec.dataset, root)
-    with TemporaryDirectory() as folder:
-        classes = Path(folder) / "classes.txt" if loaded.class_file else None
-        if classes is not None:
-            classes.write_text("\n".join(loaded.class_names), encoding="utf-8")
-        data = load_images(dataset, spec.settings, root, classes=classes)
-    if list(data.class_names) != loaded.class_names:
-        raise InputError(f"{path}: {spec.dataset} has other classes now than when it was trained")
+    data = load_data_again(path, loaded, source.data_root, source.dataset)
     sites = find_sites(network, loaded.image_size, BACKBONES[spec.backbone].blocks)
     modules = {
         name: (network.get_submodule(name), pooling)

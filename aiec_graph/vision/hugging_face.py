@@ -1,0 +1,142 @@
+"""Image data sets that Hugging Face's library `datasets` saved (`save_to_disk`).
+
+Their files are Arrow streams with a description in JSON, which pyarrow reads; no code of the data
+set is run.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from aiec_graph.errors import InputError
+from aiec_graph.vision.listing import PARTS, Listing, Pictures
+from aiec_graph.vision.stratify import TEST_SHARE, stratified
+
+SPLITS, INFO, STATE = "dataset_dict.json", "dataset_info.json", "state.json"
+
+
+@dataclass(frozen=True)
+class StoredPictures(Pictures):
+    """Pictures whose contents lie in Arrow files, memory-mapped."""
+
+    column: Any = None
+    """Of structs with the fields bytes and path [N of all]."""
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.array([], np.int64))
+    """Which of the column's rows these are [N]."""
+
+    def take(self, rows: NDArray[np.integer]) -> Self:
+        """Some of the pictures, in the given order."""
+        return replace(super().take(rows), rows=self.rows[rows])
+
+    def read(self, row: int) -> bytes:
+        """The content of a picture.
+
+        Raises:
+            OSError: it is in a file of its own, which cannot be read.
+        """
+        value = self.column[int(self.rows[row])].as_py()
+        if value["bytes"] is not None:
+            return value["bytes"]
+        return (self.folder / value["path"]).read_bytes()
+
+    def stamp(self, row: int) -> str:
+        """Changes whenever the files of the column do."""
+        return _stamp(self.folder) if row == 0 else ""
+
+
+def is_stored(place: Path) -> bool:
+    """Whether a folder is what `save_to_disk` writes."""
+    return any((place / name).is_file() for name in (SPLITS, STATE))
+
+
+def list_stored(place: Path) -> Listing:
+    """Lists a data set with splits, or one without, of which a fifth is drawn for the test.
+
+    Raises:
+        InputError: a file is missing or damaged, or no column holds images or classes.
+    """
+    if not (place / SPLITS).is_file():
+        every = _read(place)
+        rows = np.arange(len(every.labels))
+        train, test = stratified(every.labels, rows, 1 - TEST_SHARE)
+        note = f"no splits: {len(test)} of {len(rows)} pictures drawn for the test"
+        return Listing({"train": every.take(train), "test": every.take(test)}, (note,))
+    found = _json(place / SPLITS).get("splits")
+    names = [str(name) for name in found] if isinstance(found, list) else []
+    meaning = {name: part for part, usual in PARTS.items() for name in usual}
+    notes = [f"the split {name} is not read" for name in names if name not in meaning]
+    parts = {meaning[name]: _read(place / name) for name in names if name in meaning}
+    if "test" not in parts and "val" in parts:
+        notes.append("no split test: validation is the test")
+        parts["test"] = parts.pop("val")
+    if "train" not in parts or "test" not in parts:
+        raise InputError(f"{place}: must hold the splits train and test; found {', '.join(names)}")
+    ordered = {name: parts[name] for name in ("train", "val", "test") if name in parts}
+    classes = {part.class_names for part in ordered.values()}
+    faults = [f"{place}: the splits have different classes"] if len(classes) > 1 else []
+    return Listing(ordered, tuple(notes), tuple(faults))
+
+
+def _read(folder: Path) -> StoredPictures:
+    features = _json(folder / INFO).get("features")
+    features = features if isinstance(features, dict) else {}
+    kinds = {
+        name: f.get("_type") for name, f in features.items() if isinstance(f, dict)
+    }  # a list or a sequence is neither
+    images = [name for name, kind in kinds.items() if kind == "Image"]
+    classes = [name for name, kind in kinds.items() if kind == "ClassLabel"]
+    if len(images) != 1 or len(classes) != 1:
+        raise InputError(
+            f"{folder}: must have one column of images and one of classes (ClassLabel); found "
+            f"{', '.join(f'{name} ({kind})' for name, kind in kinds.items()) or 'none'}"
+        )
+    state = _json(folder / STATE)
+    if state.get("_indices_data_files"):
+        raise InputError(f"{folder}: holds a selection of rows; save it after flatten_indices()")
+    table = _table(folder, state).select([images[0], classes[0]])
+    labels = table.column(classes[0]).to_numpy()
+    names = tuple(map(str, features[classes[0]].get("names") or ()))
+    wrong = np.flatnonzero(~((labels >= 0) & (labels < len(names))))
+    if len(wrong) or not len(labels):
+        what = f"row {wrong[0]} has no class" if len(wrong) else "without a row"
+        raise InputError(f"{folder}: {what}")
+    labels = labels.astype(np.int64)
+    shown = tuple(folder / f"{row:06}" for row in range(len(labels)))
+    rows = np.arange(len(labels))
+    return StoredPictures(folder, shown, labels, names, (), table.column(images[0]), rows)
+
+
+def _table(folder: Path, state: dict[str, Any]) -> pa.Table:
+    try:
+        files = [str(entry["filename"]) for entry in state["_data_files"]]
+        if any(Path(name).name != name for name in files):
+            raise ValueError("a file outside of the folder")
+        tables = []
+        for name in files:
+            with pa.memory_map(str(folder / name)) as source:
+                tables.append(pa.ipc.open_stream(source).read_all())
+        return pa.concat_tables(tables)
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise InputError(f"{folder}: its Arrow files cannot be read ({reason})") from None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+        reason = "no JSON object"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no JSON"
+    raise InputError(f"{path}: {reason}")
+
+
+def _stamp(folder: Path) -> str:
+    stats = [(path.name, path.stat()) for path in sorted(folder.glob("*.arrow"))]
+    return " ".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)
