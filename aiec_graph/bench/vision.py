@@ -224,6 +224,9 @@ def load_first(kind: ImageRuns, specs: Iterable[ImageSpec], console: Console) ->
         InputError: images cannot be used, or do not fit a network.
     """
     notes: dict[str, tuple[str, ...]] = {}
+    specs = list(specs)
+    if any(s.settings.precision == "16-mixed" for s in specs) and not torch.cuda.is_available():
+        console.print("no GPU is here: 16-mixed is computed as bf16-mixed", soft_wrap=True)
     for spec in specs:
         data = kind.load(spec)
         check_image_size(spec.backbone, data.image_size)

@@ -1,16 +1,20 @@
-"""The order of the images, and chance, as a function of seed, epoch and image alone.
+"""The order of the images, their batches, and chance, as a function of seed, epoch and image alone.
 
 So a run that was stopped goes on as if it had not been, whatever process draws an image.
 """
 
 import random
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from aiec_graph.errors import InputError
+from aiec_graph.vision.images import ImageData
+from aiec_graph.vision.settings import VisionSettings
 
 Draw = tuple[int, int]
 """An epoch from 0, and the number of an image."""
@@ -68,6 +72,50 @@ class Seeded(Dataset[Any]):
     def __getitem__(self, draw: Draw) -> Any:
         seed_all(self.seed, *draw)
         return self.data[draw[1]]
+
+
+class Loaders(NamedTuple):
+    """What a training takes its images from."""
+
+    train: DataLoader[Any]
+    val: DataLoader[Any] | None
+    sampler: EpochSampler
+
+
+def make_loaders(
+    data: ImageData, settings: VisionSettings, seed: int, done: int, devices: int
+) -> Loaders:
+    """Makes the loaders of a training.
+
+    Args:
+        data: the images.
+        settings: batch size and processes that load.
+        seed: of order and augmentation.
+        done: epochs that are over.
+        devices: processes that share each batch.
+
+    Raises:
+        InputError: there are fewer images than processes.
+    """
+    per_device = max(settings.batch_size // devices, 1)
+    train, val = (len(cast(Any, part)) for part in (data.train, data.val))
+    if train < devices:
+        raise InputError(f"{train} training images for {devices} processes: take fewer --devices")
+    sampler = EpochSampler(train, seed, done, devices)
+    shared: dict[str, Any] = {
+        "num_workers": settings.workers,
+        "persistent_workers": False,  # they would keep the first epoch's number
+        "pin_memory": torch.cuda.is_available(),
+    }
+    # A last batch of a single image would leave batch normalisation nothing to go by.
+    drop = len(sampler) > per_device
+    loader = DataLoader(
+        Seeded(data.train, seed), per_device, sampler=sampler, drop_last=drop, **shared
+    )
+    if not val:
+        return Loaders(loader, None, sampler)
+    shares = ShareSampler(val, devices)
+    return Loaders(loader, DataLoader(data.val, per_device, sampler=shares, **shared), sampler)
 
 
 def seed_all(*parts: int) -> None:

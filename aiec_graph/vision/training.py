@@ -28,7 +28,7 @@ from aiec_graph.vision.backbones import BACKBONES, make_backbone
 from aiec_graph.vision.images import ImageData
 from aiec_graph.vision.predict import predict_images, top_k_accuracy
 from aiec_graph.vision.rivals import HardConcrete
-from aiec_graph.vision.sampling import EpochSampler, Seeded, ShareSampler, seed_all
+from aiec_graph.vision.sampling import EpochSampler, Loaders, make_loaders, seed_all
 from aiec_graph.vision.settings import REFERENCE_BATCH, VisionSettings
 from aiec_graph.vision.sites import convert
 
@@ -212,7 +212,10 @@ class _EpochEnd(L.Callback):
 def make_optimizer(network: nn.Module, settings: VisionSettings) -> torch.optim.Optimizer:
     """AdamW at the learning rate for the batch; norms and biases do not decay."""
     rate = settings.lr * settings.batch_size / REFERENCE_BATCH
-    return create_optimizer_v2(network, opt="adamw", lr=rate, weight_decay=settings.weight_decay)
+    # A fused step unscales half-precision gradients itself, so that they cannot be clipped before.
+    fused = settings.precision != "16-mixed"
+    decay = settings.weight_decay
+    return create_optimizer_v2(network, opt="adamw", lr=rate, weight_decay=decay, fused=fused)
 
 
 def train_images(
@@ -285,8 +288,10 @@ def fit_images(
         L.seed_everything(seed, workers=True, verbose=False)
         network = build_network(backbone, act, data.num_classes, data.image_size, settings)
         checkpoint = folder / LAST
+        if not BACKBONES[backbone].gives_tokens:  # convolutions are faster so
+            network = network.to(memory_format=torch.channels_last)  # pyright: ignore
         done = epochs_in(checkpoint, data.checksum)
-        loaders = _loaders(data, settings, seed, done, devices)
+        loaders = make_loaders(data, settings, seed, done, devices)
         _check_steps(network, loaders.train)
         module = Classifier(network, data.num_classes, settings, seed, loaders.sampler)
         trainer = L.Trainer(
@@ -314,14 +319,14 @@ def fit_images(
     module.objective.clear()
     left = settings.epochs - done
     return Trained(
-        network.eval().cpu(),
+        network.eval().cpu().to(memory_format=torch.contiguous_format),  # pyright: ignore
         100 * metrics.get("val_top1", math.nan),
         metrics.get("loss", math.nan),
         seconds / left if left > 0 else 0.0,
     )
 
 
-def _fit(trainer: L.Trainer, module: Classifier, loaders: "_Loaders", known: Path | None) -> None:
+def _fit(trainer: L.Trainer, module: Classifier, loaders: Loaders, known: Path | None) -> None:
     try:
         trainer.fit(module, loaders.train, loaders.val, ckpt_path=known, weights_only=True)
     except SystemExit as error:  # Lightning ends the process on Ctrl-C; whoever called decides
@@ -358,36 +363,6 @@ def epochs_in(checkpoint: Path, data_checksum: str) -> int:
             "name another --out"
         )
     return done
-
-
-class _Loaders(NamedTuple):
-    train: DataLoader[Any]
-    val: DataLoader[Any] | None
-    sampler: EpochSampler
-
-
-def _loaders(
-    data: ImageData, settings: VisionSettings, seed: int, done: int, devices: int
-) -> _Loaders:
-    per_device = max(settings.batch_size // devices, 1)
-    train, val = (len(cast(Any, part)) for part in (data.train, data.val))
-    if train < devices:
-        raise InputError(f"{train} training images for {devices} processes: take fewer --devices")
-    sampler = EpochSampler(train, seed, done, devices)
-    shared: dict[str, Any] = {
-        "num_workers": settings.workers,
-        "persistent_workers": False,  # they would keep the first epoch's number
-        "pin_memory": torch.cuda.is_available(),
-    }
-    # A last batch of a single image would leave batch normalisation nothing to go by.
-    drop = len(sampler) > per_device
-    loader = DataLoader(
-        Seeded(data.train, seed), per_device, sampler=sampler, drop_last=drop, **shared
-    )
-    if not val:
-        return _Loaders(loader, None, sampler)
-    shares = ShareSampler(val, devices)
-    return _Loaders(loader, DataLoader(data.val, per_device, sampler=shares, **shared), sampler)
 
 
 def _check_steps(network: nn.Module, loader: DataLoader[Any]) -> None:
