@@ -20,8 +20,12 @@ SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".pbm", ".bmp", ".tif", ".tiff"}
     | {".webp", ".gif", ".avif"}
 )
-PARTS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
-"""By part, the names that its folder may have."""
+PARTS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+"""By part, the names that its folder may have, in capitals or not."""
 SHOWN = 10
 """Faults of names and links in a message."""
 
@@ -126,6 +130,9 @@ def list_parts(place: Path, wanted: Sequence[str] | None = None) -> Listing:
             notes.append(f"no test/: {found['val'].name}/ is the test")
             found["test"] = found.pop("val")
         order = [name for name in ("train", "val", "test") if name in found]
+        read = {folder.name for folder in found.values()}
+        others = [p.name for p in place.iterdir() if p.is_dir() and not p.name.startswith(".")]
+        notes += [f"{printable(Path(name))}/ is not read" for name in sorted({*others} - read)]
         listed = {name: _list(found[name], wanted, faults) for name in order}
     names = listed["train"].class_names
     for name, part in listed.items():
@@ -146,9 +153,10 @@ def find_parts(root: Path) -> dict[str, Path]:
     Raises:
         InputError: two folders would be one part.
     """
+    folders = [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
     found: dict[str, Path] = {}
     for part, names in PARTS.items():
-        present = [root / name for name in names if (root / name).is_dir()]
+        present = [folder for folder in folders if folder.name.lower() in names]
         if len(present) > 1:
             raise InputError(f"{root}: both {present[0].name}/ and {present[1].name}/; keep one")
         if present:
@@ -220,7 +228,11 @@ def _list(folder: Path, wanted: Sequence[str] | None, faults: list[str]) -> Pict
 def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
     """All files below a folder by name; links are followed, but never round in a circle."""
     above: dict[str, frozenset[str]] = {str(folder): frozenset({os.path.realpath(folder)})}
-    for place, folders, files in os.walk(folder, followlinks=True):
+
+    def refuse(error: OSError) -> None:
+        faults.append(f"{printable(Path(error.filename))}: {error.strerror}")
+
+    for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         seen = above[place]
         for name in list(folders):
             real = os.path.realpath(os.path.join(place, name))  # noqa: PTH118
@@ -235,6 +247,8 @@ def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
                 continue
             if not path.exists():
                 faults.append(f"{printable(path)}: a link that leads nowhere")
+            elif not path.is_file():
+                faults.append(f"{printable(path)}: neither a file nor a folder")
             else:
                 yield path
 
@@ -263,6 +277,8 @@ def printable(path: Path) -> str:
 GRAPH_SUFFIXES = frozenset(
     {".csv", ".tsv", ".parquet", ".xlsx", ".graphml", ".gexf", ".pt", ".npz", ".mat", ".yaml"}
 )
+MARKS = ("dataset_dict.json", "state.json", "data_batch_1", "cifar-10-batches-py")
+"""What lies in other data sets of pictures: Hugging Face's, and CIFAR's own files."""
 
 
 def holds_pictures(path: Path) -> bool:
@@ -276,12 +292,15 @@ def holds_pictures(path: Path) -> bool:
         return _lists_pictures(path)
     if not path.is_dir():
         return False
-    folders = [name for names in PARTS.values() for name in names if (path / name).is_dir()]
-    if any(_has_picture(path / name) for name in folders):
+    names = {name for usual in PARTS.values() for name in usual}
+    folders = [child for child in path.iterdir() if child.is_dir()]
+    if any(_has_picture(folder) for folder in folders if folder.name.lower() in names):
+        return True
+    if any((path / name).exists() for name in MARKS):
         return True
     if any(file.suffix.lower() in GRAPH_SUFFIXES for file in path.iterdir()):
         return False
-    return any(_has_picture(child) for child in path.iterdir() if child.is_dir())
+    return any(_has_picture(folder) for folder in folders)
 
 
 def _has_picture(folder: Path) -> bool:

@@ -113,6 +113,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     Raises:
         OSError: the file is damaged.
+        ValueError: it is of a mode that has no colours that can be seen, or holds no numbers.
     """
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
@@ -129,11 +130,13 @@ def _grey(image: Image.Image) -> Image.Image:
     import numpy as np
 
     values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("values that are no numbers")
     if image.mode.startswith("I") and values.size and values.min() >= 0 and values.max() < 2**16:
         values = values / 257
     elif image.mode == "F" and values.size and values.min() >= 0 and values.max() <= 1:
         values = values * 255
     elif values.size and (values.min() < 0 or values.max() > 255):
         low, high = values.min(), values.max()
-        values = (values - low) * (255 / (high - low))
+        values = (values - low) * (255 / max(high - low, np.finfo(float).tiny))
     return Image.fromarray(np.rint(values).astype(np.uint8))

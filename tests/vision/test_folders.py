@@ -1,11 +1,14 @@
 """Folders of pictures as people have them: what is read, what is said, what is refused."""
 
+import hashlib
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision import datasets
 
 from aiec_graph.errors import InputError
 from aiec_graph.vision import VisionSettings, load_images
@@ -198,6 +201,51 @@ def test_transparency_depth_and_orientation(tmp_path):
     exif[0x0112] = 6
     turned.save(tmp_path / "t.jpg", exif=exif)
     assert read_picture(tmp_path / "t.jpg").size == (3, 6)
+
+
+def test_grey_of_no_usual_range():
+    values = np.array([[-2.0, 0.0, 2.0]], dtype=np.float32)
+    assert np.asarray(to_rgb(Image.fromarray(values)))[0, :, 0].tolist() == [0, 128, 255]
+    same = Image.fromarray(np.full((1, 2), 300.0, np.float32))
+    assert np.asarray(to_rgb(same)).max() == 0
+    values[0, 0] = np.nan
+    with pytest.raises(ValueError, match="no numbers"):
+        to_rgb(Image.fromarray(values))
+
+
+@pytest.mark.parametrize("names", [("Train", "TEST"), ("training", "testing"), ("train", "dev")])
+def test_parts_by_their_usual_names(pets, names):
+    (pets / "train").rename(pets / names[0])
+    (pets / "test").rename(pets / names[1])
+    (pets / "extra" / "a").mkdir(parents=True)
+    data = load(pets)
+    assert (len(data.train) + len(data.val), len(data.test)) == (20, 8)
+    assert "extra/ is not read" in data.notes
+
+
+def test_what_is_no_file_is_named_and_not_waited_for(pets):
+    os.mkfifo(pets / "train" / "cat" / "pipe.png")
+    with pytest.raises(InputError, match=r"pipe\.png: neither a file nor a folder"):
+        load(pets)
+
+
+def test_cifar_as_published_by_path(tmp_path, monkeypatch):
+    folder = tmp_path / "my-cifar"
+    folder.mkdir()
+    for name in ("data_batch_1", "test_batch"):
+        content = {"data": np.arange(2 * 3072).reshape(2, -1).astype(np.uint8), "labels": [0, 1]}
+        (folder / name).write_bytes(pickle.dumps(content))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["cat", "dog"]}))
+    sums = {p.name: hashlib.md5(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+    monkeypatch.setattr(datasets.CIFAR10, "train_list", [["data_batch_1", sums["data_batch_1"]]])
+    monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
+    meta = {"filename": "batches.meta", "key": "label_names", "md5": sums["batches.meta"]}
+    monkeypatch.setattr(datasets.CIFAR10, "meta", meta)
+    data = load_images(str(folder), PLAIN, tmp_path)
+    assert (list(data.class_names), len(data.test)) == (["cat", "dog"], 2)
+    (folder / "test_batch").write_bytes(pickle.dumps({"data": 1}))
+    with pytest.raises(InputError, match="not as published: test_batch has another MD5"):
+        load_images(str(folder), PLAIN, tmp_path)
 
 
 def test_a_folder_is_one_data_set_however_it_is_named(pets, monkeypatch):

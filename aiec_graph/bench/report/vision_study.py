@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from aiec_graph.artifacts.variants import title_of
-from aiec_graph.bench.report.tables import markdown, mean_and_std
+from aiec_graph.bench.report.tables import counted, markdown, mean_and_std
 from aiec_graph.bench.study.compare import pair_up
 from aiec_graph.bench.study.statistics import compare, holm
 from aiec_graph.bench.vision_config import CONFIRM_FROM, VisionConfig
@@ -98,7 +98,7 @@ def _how(config: VisionConfig) -> str:
     tuned = "trial 0" if config.tuning_seeds == 1 else f"trials 0 to {config.tuning_seeds - 1}"
     return (
         f"# Activations on {names}\n\n{limit if train.limit_train else 'All training images'}, "
-        f"{train.epochs} epochs, batches of {train.batch_size}. Each activation chose its settings "
+        f"{counted(train.epochs, 'epoch')}, batches of {train.batch_size}. Each activation chose its settings "
         f"from as many candidates by validation accuracy over {tuned}; no test image was looked at "
         f"before. Confirmed on trials {CONFIRM_FROM} to {last}, which chose nothing: top-1 "
         "accuracy in percent after the last epoch, mean ± standard deviation. Differences are "
