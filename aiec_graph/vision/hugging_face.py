@@ -1,7 +1,7 @@
-"""Image data sets that Hugging Face's library `datasets` saved (`save_to_disk`).
+"""Image data sets of Hugging Face: what `save_to_disk` wrote, or a download with Parquet files.
 
-Their files are Arrow streams with a description in JSON, which pyarrow reads; no code of the data
-set is run.
+Both hold Arrow tables with a description in JSON, which pyarrow reads; no code of the data set is
+run.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from aiec_graph.errors import InputError
@@ -50,8 +51,16 @@ class StoredPictures(Pictures):
 
 
 def is_stored(place: Path) -> bool:
-    """Whether a folder is what `save_to_disk` writes."""
-    return any((place / name).is_file() for name in (SPLITS, STATE))
+    """Whether a folder is what `save_to_disk` writes, or a download with Parquet files."""
+    return any((place / name).is_file() for name in (SPLITS, STATE)) or bool(_shards(place))
+
+
+def _shards(place: Path) -> dict[str, list[Path]]:
+    """The Parquet files of each split, which are called data/SPLIT-00000-of-00002.parquet."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((place / "data").glob("*-of-*.parquet")):
+        found.setdefault(path.name.split("-")[0], []).append(path)
+    return found
 
 
 def list_stored(place: Path) -> Listing:
@@ -60,17 +69,22 @@ def list_stored(place: Path) -> Listing:
     Raises:
         InputError: a file is missing or damaged, or no column holds images or classes.
     """
-    if not (place / SPLITS).is_file():
+    shards = _shards(place)
+    if not (place / SPLITS).is_file() and not shards:
         every = _read(place)
         rows = np.arange(len(every.labels))
         train, test = stratified(every.labels, rows, 1 - TEST_SHARE)
         note = f"no splits: {len(test)} of {len(rows)} pictures drawn for the test"
         return Listing({"train": every.take(train), "test": every.take(test)}, (note,))
-    found = _json(place / SPLITS).get("splits")
+    found = list(shards) or _json(place / SPLITS).get("splits")
     names = [str(name) for name in found] if isinstance(found, list) else []
     meaning = {name: part for part, usual in PARTS.items() for name in usual}
     notes = [f"the split {name} is not read" for name in names if name not in meaning]
-    parts = {meaning[name]: _read(place / name) for name in names if name in meaning}
+    parts = {
+        meaning[name]: _of_parquet(place, name, shards[name]) if shards else _read(place / name)
+        for name in names
+        if name in meaning
+    }
     if "test" not in parts and "val" in parts:
         notes.append("no split test: validation is the test")
         parts["test"] = parts.pop("val")
@@ -82,23 +96,39 @@ def list_stored(place: Path) -> Listing:
     return Listing(ordered, tuple(notes), tuple(faults))
 
 
+def _of_parquet(place: Path, split: str, files: list[Path]) -> StoredPictures:
+    try:
+        table = pa.concat_tables([pq.read_table(path) for path in files])
+        described = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = described["info"]["features"]
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise InputError(
+            f"{files[0]}: no Parquet file of a data set of Hugging Face ({reason})"
+        ) from None
+    return _pictures(place / split, features, table)
+
+
 def _read(folder: Path) -> StoredPictures:
-    features = _json(folder / INFO).get("features")
+    state = _json(folder / STATE)
+    if state.get("_indices_data_files"):
+        raise InputError(f"{folder}: holds a selection of rows; save it after flatten_indices()")
+    return _pictures(folder, _json(folder / INFO).get("features"), _table(folder, state))
+
+
+def _pictures(folder: Path, features: Any, table: pa.Table) -> StoredPictures:
     features = features if isinstance(features, dict) else {}
     kinds = {
         name: f.get("_type") for name, f in features.items() if isinstance(f, dict)
     }  # a list or a sequence is neither
-    images = [name for name, kind in kinds.items() if kind == "Image"]
-    classes = [name for name, kind in kinds.items() if kind == "ClassLabel"]
+    there = set(table.schema.names)
+    images = [name for name, kind in kinds.items() if kind == "Image" and name in there]
+    classes = [name for name, kind in kinds.items() if kind == "ClassLabel" and name in there]
     if len(images) != 1 or len(classes) != 1:
         raise InputError(
             f"{folder}: must have one column of images and one of classes (ClassLabel); found "
             f"{', '.join(f'{name} ({kind})' for name, kind in kinds.items()) or 'none'}"
         )
-    state = _json(folder / STATE)
-    if state.get("_indices_data_files"):
-        raise InputError(f"{folder}: holds a selection of rows; save it after flatten_indices()")
-    table = _table(folder, state).select([images[0], classes[0]])
     labels = table.column(classes[0]).to_numpy()
     names = tuple(map(str, features[classes[0]].get("names") or ()))
     wrong = np.flatnonzero(~((labels >= 0) & (labels < len(names))))
@@ -138,5 +168,6 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _stamp(folder: Path) -> str:
-    stats = [(path.name, path.stat()) for path in sorted(folder.glob("*.arrow"))]
+    files = sorted(folder.glob("*.arrow")) or sorted(folder.parent.glob("data/*.parquet"))
+    stats = [(path.name, path.stat()) for path in files]
     return " ".join(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats)

@@ -296,7 +296,7 @@ def holds_pictures(path: Path) -> bool:
     folders = [child for child in path.iterdir() if child.is_dir()]
     if any(_has_picture(folder) for folder in folders if folder.name.lower() in names):
         return True
-    if any((path / name).exists() for name in MARKS):
+    if any((path / name).exists() for name in MARKS) or any(path.glob("data/*-of-*.parquet")):
         return True
     if any(file.suffix.lower() in GRAPH_SUFFIXES for file in path.iterdir()):
         return False

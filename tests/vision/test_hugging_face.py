@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -79,6 +80,26 @@ def test_without_splits_a_test_is_drawn(stored):
     assert len(data.test) == 3 and "no splits: 3 of 16" in data.notes[0]
     found = profile_pictures(str(stored), stored)
     assert found.report.counts == {"train": {"cat": 8, "dog": 8}, "test": {"cat": 3, "dog": 3}}
+
+
+def test_a_download_with_parquet_files(stored, tmp_path):
+    place = tmp_path / "hub"
+    (place / "data").mkdir(parents=True)
+    for split in ("train", "test"):
+        files = sorted((stored / split).glob("*.arrow"))
+        table = pa.concat_tables(pa.ipc.open_stream(path.read_bytes()).read_all() for path in files)
+        described = json.dumps({"info": {"features": FEATURES}})
+        table = table.replace_schema_metadata({"huggingface": described})
+        pq.write_table(table, place / "data" / f"{split}-00000-of-00001.parquet")
+    data, other = (load_images(str(one), PLAIN, place) for one in (place, stored))
+    assert data.files("test") == other.files("test")
+    for row in range(len(data.test)):
+        assert np.array_equal(data.test[row][0], other.test[row][0])
+        assert data.test[row][1] == other.test[row][1]
+    bare = table.replace_schema_metadata(None)
+    pq.write_table(bare, place / "data" / "train-00000-of-00001.parquet")
+    with pytest.raises(InputError, match="no Parquet file of a data set of Hugging Face"):
+        load_images(str(place), PLAIN, place)
 
 
 def test_what_cannot_be_used(stored):
