@@ -100,9 +100,9 @@ def _how(config: VisionConfig) -> str:
         f"# Activations on {names}\n\n{limit if train.limit_train else 'All training images'}, "
         f"{counted(train.epochs, 'epoch')}, batches of {train.batch_size}. Each activation chose "
         f"its settings from as many candidates by validation accuracy over {tuned}; no test image "
-        f"was looked at before. Confirmed on trials {CONFIRM_FROM} to {last}, which chose nothing: top-1 "
-        "accuracy in percent after the last epoch, mean ± standard deviation. Differences are "
-        "paired by trial, with the 95 % interval of the plain t: they speak of new weights and "
+        f"was looked at before. Confirmed on trials {CONFIRM_FROM} to {last}, which chose nothing: "
+        "top-1 accuracy in percent after the last epoch, mean ± standard deviation. Differences "
+        "are paired by trial, with the 95 % interval of the plain t: they speak of new weights and "
         "orders, not of new images. Holm's correction is over all comparisons of this page."
     )
 
