@@ -138,5 +138,5 @@ def _grey(image: Image.Image) -> Image.Image:
         values = values * 255
     elif values.size and (values.min() < 0 or values.max() > 255):
         low, high = values.min(), values.max()
-        values = (values - low) * (255 / max(high - low, np.finfo(float).tiny))
+        values = (values - low) / (high - low or 1.0) * 255
     return Image.fromarray(np.rint(values).astype(np.uint8))

@@ -28,7 +28,9 @@ LONGEST = 10.0
 
 
 def encoded(rng, kind):
-    mode = rng.choice(["RGB", "L", "P", "1"] if kind not in ("JPEG", "WEBP") else ["RGB", "L"])
+    mode = rng.choice(
+        ["RGB", "L", "P", "1"] if kind not in ("JPEG", "WEBP", "PPM") else ["RGB", "L"]
+    )
     size = rng.integers(1, 40, 2)
     pixels = rng.integers(0, 255, (*size, 3), dtype=np.uint8)
     stream = io.BytesIO()
