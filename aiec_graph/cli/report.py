@@ -11,6 +11,7 @@ def report(
     out: Path = PAGE,
     suspects: int = 10,
     without_baselines: bool = False,
+    backtest: Path | None = None,
 ) -> int:
     """Writes a report on a detector and some data: one HTML file that needs no network.
 
@@ -29,6 +30,8 @@ def report(
         suspects: Nodes that are shown with reasons.
         without_baselines: Fit no plain models beside the detector, which takes their time; without
             the training nodes in the data none are fitted either.
+        backtest: Folder of a backtest's results, for a section of its own: AP by cut, by the
+            age of the model with the drift of the inputs, and the leakage gap.
 
     Raises:
         InputError: the model or the data cannot be used, or OUT holds something else.
@@ -46,7 +49,12 @@ def report(
     with reporting():
         detector = FraudDetector.load(model)
         write_report(
-            detector, load_nodes(data, detector=detector), out, suspects, not without_baselines
+            detector,
+            load_nodes(data, detector=detector),
+            out,
+            suspects,
+            not without_baselines,
+            backtest,
         )
     Console(soft_wrap=True).print(
         f"{out}: written, {out.stat().st_size / 1e6:.1f} MB", markup=False

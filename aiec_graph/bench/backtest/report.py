@@ -33,12 +33,23 @@ def write_report(folder: Path, found: "Backtest") -> None:
     """
     write_csv(found.rows, folder / "backtest.csv")
     for name in TABLES:
-        write_csv(getattr(found, name), folder / f"{name}.csv")
+        write_csv(_titled(getattr(found, name), found.unit), folder / f"{name}.csv")
     draw_cuts(found, folder / "cuts.png")
     if len(found.decay):
         draw_decay(found, folder / "decay.png")
     text = "\n\n".join(_page(found)) + "\n"
     write_whole(folder / "report.md", lambda draft: draft.write_text(text, encoding="utf-8"))
+
+
+def _titled(frame: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """A table with what to print of its rows behind: title, and at (the cut) and unit."""
+    if frame.empty:
+        return frame
+    if "act" in frame:
+        frame = frame.assign(title=titles(frame))
+    if "cut" in frame:
+        frame = frame.assign(at=[written(int(cut), unit) for cut in frame["cut"]], unit=unit)
+    return frame
 
 
 def _page(found: "Backtest") -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from aiec_graph.detect.report.backtest import read_backtest
 from aiec_graph.detect.report.content import make_content
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
@@ -21,7 +22,11 @@ SUSPECTS = 10
 
 
 def render_report(
-    detector: "FraudDetector", data: Any, suspects: int = SUSPECTS, baselines: bool = True
+    detector: "FraudDetector",
+    data: Any,
+    suspects: int = SUSPECTS,
+    baselines: bool = True,
+    backtest: Path | None = None,
 ) -> str:
     """The report as HTML.
 
@@ -30,10 +35,12 @@ def render_report(
         data: what it is asked about; labels are used where there are any.
         suspects: number of nodes that are shown with reasons.
         baselines: fit the plain models beside it, where the data hold the training nodes.
+        backtest: the folder of a backtest, for a section of its own.
 
     Raises:
-        InputError: the data cannot be used.
+        InputError: the data or the backtest cannot be used.
     """
+    section = None if backtest is None else read_backtest(backtest)
     loader = PackageLoader("aiec_graph.detect.report", "page")
     # Names and ids are whatever stands in somebody's files: every value is escaped.
     environment = Environment(
@@ -45,7 +52,7 @@ def render_report(
     )
     content = make_content(detector, data, suspects, baselines)
     LOG.info("writing the report")
-    return environment.get_template("report.html.j2").render(mark=MARK, **content)
+    return environment.get_template("report.html.j2").render(mark=MARK, backtest=section, **content)
 
 
 def write_report(
@@ -54,6 +61,7 @@ def write_report(
     path: Path,
     suspects: int = SUSPECTS,
     baselines: bool = True,
+    backtest: Path | None = None,
 ) -> Path:
     """Writes the report; see `render_report`.
 
@@ -61,7 +69,7 @@ def write_report(
         InputError: the data cannot be used, or the file holds something else or cannot be written.
     """
     check_report(path)
-    page = render_report(detector, data, suspects, baselines)
+    page = render_report(detector, data, suspects, baselines, backtest)
     write_whole(path, lambda draft: draft.write_text(page, "utf-8"))
     return path
 

@@ -12,6 +12,7 @@ from aiec_graph.bench.backtest.timeline import StepTimeline
 from aiec_graph.bench.study.statistics import compare
 from aiec_graph.cli.main import main
 from aiec_graph.data.graph import UNKNOWN
+from aiec_graph.detect.report.backtest import read_backtest
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import evaluate
 from aiec_graph.train.settings import TrainSettings
@@ -65,6 +66,18 @@ def test_models_are_compared_cut_by_cut(folder, tmp_path):
     assert set(found.drift["age"]) == {1, 2}
     page = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "GCN-AIEC" in page
+    # What the report on a detector shows of it.
+    section = read_backtest(tmp_path / "out")
+    assert section.unit == "step"
+    assert section.cuts.header == ["cut", "GCN-ReLU", "GCN-AIEC", "HGBGraph", "base rate"]
+    wide = found.cuts.pivot(index="cut", columns=["model", "act"], values="ap")
+    assert section.cuts.rows[0][1] == f"{wide['gcn', 'relu'].iloc[0]:.1f}"
+    assert section.ages is not None
+    assert section.leakage is not None
+    assert [row[0] for row in section.leakage.rows] == ["GCN-ReLU", "GCN-AIEC", "HGBGraph"]
+    assert all("<svg" in str(drawn) for drawn in (section.by_cut, section.by_age, section.drift))
+    with pytest.raises(InputError, match="cuts.csv: there is no such file"):
+        read_backtest(tmp_path)
     assert (tmp_path / "out" / "cuts.png").stat().st_size > 10_000
     pd.testing.assert_frame_equal(
         pd.read_csv(tmp_path / "out" / "backtest.csv")[["cut", "ap"]], rows[["cut", "ap"]]
