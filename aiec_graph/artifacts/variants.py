@@ -1,7 +1,8 @@
 """What --act takes: an activation, an ablation of AIEC, or AIEC with settings of its own.
 
-`aiec:tau=0.1,gate=union` is AIEC with two settings that differ from the rest of the command. The
-ablations of the paper's Table 3 have names.
+`aiec:tau=0.1,gate=union` is AIEC with two settings that differ from the rest of the command, and
+`relu:dropout=0.5` an activation in a network that is regularised in another way. The ablations of
+the paper's Table 3 have names.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,9 @@ from aiec_graph.errors import InputError, did_you_mean
 from aiec_graph.names import AIEC_OPTIONS
 
 LAMBDAS = ("lambda_aux", "lambda_gate")
-SETTINGS = (*LAMBDAS, *AIEC_OPTIONS)
+REGULARISERS = ("dropout", "weight_decay")
+"""What may stand behind any activation."""
+SETTINGS = (*LAMBDAS, *AIEC_OPTIONS, *REGULARISERS)
 """What may stand behind `aiec:`."""
 AUX_ONLY = "aux_only"
 NAMED: dict[str, dict[str, Any]] = {
@@ -77,12 +80,19 @@ class Variant:
     changes: dict[str, Any] = field(default_factory=dict)
 
     def apply(self, settings: S) -> S:
-        """The settings with the changes made."""
-        lambdas = {k: v for k, v in self.changes.items() if k in LAMBDAS}
-        options = {k: v for k, v in self.changes.items() if k not in LAMBDAS}
+        """The settings with the changes made.
+
+        Raises:
+            InputError: there is no such setting, as of the networks on images.
+        """
+        fields = {k: v for k, v in self.changes.items() if k in (*LAMBDAS, *REGULARISERS)}
+        options = {k: v for k, v in self.changes.items() if k not in fields}
+        for name in fields:
+            if not hasattr(settings, name):
+                raise InputError(f"{self.act}:{name}: this kind of network has no such setting")
         return replace(  # pyright: ignore[reportCallIssue]
             settings,  # pyright: ignore[reportArgumentType]
-            **lambdas,
+            **fields,
             act_options={**settings.act_options, **options},
         )
 
@@ -107,18 +117,20 @@ def parse_variant(text: str, known: Iterable[str]) -> Variant:
         )
     if not colon:
         return Variant(act)
-    if act != "aiec":
-        raise InputError(f"{text!r}: only aiec takes settings, such as aiec:tau=0.1")
+    settings = SETTINGS if act == "aiec" else REGULARISERS
     changes: dict[str, Any] = {}
     for part in rest.split(","):
         key, equals, value = part.partition("=")
-        if key not in SETTINGS or not equals:
+        if key in SETTINGS and key not in settings:
+            raise InputError(f"{text!r}: only aiec takes {key}, such as aiec:tau=0.1")
+        if key not in settings or not equals:
             raise InputError(
-                f"{text!r}: {part!r} is not SETTING=VALUE with a setting of AIEC."
-                f"{did_you_mean(key, SETTINGS)} Known: {', '.join(SETTINGS)}"
+                f"{text!r}: {part!r} is not SETTING=VALUE with a setting of {act}."
+                f"{did_you_mean(key, settings)} Known: {', '.join(settings)}"
             )
-        changes[key] = _number(value, text) if key in (*LAMBDAS, "tau") else _plain(value)
-    return Variant("aiec", changes)
+        is_number = key in (*LAMBDAS, *REGULARISERS, "tau")
+        changes[key] = _number(value, text) if is_number else _plain(value)
+    return Variant(act, changes)
 
 
 def _number(value: str, text: str) -> float:
@@ -135,14 +147,19 @@ def _plain(value: str) -> Any:
 def label_of(act: str, settings: AIECSettings, changes: Mapping[str, Any]) -> str:
     """A variant's name in the results: without a gate, AIEC is its own control, `aux_only`."""
     if act != "aiec":
-        return act
+        return act + _written(changes)
     gated = settings.lambda_gate > 0 and settings.act_options.get("gate") != "none"
     idle = () if gated else ("lambda_gate", "gate", "gate_norm", "variant")
     own = {k: v for k, v in changes.items() if k not in idle}
     if gated and own in NAMED.values():
         return next(name for name, same in NAMED.items() if same == own)
-    parts = [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in own.items()]
-    return ("aiec" if gated else AUX_ONLY) + (":" + ",".join(parts) if parts else "")
+    return ("aiec" if gated else AUX_ONLY) + _written(own)
+
+
+def _written(changes: Mapping[str, Any]) -> str:
+    """Settings as they stand behind an activation, such as `:tau=0.1,gate=union`."""
+    parts = [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in changes.items()]
+    return ":" + ",".join(parts) if parts else ""
 
 
 def title_of(label: str) -> str:

@@ -72,7 +72,8 @@ class GNN(nn.Module):
         self.residual = residual
         self.mixes_nodes = norm == "batch"
         """Whether a node's output in training mode depends on nodes beyond its neighbourhood."""
-        self.trains_as_it_predicts = dropout == 0 and norm != "batch"
+        is_random = dropout > 0 or any(getattr(act, "is_random", False) for act in self.acts)
+        self.trains_as_it_predicts = not is_random and norm != "batch"
         """Whether the forward pass in training mode gives the outputs of eval mode."""
 
     def make_convs(self, widths: Sequence[int], **conv_options: Any) -> list[nn.Module]:

@@ -58,7 +58,8 @@ def test_variants_change_what_they_say_and_no_more():
     ("text", "message"),
     [
         ("unoin", "Did you mean 'union'"),
-        ("relu:tau=1", "only aiec takes settings"),
+        ("relu:tau=1", "only aiec takes tau"),
+        ("relu:dropuot=1", "Did you mean 'dropout'"),
         ("aiec:tua=1", "Did you mean 'tau'"),
         ("aiec:tau", "is not SETTING=VALUE"),
         ("aiec:tau=big", "'big' is not a number"),
@@ -68,6 +69,14 @@ def test_variants_change_what_they_say_and_no_more():
 def test_mistakes(text, message):
     with pytest.raises(InputError, match=message):
         parse_variant(text, ACTIVATIONS)
+
+
+def test_any_activation_takes_what_regularises():
+    variant = parse_variant("relu:dropout=0.5,weight_decay=0.001", ACTIVATIONS)
+    settings = variant.apply(TrainSettings())
+    assert (settings.dropout, settings.weight_decay) == (0.5, 0.001)
+    assert label_of("relu", settings, variant.changes) == "relu:dropout=0.5,weight_decay=0.001"
+    assert title_of("relu:dropout=0.5") == "ReLU dropout 0.5"
 
 
 def test_sweeps_are_found_and_drawn(tmp_path):

@@ -60,6 +60,10 @@ class BacktestConfig:
     random_split: bool = False
     """Train once more for each seed on the same nodes split at random, with as many labels of each
     class: what then is gone is the difference between the past and what came after."""
+    tune: int = 0
+    """Cuts at the beginning that only tune: of an activation that is named several times with other
+    settings, such as relu relu:dropout=0.5, the one with the best validation AP there is taken to
+    the other cuts, which confirm it with fresh seeds. 0: all that is named is run at all cuts."""
     budget: str = "3m"
     """Time that auto may take for each fit: 90, 90s, 3m; by the clock, so run one job at a time."""
     plan: bool = False
@@ -101,6 +105,9 @@ class BacktestConfig:
         parse_seconds(self.budget)
         if self.cuts is not None and self.cuts < 1:
             raise InputError(f"cuts must be at least 1, not {self.cuts}")
+        if self.tune < 0:
+            raise InputError(f"tune must be at least 0, not {self.tune}")
+        trial_seeds(2 * self.seeds)
         if not 0 < self.validation < 1:
             raise InputError(f"validation must be within 0 and 1, not {self.validation}")
         if self.jobs < 0:

@@ -15,7 +15,7 @@ from aiec_graph.tables import escape_markdown, write_csv
 if TYPE_CHECKING:
     from aiec_graph.bench.backtest.results import Backtest
 
-TABLES = ("cuts", "pairs", "shuffled", "control", "ages", "decay", "drift", "leakage")
+TABLES = ("cuts", "pairs", "choices", "shuffled", "control", "ages", "decay", "drift", "leakage")
 SHOWN = {
     "auc": "AUC",
     "ap": "AP",
@@ -57,6 +57,12 @@ def _page(found: "Backtest") -> list[str]:
     parts = [f"# Backtest: {label}"]
     if found.rows["simulated"].any():
         parts.append("Simulated data: these numbers say nothing about the real data set.")
+    if len(found.choices):
+        chosen = found.choices[found.choices["is_chosen"]]
+        parts.append(
+            "Settings chosen by validation AP on the first cuts, which take part in nothing below: "
+            f"{', '.join(titles(chosen))}."
+        )
     parts += _cuts(found)
     parts += _pairs(found)
     parts += _control(found)

@@ -1,7 +1,7 @@
 """From the rows of a backtest to its tables."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,8 @@ class Backtest:
     """What cuts and ages count: "step" or "day"."""
     label: str
     """The data set's name to print."""
+    choices: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What was tuned on the first cuts (`tuning.choose`); empty where nothing was."""
 
 
 def titles(frame: pd.DataFrame) -> pd.Series:
@@ -79,7 +81,17 @@ def per_run(runs: pd.DataFrame) -> pd.DataFrame:
         recall=100 * hits / runs["anomalies"],
         base_rate=100 * runs["anomalies"] / runs["labelled"],
     )
-    names = ["dataset", "simulated", "features", "cut", "horizon", *MODEL, "seed", *METRICS]
+    names = [
+        "dataset",
+        "simulated",
+        "features",
+        "cut",
+        "horizon",
+        *MODEL,
+        "seed",
+        *METRICS,
+        "val_ap",
+    ]
     counts = ["precision", "recall", "alerts", "base_rate", "nodes", "labelled", "anomalies"]
     trained = ["train_nodes", "train_anomalies", "val_nodes", "val_anomalies"]
     seconds = ["seconds_prepare", "seconds_fit", "seconds_score"]

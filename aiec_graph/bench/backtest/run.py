@@ -16,6 +16,7 @@ from aiec_graph.bench.backtest.moments import written
 from aiec_graph.bench.backtest.pace import estimate, in_words
 from aiec_graph.bench.backtest.report import write_report
 from aiec_graph.bench.backtest.results import (
+    MODEL,
     Backtest,
     control_of,
     decay_of,
@@ -29,6 +30,7 @@ from aiec_graph.bench.backtest.results import (
 from aiec_graph.bench.backtest.runs import BacktestRuns, Views, load_views
 from aiec_graph.bench.backtest.spec import BacktestSpec
 from aiec_graph.bench.backtest.statistics import correlation_of, inflation_of
+from aiec_graph.bench.backtest.tuning import choose, parted
 from aiec_graph.bench.engine import Run, execute, on_cores
 from aiec_graph.bench.store import RunStore
 from aiec_graph.errors import InputError
@@ -58,8 +60,8 @@ def run_backtest(data: str, config: BacktestConfig, console: Console) -> Backtes
     """Runs what is not finished yet and writes the report.
 
     Writes `runs.csv` and `ages/` (what every run gave), and from them `backtest.csv`, `cuts.csv`,
-    `pairs.csv`, `control.csv`, `shuffled.csv`, `ages.csv`, `decay.csv`, `drift.csv`, `leakage.csv`,
-    `cuts.png`, `decay.png` and `report.md`.
+    `pairs.csv`, `choices.csv`, `control.csv`, `shuffled.csv`, `ages.csv`, `decay.csv`, `drift.csv`,
+    `leakage.csv`, `cuts.png`, `decay.png` and `report.md`.
 
     Args:
         data: a data set's name, or the path of a graph of the user's own.
@@ -76,22 +78,39 @@ def run_backtest(data: str, config: BacktestConfig, console: Console) -> Backtes
     views = load_views(data, config.data_root, config.simulate, config.features)
     plan = config.schedule(views.timeline.unit).plan(views.timeline)
     _say_plan(plan, views, console)
-    runs = _runs(data, config, plan.cuts, views.timeline.is_frozen)
+    tuned, cuts = parted(plan.cuts, config.tune)
+    seeds = trial_seeds(2 * config.seeds)
+    tuning = [
+        Run(s, seed) for c in tuned for s in config.specs(data, c) for seed in seeds[: config.seeds]
+    ]
+    seeds = seeds[config.seeds :] if tuned else seeds[: config.seeds]
     folder = folder_of(data, config)
     if config.plan:
-        _say_pace(runs, views, config, console)
+        runs = _runs(data, config, cuts, views.timeline.is_frozen, seeds)
+        _say_pace([*tuning, *runs], views, config, console)
         return None
     kind = BacktestRuns(folder, config.data_root)
     with RunStore(folder, kind) as store:
-        finished = set(store.finished(run.key for run in runs).index)
-        left = [run for run in runs if run.key not in finished]
-        if left:
-            _say_pace(left, views, config, console)
-        failed = execute(kind, runs, store, console, on_cores(config.jobs))
-        if failed:
-            raise InputError("; ".join(sorted(set(failed.values()))[:3]))
-        rows = store.finished(run.key for run in runs).loc[[run.key for run in runs]]
-        found = _gather(kind, runs, rows, views, plan)
+
+        def run(runs: list[Run], what: str) -> pd.DataFrame:
+            finished = set(store.finished(run.key for run in runs).index)
+            left = [run for run in runs if run.key not in finished]
+            if left:
+                _say_pace(left, views, config, console)
+            failed = execute(kind, runs, store, console, on_cores(config.jobs), what=what)
+            if failed:
+                raise InputError("; ".join(sorted(set(failed.values()))[:3]))
+            keys = [run.key for run in runs]
+            return store.finished(keys).loc[keys]
+
+        choices = choose(run(tuning, "tuning")) if tuned else pd.DataFrame()
+        runs = _runs(data, config, cuts, views.timeline.is_frozen, seeds)
+        if tuned:
+            chosen = set(choices[choices["is_chosen"]][MODEL].itertuples(index=False, name=None))
+            runs = [one for one in runs if (one.spec.model, one.spec.act_label) in chosen]
+        plan = plan._replace(cuts=cuts)
+        found = _gather(kind, runs, run(runs, ""), views, plan)
+        found = replace(found, choices=choices)
         write_report(folder, found)
     return found
 
@@ -104,9 +123,11 @@ def folder_of(data: str, config: BacktestConfig) -> Path:
     return config.out or Path("results") / f"backtest-{short_name(data)}{suffix}"
 
 
-def _runs(data: str, config: BacktestConfig, cuts: Sequence[Cut], is_frozen: bool) -> list[Run]:
+def _runs(
+    data: str, config: BacktestConfig, cuts: Sequence[Cut], is_frozen: bool, seeds: Sequence[int]
+) -> list[Run]:
     """All runs, those of a cut together, so that they share what is made of it."""
-    runs, seeds = [], trial_seeds(config.seeds)
+    runs: list[Run] = []
     is_leakage_known = is_frozen or config.skip_leakage
     for cut in cuts:
         runs += [Run(spec, seed) for spec in config.specs(data, cut) for seed in seeds]

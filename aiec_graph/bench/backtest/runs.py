@@ -278,6 +278,7 @@ def measure(scored: Scored, threshold: str) -> Row:
     known = (frame["y"] != UNKNOWN).to_numpy()
     return {
         **evaluate(labelled["y"].to_numpy(), labelled["score"].to_numpy())._asdict(),
+        "val_ap": evaluate(scored.val_y, scored.val_score).ap,
         "nodes": len(frame),
         "labelled": len(labelled),
         "anomalies": int(labelled["y"].sum()),
@@ -318,7 +319,7 @@ class BacktestRuns:
     columns: ClassVar[tuple[str, ...]] = (
         *("dataset", "simulated", "features", "model", "act", "cut", "horizon", "leaking"),
         *("random", "seed"),
-        *METRICS,
+        *(*METRICS, "val_ap"),
         *("nodes", "labelled", "anomalies", "alerts", "labelled_alerts", "hits"),
         *("train_nodes", "train_anomalies", "val_nodes", "val_anomalies"),
         *("seconds_prepare", "seconds_fit", "seconds_score"),

@@ -117,6 +117,33 @@ def test_the_random_split_has_the_same_nodes_and_labels(drifting, folder, tmp_pa
     assert "Over time, and at random" in (tmp_path / "out" / "report.md").read_text("utf-8")
 
 
+def test_settings_are_chosen_on_the_first_cuts_and_confirmed_on_the_others(folder, tmp_path):
+    found = backtest(
+        folder,
+        out=tmp_path / "out",
+        model=["gcn"],
+        act=["relu", "relu:dropout=0.9", "aiec", "aiec:lambda_gate=1"],
+        cuts=3,
+        tune=1,
+        seeds=1,
+        jobs=1,
+        skip_leakage=True,
+        train=TrainSettings(epochs=2, hidden=4),
+    )
+    runs = pd.read_csv(tmp_path / "out" / "runs.csv")
+    first = runs[runs["cut"] == runs["cut"].min()]
+    assert len(first) == 4
+    best = {
+        name: own.loc[own["val_ap"].idxmax(), "act"]
+        for name, own in first.groupby(first["act"].str.partition(":")[0])
+    }
+    assert set(found.rows["act"]) == set(best.values())
+    assert found.rows["cut"].nunique() == 2
+    assert not set(found.rows["seed"]) & set(first["seed"])
+    with pytest.raises(InputError, match="leaves none of the 2 cuts"):
+        backtest(folder, out=tmp_path / "none", model=["gcn"], cuts=2, tune=2)
+
+
 def test_stopped_and_continued_it_gives_the_same_rows(folder, tmp_path, monkeypatch):
     command = ["backtest", str(folder), "--model", "gcn", "--cuts", "3", "--epochs", "4"]
     command += ["--seeds", "2", "--jobs", "1", "--skip-leakage"]
