@@ -1,8 +1,8 @@
 """Hard-concrete gates on a graph network's channels, as a rival that also silences channels.
 
 `--plugins research.l0 --act aiec:variant=l0,lambda_aux=0,lambda_gate=0.01` trains with them.
-Louizos, Welling and Kingma, Learning sparse neural networks through L0 regularization (2018), eq. 10
-to 12.
+Louizos, Welling and Kingma, Learning sparse neural networks through L0 regularization (2018), eq.
+10 to 12.
 """
 
 from torch import Tensor
