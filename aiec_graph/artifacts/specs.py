@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,10 @@ class RunSpec(GraphSpec):
             del settings["aggr"]
         if settings["weight_decay"] == 0:
             del settings["weight_decay"]
+        if self.settings.batch_size in ("auto", "full"):
+            del settings["batch_size"], settings["fanout"]
+        else:
+            settings["fanout"] = self.settings.fanouts
         if self.act == "aiec":
             from aiec_graph.core.activations import changed_options
 
@@ -124,6 +128,10 @@ class RunSpec(GraphSpec):
     def config_hash(self) -> str:
         """The hash of everything that the result depends on, beyond the seed."""
         return hash_of(self.relevant())
+
+    def with_settings(self, settings: TrainSettings) -> "RunSpec":
+        """The same with other settings."""
+        return replace(self, settings=settings)
 
     @property
     def features(self) -> str:

@@ -1,5 +1,6 @@
 """The benchmark: every combination of data set, network and activation for every seed."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Console
 from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec
 from aiec_graph.bench.config import BenchConfig
 from aiec_graph.bench.engine import Run, execute, on_cores
+from aiec_graph.bench.processes import help_out, settle_batches, with_others
 from aiec_graph.bench.progress import Progress
 from aiec_graph.bench.report.tables import (
     ResultTable,
@@ -24,6 +26,7 @@ from aiec_graph.bench.report.time_steps import collect, plot
 from aiec_graph.bench.runs import TIME_STEPS, BenchmarkRuns, look_first
 from aiec_graph.bench.store import RunStore
 from aiec_graph.bench.sweep import plot_sweeps
+from aiec_graph.core.processes import num_processes, process_rank
 from aiec_graph.data import Graph
 from aiec_graph.errors import InputError
 from aiec_graph.tables import write_csv
@@ -31,7 +34,7 @@ from aiec_graph.tables import write_csv
 LARGE = 1000  # numbers of a feature that is not on the others' scale
 
 
-def run(config: BenchConfig, console: Console) -> ResultTable:
+def run(config: BenchConfig, console: Console) -> ResultTable | None:
     """Runs what is not finished yet and writes the summary and the tables.
 
     Writes `runs.csv`, `summary.csv`, `table.md`, `table.tex`, `settings/<config_hash>.yaml`, where
@@ -42,14 +45,24 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
         config: the command.
         console: for progress.
 
+    Returns:
+        The table; None in a process that helped the first one of several.
+
     Raises:
         InputError: a name, value, file or folder cannot be used.
     """
     config.check()
+    if num_processes() > 1 and config.jobs != 1:
+        raise InputError("several processes make one run at a time: leave out --jobs")
     specs, seeds, folder = list(config.specs()), config.trials(), config.folder
     kind = BenchmarkRuns(folder, config.data_root, config.save_scores, config.checkpoint)
+    if process_rank() > 0:
+        help_out(kind)
+        return None
     if not folder.exists():
         look_first(specs, config.data_root)
+    jobs = config.jobs or os.cpu_count() or 1
+    specs = settle_batches(specs, config.data_root, jobs, console)
     with RunStore(folder, kind) as store:
         runs = [Run(spec, seed) for spec in specs for seed in seeds]
         finished = set(store.finished(run.key for run in runs).index)
@@ -63,7 +76,8 @@ def run(config: BenchConfig, console: Console) -> ResultTable:
             if not left[run.spec.config_hash]:
                 progress.say(_spec_line(store.read(), run.spec))
 
-        failed = execute(kind, runs, store, console, on_cores(config.jobs), note=note)
+        executor = on_cores(config.jobs) if num_processes() == 1 else with_others()
+        failed = execute(kind, runs, store, console, executor, note=note)
         if failed:
             raise InputError("; ".join(sorted(set(failed.values()))[:3]))
         wanted = store.finished(run.key for run in runs)

@@ -30,6 +30,7 @@ from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.tables import write_csv
 from aiec_graph.train import (
     Prepared,
+    Surroundings,
     TrainResult,
     count_parameters,
     held_out_scores,
@@ -37,6 +38,7 @@ from aiec_graph.train import (
     prepare_graph,
     train,
 )
+from aiec_graph.train.memory import AUTO, FULL
 
 LOG = logging.getLogger(__name__)
 
@@ -79,17 +81,26 @@ def load_prepared(
     return Loaded(prepare_graph(loaded.graph), tuple(loaded.warnings))
 
 
-def train_network(spec: RunSpec, seed: int, prepared: Prepared) -> tuple[Split, TrainResult]:
+def train_network(
+    spec: RunSpec, seed: int, prepared: Prepared, state: Path | None = None
+) -> tuple[Split, TrainResult]:
     """Trains a network once, on data perturbed as its specification says.
+
+    Args:
+        spec: its specification.
+        seed: of the run.
+        prepared: the data set.
+        state: a file to continue an interrupted run from.
 
     Raises:
         InputError: the data set cannot be split, or the training diverged.
     """
-    graph, adjacency = prepared
-    noisy = Prepared(spec.perturbations.add_noise(graph, seed), adjacency)
+    graph = prepared.graph
+    noisy = prepared.with_graph(spec.perturbations.add_noise(graph, seed))
     split = split_of(spec, seed, graph)
     corrupt = partial(spec.perturbations.corrupt, seed=seed)
-    return split, train(noisy, split, spec.model, spec.act, spec.settings, seed, corrupt)
+    surroundings = Surroundings(corrupt if spec.perturbations.corruption else None, state)
+    return split, train(noisy, split, spec.model, spec.act, spec.settings, seed, surroundings)
 
 
 class Scored(NamedTuple):
@@ -174,6 +185,12 @@ class BenchmarkRuns(GraphRuns):
         *("best_epoch", "epochs", "seconds_per_epoch", "peak_memory_mb", "parameters"),
     )
 
+    def state_of(self, run: Run) -> Path | None:
+        """Where a run in mini-batches, which may take long, keeps its state after each epoch."""
+        if run.spec.settings.batch_size in (AUTO, FULL):
+            return None
+        return self.folder / "state" / f"{run.spec.config_hash}_{run.seed}.pt"
+
     def make(self, run: Run) -> Row:
         """Fits a model and writes its scores, metrics by time step and (a network's) checkpoint.
 
@@ -187,7 +204,10 @@ class BenchmarkRuns(GraphRuns):
         memory.reset_peak()
         started = time.perf_counter()
         is_network = isinstance(spec, RunSpec)
-        split, result = (train_network if is_network else fit_classifier)(spec, seed, prepared)
+        if is_network:
+            split, result = train_network(spec, seed, prepared, self.state_of(run))
+        else:
+            split, result = fit_classifier(spec, seed, prepared)
         peak, seconds = memory.peak_mb(), time.perf_counter() - started
         stem = f"{graph.slug}_{spec.model}_{slug_of(spec.act_label)}_{spec.config_hash}_{seed}"
         if self.save_scores:

@@ -17,6 +17,7 @@ def bench(config: BenchConfig = DEFAULTS) -> int:
       run_bench.py --dataset elliptic --simulate 0.1 --seeds 3
       run_bench.py bench configs/reddit.yaml
       run_bench.py --dataset path/to/my-graph/
+      torchrun --nproc-per-node 2 run_bench.py --dataset tsocial --batch-size 1024 --fanout 10 10
 
     Files: a folder per data set under --data-root; `data info NAME` says where each comes from, and
     docs/guides/own-graphs.md how to give a graph of your own. Results: runs.csv (a row per seed),
@@ -30,7 +31,10 @@ def bench(config: BenchConfig = DEFAULTS) -> int:
     from rich.console import Console
 
     from aiec_graph.bench.benchmark import run
+    from aiec_graph.train.distributed import process_group
 
-    table = run(config, Console(stderr=True))
-    Console().print(table.to_rich())
+    with process_group():
+        table = run(config, Console(stderr=True))
+    if table is not None:
+        Console().print(table.to_rich())
     return 0

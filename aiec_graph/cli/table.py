@@ -56,6 +56,7 @@ COMMANDS: dict[str, Command] = {
         "benchmark", "compare networks and activations over seeds", "bench:bench", BENCH
     ),
     "check": Command("data", "what data hold and what is wrong with them", "check:check"),
+    "plan": Command("data", "memory, time and machines that training takes", "plan:plan"),
     "data list": Command("data", "the data sets, and whether their files are there", "data:list_"),
     "data info": Command("data", "the card of a data set", "data:info"),
     "data download": Command("data", "fetch published files", "data:download", BENCH),

@@ -10,6 +10,28 @@ def num_processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def process_rank() -> int:
+    """Returns the number of this process, from 0; 0 without a process group."""
+    return dist.get_rank() if num_processes() > 1 else 0
+
+
+def send_from(rank: int, tensor: Tensor) -> Tensor:
+    """Sends a tensor of one process to all.
+
+    Args:
+        rank: the process that it is sent from.
+        tensor: what it has; in the others one of the same shape and dtype.
+
+    Returns:
+        The sender's, in each process.
+    """
+    if num_processes() == 1:
+        return tensor
+    sent = tensor.contiguous()
+    dist.broadcast(sent, rank)
+    return sent
+
+
 def sum_over_processes(*parts: Tensor) -> list[Tensor]:
     """Sums each tensor over the processes, all in one message, without gradient.
 

@@ -22,9 +22,9 @@ from aiec_graph.nn.networks import GNN
 from aiec_graph.train.baselines import Columns, TableClassifier, logit
 from aiec_graph.train.ensemble import AutoClassifier
 from aiec_graph.train.network_classifier import NetworkClassifier
+from aiec_graph.train.prepared import Prepared as PreparedGraph
+from aiec_graph.train.prepared import prepare_graph
 from aiec_graph.train.selection import Ranker, from_top
-from aiec_graph.train.trainer import Prepared as PreparedGraph
-from aiec_graph.train.trainer import prepare_graph
 
 Floats = NDArray[np.float64]
 STEPS = 8

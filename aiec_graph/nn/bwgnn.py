@@ -82,6 +82,8 @@ class BWGNN(GNN):
     these; `num_layers` is C, the other arguments are `GNN`'s.
     """
 
+    needs_whole_graph = True
+
     def __init__(
         self,
         in_channels: int,

@@ -44,6 +44,8 @@ class GNN(nn.Module):
 
     conv: Callable[..., nn.Module]
     """Makes a layer from its two widths and `conv_options`."""
+    needs_whole_graph: bool = False
+    """Whether a layer reaches beyond the neighbours of the nodes that it computes."""
 
     def __init__(
         self,
@@ -103,16 +105,29 @@ class GNN(nn.Module):
         """
         if isinstance(edge_index, Tensor | Neighbourhoods):
             edge_index = [prepare(edge_index, num_rows(x))] * len(self.convs)
-        layers = zip(edge_index, self.convs, self.norms, self.acts, strict=True)
-        for i, (neighbourhoods, conv, norm, act) in enumerate(layers):
-            if i == 0 and aggregated is not None:
-                h = act(norm(conv(x, neighbourhoods, aggregated=aggregated)))
-            else:
-                h = act(norm(conv(x, neighbourhoods)))
-            if self.residual and i > 0:
-                h = h + neighbourhoods.of_targets(x)
-            x = self.dropout(h)
+        for i, neighbourhoods in zip(range(len(self.convs)), edge_index, strict=True):
+            x = self.layer(i, x, neighbourhoods, aggregated if i == 0 else None)
         return self.lin(x)
+
+    def layer(
+        self, i: int, x: Tensor, neighbourhoods: Neighbourhoods, aggregated: Tensor | None = None
+    ) -> Tensor:
+        """One graph layer with what follows it: convolution, normalisation, activation, dropout.
+
+        Args:
+            i: which one, from 0.
+            x: its input [num_sources, channels].
+            neighbourhoods: from the sources to the targets.
+            aggregated: as for `forward`, where `i` is 0.
+
+        Returns:
+            [num_targets, hidden_channels].
+        """
+        given = {} if aggregated is None else {"aggregated": aggregated}
+        h = self.acts[i](self.norms[i](self.convs[i](x, neighbourhoods, **given)))
+        if self.residual and i > 0:
+            h = h + neighbourhoods.of_targets(x)
+        return self.dropout(h)
 
     def aggregate_input(
         self, x: Tensor, edge_index: Neighbourhoods | Sequence[Neighbourhoods]

@@ -100,16 +100,23 @@ def normalise(
     degree, ones = np.empty(csr.shape[0]), np.ones(csr.shape[1])
     for piece, rows in in_pieces(csr, np.arange(csr.shape[0])):
         degree[piece] = rows @ ones
-    by_row = _power(degree, kind.rows, "in")
+    by_row = power_of_degrees(degree, kind.rows, "in")
     if kind.columns == "out":
         sources = np.zeros(csr.shape[1])
         for _, rows in in_pieces(csr, np.arange(csr.shape[0])):
             sources += np.bincount(rows.indices, rows.data, len(sources))
-        return Normalised(csr, by_row, _power(sources, -0.5, "out"))
+        return Normalised(csr, by_row, power_of_degrees(sources, -0.5, "out"))
     return Normalised(csr, by_row, by_row if kind.columns == "in" else None)
 
 
-def _power(degree: NDArray[np.float64], exponent: float, side: str) -> NDArray[np.float64]:
+def power_of_degrees(
+    degree: NDArray[np.float64], exponent: float, side: str
+) -> NDArray[np.float64]:
+    """Degrees [N] to a power, and 0 where a degree is 0.
+
+    Raises:
+        ValueError: one is negative; `side` ("in" or "out") names it.
+    """
     if (degree < 0).any():
         node = int(np.argmax(degree < 0))
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Training: settings, networks by name, and the loop for full-batch graphs.
+"""Training: settings, networks by name, and the loop, in full batch and in mini-batches.
 
 Names are imported when they are first asked for, so that help and slips are answered without
 PyTorch.
@@ -10,19 +10,19 @@ from aiec_graph.lazy import import_on_demand
 
 if TYPE_CHECKING:
     from aiec_graph.train.classifier import NodeClassifier, held_out_scores
+    from aiec_graph.train.minibatch import MiniBatch
     from aiec_graph.train.models import MODELS, build_model, check_settings, count_parameters
+    from aiec_graph.train.prepared import Prepared, prepare_graph
     from aiec_graph.train.registry import CLASSIFIERS, make_classifier
-    from aiec_graph.train.settings import ClassifierSettings, TrainSettings
-    from aiec_graph.train.trainer import (
-        DivergedError,
-        FullBatch,
-        Prepared,
-        Trainer,
+    from aiec_graph.train.run import (
+        Surroundings,
         TrainResult,
+        build_mini_batch,
         build_trainer,
-        prepare_graph,
         train,
     )
+    from aiec_graph.train.settings import ClassifierSettings, TrainSettings
+    from aiec_graph.train.trainer import DivergedError, FullBatch, Trainer
 
 __all__ = [
     "CLASSIFIERS",
@@ -30,11 +30,14 @@ __all__ = [
     "ClassifierSettings",
     "DivergedError",
     "FullBatch",
+    "MiniBatch",
     "NodeClassifier",
     "Prepared",
+    "Surroundings",
     "TrainResult",
     "TrainSettings",
     "Trainer",
+    "build_mini_batch",
     "build_model",
     "build_trainer",
     "check_settings",
@@ -58,12 +61,15 @@ _MODULES = {
     "TrainSettings": "settings",
     "DivergedError": "trainer",
     "FullBatch": "trainer",
-    "Prepared": "trainer",
+    "MiniBatch": "minibatch",
+    "Prepared": "prepared",
+    "Surroundings": "run",
+    "TrainResult": "run",
     "Trainer": "trainer",
-    "TrainResult": "trainer",
-    "build_trainer": "trainer",
-    "prepare_graph": "trainer",
-    "train": "trainer",
+    "build_mini_batch": "run",
+    "build_trainer": "run",
+    "prepare_graph": "prepared",
+    "train": "run",
 }
 
 __getattr__ = import_on_demand(__name__, _MODULES)

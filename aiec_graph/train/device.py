@@ -1,5 +1,6 @@
 """The device that a setting names."""
 
+import os
 from collections.abc import Callable
 
 import torch
@@ -27,8 +28,11 @@ def resolve_device(name: str) -> torch.device:
     """
     kind, _, number = name.partition(":")
     is_there = look_up(kind, DEVICES, "device")
+    if kind in ("auto", "cuda") and not number and torch.cuda.is_available():
+        local = os.environ.get("LOCAL_RANK")  # torchrun's: a GPU for each process of a host
+        return torch.device("cuda" if local is None else f"cuda:{local}")
     if kind == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cpu")
     if number and not (kind == "cuda" and number.isdecimal()):
         raise InputError(f"device {name!r}: only cuda takes a number, as in cuda:0")
     if not is_there() or (number and int(number) >= torch.cuda.device_count()):

@@ -24,8 +24,8 @@ from aiec_graph.train.classifier import (
 from aiec_graph.train.folds import make_folds, spare_for_stopping
 from aiec_graph.train.network_classifier import NetworkClassifier
 from aiec_graph.train.portfolio import Candidate, portfolio
+from aiec_graph.train.prepared import Prepared, prepare_graph
 from aiec_graph.train.selection import Ranker, Selection, from_top, select, to_rank
-from aiec_graph.train.trainer import Prepared, prepare_graph
 
 LEAST_WEIGHT = 0.02
 """A model with less is left out: it would cost its time and change nothing."""
@@ -91,7 +91,7 @@ class _Shared:
         if isinstance(model, TableClassifier):
             self.columns.table(model.recipe.columns)
         else:
-            _ = self.prepared
+            _ = self.prepared.adjacency
 
     def fit(self, model: Member, train_mask: NDArray[np.bool_], seed: int) -> None:
         """Fits a model on some nodes, of which a network stops on a part."""

@@ -11,6 +11,7 @@ from aiec_graph.nn import AGGREGATORS, BWGNN, GAT, GCN, GIN, MLP, NORMS, GraphSA
 from aiec_graph.nn.gcn_conv import DEGREES
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.device import DEVICES
+from aiec_graph.train.memory import check_batches
 from aiec_graph.train.settings import TrainSettings
 
 MODELS: dict[str, Callable[..., GNN]] = {
@@ -64,6 +65,7 @@ def check_settings(settings: TrainSettings) -> None:
     for name in ("lambda_aux", "lambda_gate", "weight_decay"):
         if not getattr(settings, name) >= 0:
             raise InputError(f"{name} must be at least 0, not {getattr(settings, name)}")
+    check_batches(settings)
     check_options(settings.act_options)
 
 

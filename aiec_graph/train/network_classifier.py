@@ -1,6 +1,7 @@
 """A graph network as a classifier: trained by `train`, over several seeds where asked for."""
 
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
+from aiec_graph.nn.layerwise import layerwise_logits
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.classifier import (
     Arrays,
@@ -18,9 +20,12 @@ from aiec_graph.train.classifier import (
     preprocessor_to_state,
     unnest,
 )
+from aiec_graph.train.memory import FULL, choose_batches
 from aiec_graph.train.models import build_model, check_settings
+from aiec_graph.train.prepared import Prepared, prepare_graph
+from aiec_graph.train.run import sizes_of, train
 from aiec_graph.train.settings import TrainSettings
-from aiec_graph.train.trainer import Prepared, prepare_graph, train
+from aiec_graph.train.trainer import margin_of, predict
 
 STANDARD = replace(TrainSettings(), features="standard")
 """Settings of a network on a user's data, whose columns have scales of their own."""
@@ -74,13 +79,15 @@ class NetworkClassifier:
 
     def score_prepared(self, prepared: Prepared) -> NDArray[np.float64]:
         """`decision_function` on a graph that is prepared already."""
-        x = self.preprocessor_.transform(prepared.graph)
-        margins = []
-        with torch.no_grad():
-            for network in self.networks_:
-                logits = network(x, prepared.adjacency).double()
-                margins.append(logits[:, 1] - logits[:, 0])
-        return torch.stack(margins).mean(0).numpy()
+        graph = prepared.graph
+        choice = choose_batches(self.settings, self.model, sizes_of(graph))
+        if choice.settings.batch_size == FULL:
+            x = self.preprocessor_.transform(graph)
+            logits = [predict(network, x, prepared.adjacency) for network in self.networks_]
+        else:  # exact as well, a layer after the other
+            read = partial(self.preprocessor_.transform, graph)
+            logits = [layerwise_logits(network, prepared.rows, read) for network in self.networks_]
+        return np.mean([margin_of(each) for each in logits], axis=0)
 
     def to_state(self) -> State:
         """See `NodeClassifier`."""

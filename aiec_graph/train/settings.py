@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+FANOUT = 10
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -44,9 +46,20 @@ class TrainSettings:
     """AIEC: weight of the auxiliary loss."""
     lambda_gate: float = 0.1
     """AIEC: weight of the gate loss; 0 leaves the auxiliary loss alone, which is not AIEC."""
+    batch_size: str = "auto"
+    """Training nodes of a step; full for all of them and the whole graph at once, or auto: full
+    where it fits in memory, else batches of 1024."""
+    fanout: list[int] = field(default_factory=list)
+    """In batches: neighbours that are sampled of a node at each layer, the last layer's first; -1
+    for all (default: 10 at each layer)."""
     act_options: dict[str, Any] = field(default_factory=dict)
     """AIEC: its further options, such as {gate: union, count: all, gate_norm: square, tau: 0.1};
     variant names one that a plugin has registered."""
+
+    @property
+    def fanouts(self) -> list[int]:
+        """The fan-out of each layer."""
+        return self.fanout or [FANOUT] * self.layers
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
-"""Training: the loop, and what an epoch of it is in full batch."""
+"""Training: the loop over epochs, and what an epoch of it is in full batch."""
 
 import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aiec_graph.core import AIECLoss
-from aiec_graph.data import Graph, Preprocessor, Split
+from aiec_graph.core.processes import num_processes, sum_over_processes
+from aiec_graph.data import Graph, Split
 from aiec_graph.errors import InputError
-from aiec_graph.metrics import AveragePrecision, Metrics, evaluate
-from aiec_graph.nn import Adjacency, Neighbourhoods
+from aiec_graph.metrics import AveragePrecision
+from aiec_graph.nn import Neighbourhoods
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.device import resolve_device
-from aiec_graph.train.models import build_model
+from aiec_graph.train.prepared import Prepared
+from aiec_graph.train.resume import Progress, StateFile
 from aiec_graph.train.settings import TrainSettings
 
 ADVICE = "try a smaller --lr or --features standard"
@@ -27,41 +28,6 @@ ADVICE = "try a smaller --lr or --features standard"
 
 class DivergedError(InputError):
     """The loss or the outputs of a network became NaN or infinite under its settings."""
-
-
-class Prepared(NamedTuple):
-    """A data set with its adjacency made ready: shared by all runs on it."""
-
-    graph: Graph
-    adjacency: Adjacency
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """One trained network, at the epoch with the best validation AP."""
-
-    model: GNN
-    """In eval mode on the CPU, with the best epoch's weights."""
-    preprocessor: Preprocessor
-    """Makes its inputs."""
-    margin: NDArray[np.float64]
-    """How far the anomalous class's logit is above the normal one's [N], from eval mode: what the
-    metrics rank by."""
-    val: Metrics
-    test: Metrics
-    best_epoch: int
-    """Counted from 1."""
-    epochs: int
-    """Epochs that were made."""
-    seconds_per_epoch: float
-    """Mean wall time of an epoch, with its validation."""
-    device: str
-    """What it was trained on: "cpu", "cuda" or "mps"."""
-
-    @property
-    def score(self) -> NDArray[np.float64]:
-        """The softmax probability of being anomalous [N], for people: far margins tie at 1."""
-        return torch.from_numpy(self.margin).sigmoid().numpy()
 
 
 class Fitted(NamedTuple):
@@ -73,91 +39,50 @@ class Fitted(NamedTuple):
     """The network's state after it."""
     epochs: int
     """Epochs that were made."""
-
-
-def prepare_graph(graph: Graph) -> Prepared:
-    """Adds self-loops, as the protocol asks; duplicate edges are merged already."""
-    return Prepared(graph, Adjacency(graph.edges.to_scipy()).with_self_loops())
-
-
-def train(
-    prepared: Prepared,
-    split: Split,
-    model: str,
-    act: str,
-    settings: TrainSettings,
-    seed: int,
-    corrupt: Callable[[Tensor], Tensor] | None = None,
-) -> TrainResult:
-    """Trains a network and evaluates it at its best epoch.
-
-    Class-weighted cross-entropy over the training nodes, Adam, early stopping on validation AP.
-    Test labels are read once, after the last epoch.
-
-    Args:
-        prepared: the data set.
-        split: its masks.
-        model: a name in `aiec_graph.train.models.MODELS`.
-        act: a name in `aiec_graph.core.ACTIVATIONS`.
-        settings: everything else; `check_settings` is the caller's.
-        seed: of the weights and of dropout.
-        corrupt: what happens to the inputs before the trained network scores them.
-
-    Raises:
-        DivergedError: the loss or the outputs became NaN or infinite.
-        InputError: this machine does not have the device.
-    """
-    graph, adjacency = prepared
-    trainer, preprocessor = build_trainer(prepared, split, model, act, settings, seed)
-    network, device = trainer.network, trainer.device
-    started = time.perf_counter()
-    fitted = trainer.fit(f"{graph.label}, {model}-{act}, seed {seed}", settings)
-    seconds = (time.perf_counter() - started) / fitted.epochs
-    trainer.objective.clear()
-    del trainer  # its parts of the graph, before the whole graph is scored
-
-    network.load_state_dict(fitted.weights)
-    x = preprocessor.network_inputs(graph)
-    x = (x if corrupt is None else corrupt(x)).to(device)
-    margin = margin_of(predict(network, x, adjacency, network.aggregate_input(x, adjacency)))
-    val, test = (evaluate(graph.y[m], margin[m]) for m in (split.val_mask, split.test_mask))
-    counts = (fitted.best_epoch, fitted.epochs, seconds)
-    return TrainResult(network.cpu(), preprocessor, margin, val, test, *counts, device.type)
-
-
-def build_trainer(
-    prepared: Prepared, split: Split, model: str, act: str, settings: TrainSettings, seed: int
-) -> tuple["FullBatch", Preprocessor]:
-    """Builds a run before its first epoch; the arguments are those of `train`.
-
-    Returns:
-        The run, and what makes the inputs of its network, of which the run holds only the part
-        that it trains on.
-    """
-    graph = prepared.graph
-    torch.manual_seed(seed)
-    preprocessor = Preprocessor.fit(graph, split.train_mask, settings.features)
-    x = preprocessor.network_inputs(graph)
-    network = build_model(model, act, x.shape[1], settings)
-    torch.manual_seed(seed)  # the same dropout for every activation
-    return FullBatch(prepared, split, network, x, settings), preprocessor
+    seconds: float
+    """Wall time of these, with their validation."""
 
 
 class Trainer(ABC):
     """A network in training: the loop over epochs. A subclass says what an epoch is.
 
+    Args:
+        graph: the data set.
+        split: its masks.
+        network: to train, in place.
+        settings: device, learning rate and weights of the losses.
+
     Attributes:
-        network: what is trained, in place, on `device`.
+        network: what is trained, on `device`.
+        objective: the losses.
         y_val: the labels that epochs are compared by [V].
+
+    Raises:
+        InputError: this machine does not have the device.
     """
 
-    network: GNN
-    device: torch.device
-    y_val: NDArray[np.integer]
+    def __init__(self, graph: Graph, split: Split, network: GNN, settings: TrainSettings) -> None:
+        self.device = resolve_device(settings.device)
+        self.network = network.to(self.device)
+        self.y_val: NDArray[np.integer] = graph.y[split.val_mask]
+        y_train = graph.y[split.train_mask]
+        anomalous = int(y_train.sum())
+        class_weight = torch.tensor([1.0, (len(y_train) - anomalous) / anomalous])
+        weights = (settings.lambda_aux, settings.lambda_gate, class_weight.to(self.device))
+        self.objective = AIECLoss(network, *weights)
+        self.optimizer = torch.optim.Adam(
+            network.parameters(),
+            settings.lr,
+            weight_decay=settings.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
+        )
 
     @abstractmethod
-    def train_epoch(self) -> None:
+    def train_epoch(self, number: int) -> None:
         """Makes the steps of an epoch.
+
+        Args:
+            number: the epoch's, from 1.
 
         Raises:
             FloatingPointError: the loss is NaN or infinite.
@@ -172,6 +97,7 @@ class Trainer(ABC):
         name: str,
         settings: TrainSettings,
         callback: Callable[[float], None] | None = None,
+        state: StateFile | None = None,
     ) -> Fitted:
         """Makes the epochs of a run; the network is left as it is after the last.
 
@@ -180,15 +106,20 @@ class Trainer(ABC):
             settings: number of epochs and patience.
             callback: is called after each epoch with its validation AP; then no run is stopped
                 early.
+            state: where an interrupted run is continued from, and what is kept after each epoch.
 
         Raises:
             DivergedError: the loss or the outputs became NaN or infinite.
         """
         average_precision = AveragePrecision(self.y_val)
-        best_ap, best_epoch, weights, epoch = -1.0, 0, {}, 0
-        for epoch in range(1, settings.epochs + 1):
+        found = None if state is None else state.load(self.network, self.optimizer)
+        progress = found or Progress()
+        while progress.epoch < settings.epochs:
+            if callback is None and progress.epoch - progress.best_epoch >= settings.patience:
+                break
+            started, epoch = time.perf_counter(), progress.epoch + 1
             try:
-                self.train_epoch()
+                self.train_epoch(epoch)
                 margin = self.validate()
                 if not np.isfinite(margin).all():
                     raise FloatingPointError("the network gives no numbers any more")
@@ -197,12 +128,28 @@ class Trainer(ABC):
             ap = average_precision(margin)
             if callback is not None:
                 callback(ap)
-            if ap > best_ap:
-                best_ap, best_epoch = ap, epoch
-                weights = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-            elif callback is None and epoch - best_epoch >= settings.patience:
-                break
-        return Fitted(best_epoch, weights, epoch)
+            if ap > progress.best_ap:
+                progress.best_ap, progress.best_epoch = ap, epoch
+                weights = self.network.state_dict()
+                progress.weights = {k: v.detach().clone() for k, v in weights.items()}
+            progress.epoch, progress.seconds = epoch, progress.seconds + _since(started)
+            if state is not None:
+                state.save(self.network, self.optimizer, progress)
+        return Fitted(progress.best_epoch, progress.weights, progress.epoch, progress.seconds)
+
+    def descend(self, loss: Tensor) -> None:
+        """Makes a step of Adam, by the mean over the processes where there are several.
+
+        Raises:
+            FloatingPointError: the loss is NaN or infinite.
+        """
+        (total,) = sum_over_processes(loss)
+        if not math.isfinite(total.item()):
+            raise FloatingPointError(f"the loss is {total.item()}")
+        self.optimizer.zero_grad()
+        loss.backward()
+        average_gradients(self.network)
+        self.optimizer.step()
 
 
 class FullBatch(Trainer):
@@ -221,7 +168,6 @@ class FullBatch(Trainer):
         settings: device, learning rate and weights of the losses.
 
     Attributes:
-        objective: the losses.
         blocks: the parts of the graph that the layers compute.
         train_rows: the training nodes among the rows of the logits.
         val_rows: the validation nodes.
@@ -241,29 +187,17 @@ class FullBatch(Trainer):
         x: Tensor,
         settings: TrainSettings,
     ) -> None:
-        graph, adjacency = prepared
-        self.device = resolve_device(settings.device)
+        super().__init__(prepared.graph, split, network, settings)
         train, val = (np.flatnonzero(mask) for mask in (split.train_mask, split.val_mask))
         needed = [train, val]
         if network.mixes_nodes:
             needed.append(np.flatnonzero(~(split.train_mask | split.val_mask)))
-        inputs, self.blocks = adjacency.blocks(np.concatenate(needed), len(network.convs))
-        self.network = network.to(self.device)
+        nodes = np.concatenate(needed)
+        inputs, self.blocks = prepared.adjacency.blocks(nodes, len(network.convs))
         self.x = (x if inputs is None else x[inputs]).to(self.device)
         self.train_rows = slice(0, len(train))
         self.val_rows = slice(len(train), len(train) + len(val))
-        self.y_train = torch.from_numpy(graph.y[train]).to(self.device)
-        self.y_val = graph.y[val]
-        anomalous = int(self.y_train.sum())
-        class_weight = torch.tensor([1.0, (len(train) - anomalous) / anomalous])
-        weights = (settings.lambda_aux, settings.lambda_gate, class_weight.to(self.device))
-        self.objective = AIECLoss(network, *weights)
-        self.optimizer = torch.optim.Adam(
-            network.parameters(),
-            settings.lr,
-            weight_decay=settings.weight_decay,
-            fused=self.device.type in ("cpu", "cuda"),
-        )
+        self.y_train = torch.from_numpy(prepared.graph.y[train]).to(self.device)
         self.shares_passes = False
         self._logits: Tensor | None = None
 
@@ -282,11 +216,12 @@ class FullBatch(Trainer):
         name: str,
         settings: TrainSettings,
         callback: Callable[[float], None] | None = None,
+        state: StateFile | None = None,
     ) -> Fitted:
         self.shares_passes = callback is None and self.network.trains_as_it_predicts
-        return super().fit(name, settings, callback)
+        return super().fit(name, settings, callback, state)
 
-    def train_epoch(self) -> None:
+    def train_epoch(self, number: int = 1) -> None:
         logits, self._logits = self._logits, None
         self.step(self.forward() if logits is None else logits)
 
@@ -309,12 +244,22 @@ class FullBatch(Trainer):
             FloatingPointError: the loss is NaN or infinite.
         """
         self.objective.start_epoch()
-        loss = self.objective(logits[self.train_rows], self.y_train, self.train_rows).total
-        if not math.isfinite(loss.item()):
-            raise FloatingPointError(f"the loss is {loss.item()}")
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
+        self.descend(self.objective(logits[self.train_rows], self.y_train, self.train_rows).total)
+
+
+def average_gradients(network: GNN) -> None:
+    """Replaces each gradient by its mean over the processes."""
+    count = num_processes()
+    if count == 1:
+        return
+    parameters = list(network.parameters())
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    for parameter, total in zip(parameters, sum_over_processes(*gradients), strict=True):
+        parameter.grad = total / count
+
+
+def _since(started: float) -> float:
+    return time.perf_counter() - started
 
 
 def predict(

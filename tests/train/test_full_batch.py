@@ -13,7 +13,8 @@ from aiec_graph.metrics import evaluate
 from aiec_graph.nn import Adjacency
 from aiec_graph.train import TrainSettings, build_trainer, prepare_graph, train
 from aiec_graph.train.device import resolve_device
-from aiec_graph.train.trainer import Prepared, margin_of
+from aiec_graph.train.prepared import Prepared
+from aiec_graph.train.trainer import margin_of
 
 SHORT = TrainSettings(hidden=8, epochs=5, device="cpu")
 

@@ -76,7 +76,7 @@ def test_equals_a_plain_loop(prepared, split, norm, monkeypatch):
     """
     settings = TrainSettings(hidden=8, epochs=2, norm=norm)
     graph, adjacency = prepared
-    monkeypatch.setattr("aiec_graph.train.trainer.build_model", without_idle_biases)
+    monkeypatch.setattr("aiec_graph.train.run.build_model", without_idle_biases)
     result = train(prepared, split, "sage", "aiec", settings, 3)
     torch.manual_seed(3)
     network = without_idle_biases("sage", "aiec", graph.x.shape[1], settings)

@@ -88,11 +88,10 @@ def follow(spec: RunSpec, seed: int, prepared: Prepared) -> Followed:
     Raises:
         InputError: the data set cannot be split, or the training diverged.
     """
-    graph, adjacency = prepared
-    graph = spec.perturbations.add_noise(graph, seed)
+    graph = spec.perturbations.add_noise(prepared.graph, seed)
     split = split_of(spec, seed, graph)
     settings = replace(spec.settings, device="cpu")  # what is noted is read by NumPy
-    parts = (Prepared(graph, adjacency), split, spec.model, spec.act, settings, seed)
+    parts = (prepared.with_graph(graph), split, spec.model, spec.act, settings, seed)
     run, preprocessor = build_trainer(*parts)
     network = run.network
     watch = _Watch(run)

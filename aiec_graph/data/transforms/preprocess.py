@@ -88,18 +88,23 @@ class Preprocessor:
         pipeline = Pipeline(steps).fit(graph.x.numpy()[train_mask]) if steps else None
         return cls(kind, graph.x.shape[1], graph.columns, pipeline)
 
-    def transform(self, graph: Graph) -> Tensor:
+    def transform(self, graph: Graph, nodes: NDArray[np.integer] | None = None) -> Tensor:
         """The inputs for the nodes of a graph with the same columns: [N, F'], float32.
 
         A category that the training nodes did not have counts as a rare one.
+
+        Args:
+            graph: the graph.
+            nodes: those whose inputs are wanted [M], in this order; None for all. Of features in
+                a mapped file no others are read.
 
         Raises:
             InputError: the graph has other columns.
         """
         self._check(graph)
         if self.pipeline is None:
-            return graph.x
-        x = graph.x.numpy()
+            return graph.x if nodes is None else graph.x[torch.from_numpy(nodes)]
+        x = graph.x.numpy() if nodes is None else graph.x.numpy()[nodes]
         if graph.columns is not None and self.columns is not None and graph.columns != self.columns:
             x = _with_codes_of(x, graph.columns, self.columns)
         values = cast(NDArray[np.float32], self.pipeline.transform(x))
@@ -149,23 +154,24 @@ class Preprocessor:
                 names += own
         return names
 
-    def network_inputs(self, graph: Graph) -> Tensor:
+    def network_inputs(self, graph: Graph, nodes: NDArray[np.integer] | None = None) -> Tensor:
         """The inputs of a network, which computes with their squares: as `transform`.
 
         Raises:
             InputError: as `transform`, or an input is too large for 32-bit floats.
         """
-        x = self.transform(graph)
+        x = self.transform(graph, nodes)
         values = x.numpy()
-        if values.max() <= LARGEST_INPUT and values.min() >= -LARGEST_INPUT:
+        if not values.size or values.max() <= LARGEST_INPUT >= -values.min():
             return x
-        node, column = np.argwhere(~(np.abs(values) <= LARGEST_INPUT))[0]
+        row, column = np.argwhere(~(np.abs(values) <= LARGEST_INPUT))[0]
+        node = row if nodes is None else nodes[row]
         name = self.feature_names[column]
         remedy = (
             "correct it" if self.kind == "standard" else "correct it, or use --features standard"
         )
         raise InputError(
-            f"{graph.label}: {name} of node {graph.node_ids[node]} is {values[node, column]:g}, "
+            f"{graph.label}: {name} of node {graph.node_ids[node]} is {values[row, column]:g}, "
             f"too large for a network, which computes in 32-bit floats; {remedy}"
         )
 

@@ -79,7 +79,7 @@ def test_the_gates_are_those_that_the_next_step_takes(prepared, monkeypatch):
                 layers.append(act.gate(act.counter.theta, act.counter.phi, weight))
             used.append(torch.stack(layers).numpy())
 
-    monkeypatch.setattr("aiec_graph.train.trainer.FullBatch", Spied)
+    monkeypatch.setattr("aiec_graph.train.run.FullBatch", Spied)
     history = follow(spec(), SEED, prepared).history
     np.testing.assert_array_equal(history.gates[:-1], np.stack(used)[1:])
     np.testing.assert_array_equal(history.gates, history.intrinsic & history.extrinsic)

@@ -1,0 +1,357 @@
+"""Sampling of neighbourhoods from the rows of a sparse matrix, in one compiled pass.
+
+What is sampled for a node depends on the key, the node and its tree alone, not on the other nodes
+of the call: processes that share out the seeds sample what one process would.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+ALL = -1
+"""A fan-out that takes all neighbours."""
+NO_ENTRY = -1
+"""Stands in the place of an entry for a self-loop that the matrix does not have."""
+FEW = 32
+"""Neighbours up to which they are drawn one by one; more are chosen in a pass over the row."""
+
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_30, _27, _31, _11 = (np.uint64(bits) for bits in (30, 27, 31, 11))
+_UNIT = 2.0**-53
+
+
+class Sample(NamedTuple):
+    """A sampled neighbourhood: the rows of the seeds and of the nodes reached, hop by hop.
+
+    The first rows are the seeds', so that whatever a layer computes is a part from the front.
+    """
+
+    nodes: NDArray[np.int64]
+    """The nodes reached [M], the seeds first, then hop by hop."""
+    tree: NDArray[np.int64]
+    """The seed's position that each belongs to [M]; [0] where the seeds share their nodes."""
+    indptr: NDArray[np.int64]
+    """Where the entries of each row begin and end [T + 1]; the rows are the first T nodes."""
+    indices: NDArray[np.int32]
+    """Positions in `nodes` [E]."""
+    entries: NDArray[np.int64]
+    """Which entry of the matrix each is [E]; `NO_ENTRY` for an added self-loop."""
+    neighbours: NDArray[np.int64]
+    """Entries of the matrix that each row was sampled from [T], a kept self-loop not counted."""
+    loops: NDArray[np.int64]
+    """Which of the entries is a row's kept self-loop [T]; [0] where they are as other entries."""
+    hop_nodes: NDArray[np.int64]
+    """The number of nodes reached first at each hop, that of the seeds first [H + 1]."""
+
+    @property
+    def hop_rows(self) -> list[int]:
+        """The number of rows that end with each hop's targets [H]."""
+        return np.cumsum(self.hop_nodes)[:-1].tolist()
+
+
+def stream_key(*parts: int) -> int:
+    """A key of random numbers, from whole numbers such as a seed, an epoch and a batch."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
+
+
+def sample_neighbours(
+    indptr: NDArray[np.integer],
+    indices: NDArray[np.integer],
+    seeds: NDArray[np.integer],
+    fanout: Sequence[int],
+    key: int,
+    *,
+    replace: bool = False,
+    keep_loops: bool = False,
+    disjoint: bool = False,
+    time: NDArray[np.int64] | None = None,
+    seed_time: NDArray[np.int64] | None = None,
+) -> Sample:
+    """Samples the neighbourhood of some nodes, uniformly over the entries of each row.
+
+    Args:
+        indptr: row pointers [N + 1] of a matrix [N, N], targets as rows.
+        indices: its columns [E], sorted within a row.
+        seeds: nodes [B]; each once, unless `disjoint`.
+        fanout: neighbours of a node at each hop; `ALL` (-1) for all.
+        key: of the random numbers: the same key gives the same sample.
+        replace: draw with replacement, the fan-out's number wherever there is a neighbour.
+        keep_loops: a node's self-loop is always in its row, added where the matrix has none, and
+            the fan-out counts the others.
+        disjoint: each seed reaches nodes of its own, a node in as many trees as it is in; else a
+            node that several reach is there once, and expanded at the hop that reaches it first.
+        time: of each entry [E], rows sorted by it instead; sampled are entries that are earlier
+            than their seed. Takes `disjoint` and no `keep_loops`.
+        seed_time: of each seed [B].
+
+    Raises:
+        ValueError: a seed is no node, or twice among them and they are not disjoint; or times
+            come without `disjoint`.
+    """
+    seeds = np.ascontiguousarray(seeds, np.int64)
+    if len(seeds) and not (seeds.min() >= 0 and seeds.max() < len(indptr) - 1):
+        raise ValueError(f"a seed is outside of the {len(indptr) - 1} nodes")
+    if time is not None and (not disjoint or keep_loops or seed_time is None):
+        raise ValueError("times need disjoint trees, a time of each seed, and no kept self-loops")
+    none = np.empty(0, np.int64)
+    times = (none, none) if time is None or seed_time is None else (time, seed_time)
+    numbers = np.asarray(fanout, np.int64)
+    options = (replace, keep_loops, disjoint)
+    ok, *found = _sample(indptr, indices, *times, seeds, numbers, np.uint64(key), *options)
+    if not ok:
+        raise ValueError("a seed is twice among the seeds: ask for disjoint trees")
+    return Sample(*found)
+
+
+@njit(nogil=True, cache=True)
+def _mix(x: Any) -> Any:
+    """The finaliser of SplitMix64 (Steele et al., 2014): 64 bits that look random."""
+    x = (x ^ (x >> _30)) * _FIRST
+    x = (x ^ (x >> _27)) * _SECOND
+    return x ^ (x >> _31)
+
+
+@njit(nogil=True, cache=True)
+def _below(state: Any, count: int) -> int:
+    """A number from 0 to count − 1, drawn by the state's next random bits."""
+    return int(np.float64(_mix(state) >> _11) * _UNIT * count)
+
+
+@njit(nogil=True, cache=True)
+def _choose(chosen: Any, wanted: int, count: int, replace: bool, state: Any) -> None:
+    """Draws `wanted` of `count` numbers into `chosen`."""
+    if replace:
+        for n in range(wanted):
+            state += _STEP
+            chosen[n] = _below(state, count)
+    elif wanted <= FEW:  # Floyd's algorithm (Bentley and Floyd, 1987)
+        for n in range(wanted):
+            state += _STEP
+            last = count - wanted + n
+            drawn = _below(state, last + 1)
+            for m in range(n):
+                if chosen[m] == drawn:
+                    drawn = last
+                    break
+            chosen[n] = drawn
+    else:  # selection sampling (Knuth, 3.4.2, algorithm S)
+        n = 0
+        for number in range(count):
+            state += _STEP
+            if _below(state, count - number) < wanted - n:
+                chosen[n] = number
+                n += 1
+                if n == wanted:
+                    break
+
+
+@njit(nogil=True, cache=True)
+def _first_from(values: Any, low: int, high: int, wanted: int) -> int:
+    """The first place in sorted values[low:high] of one that is at least `wanted`."""
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(nogil=True, cache=True)
+def _place(keys: Any, wanted: int) -> int:
+    """The place of a key in an open hash table, or the free one where it belongs."""
+    mask = np.uint64(len(keys) - 1)
+    at = _mix(np.uint64(wanted) + _STEP) & mask
+    while keys[at] != -1 and keys[at] != wanted:
+        at = (at + np.uint64(1)) & mask
+    return np.int64(at)
+
+
+@njit(nogil=True, cache=True)
+def _grown(array: Any, size: int) -> Any:
+    out = np.empty(max(size, len(array)), array.dtype)
+    out[: len(array)] = array
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _table(nodes: Any, tree: Any, count: int, room: int, num_nodes: int) -> Any:
+    """A hash table of the first nodes, by tree and node, with room for more."""
+    size = 64
+    while size < 2 * room:
+        size *= 2
+    keys, values = np.full(size, np.int64(-1)), np.empty(size, np.int32)
+    for n in range(count):
+        base = tree[n] * num_nodes if len(tree) else 0
+        at = _place(keys, base + nodes[n])
+        keys[at] = base + nodes[n]
+        values[at] = n
+    return keys, values
+
+
+@njit(nogil=True, cache=True)
+def _sample(
+    indptr: Any,
+    indices: Any,
+    time: Any,
+    seed_time: Any,
+    seeds: Any,
+    fanout: Any,
+    key: Any,
+    replace: bool,
+    keep_loops: bool,
+    disjoint: bool,
+) -> Any:
+    num_nodes, hops = len(indptr) - 1, len(fanout)
+    nodes, count = seeds.copy(), len(seeds)
+    tree = np.arange(count if disjoint else 0)
+    keys, values = _table(nodes, tree, count, 2 * count, num_nodes)
+    rows, total = 0, 0
+    ends, neighbours = np.zeros(1, np.int64), np.empty(0, np.int64)
+    loops = np.empty(0, np.int64)
+    columns, entries = np.empty(0, np.int32), np.empty(0, np.int64)
+    hop_nodes = np.zeros(hops + 1, np.int64)
+    hop_nodes[0] = count
+    unique = True
+    for n in range(count):
+        base = n * num_nodes if disjoint else 0
+        unique &= values[_place(keys, base + seeds[n])] == n
+    for hop in range(hops if unique else 0):
+        wanted, first, last = fanout[hop], rows, count
+        room = 0
+        for row in range(first, last):
+            degree = indptr[nodes[row] + 1] - indptr[nodes[row]]
+            room += 1 + (degree if wanted < 0 or (degree < wanted and not replace) else wanted)
+        columns, entries = _grown(columns, total + room), _grown(entries, total + room)
+        ends, neighbours = _grown(ends, last + 1), _grown(neighbours, last)
+        if keep_loops:
+            loops = _grown(loops, last)
+        nodes = _grown(nodes, count + room)
+        if disjoint:
+            tree = _grown(tree, count + room)
+        if 2 * (count + room) > len(keys):
+            keys, values = _table(nodes, tree, count, count + room, num_nodes)
+        chosen = np.empty(max(wanted, 1), np.int64)
+        for row in range(first, last):
+            node, base = nodes[row], tree[row] * num_nodes if disjoint else 0
+            low, high = indptr[node], indptr[node + 1]
+            if len(time):
+                high = _first_from(time, low, high, seed_time[tree[row]])
+            where, has_loop = high, False  # of the self-loop, or where it would stand
+            if keep_loops:
+                where = _first_from(indices, low, high, node)
+                has_loop = where < high and indices[where] == node
+            others = high - low - has_loop
+            takes_all = wanted < 0 or (others <= wanted and not replace)
+            taken = others if takes_all else (wanted if others else 0)
+            if not takes_all and others:
+                state = _mix(key ^ _mix(np.uint64(base + node) + _STEP))
+                _choose(chosen, wanted, others, replace, state)
+            neighbours[row] = others
+            looped = not keep_loops
+            for n in range(taken + keep_loops):
+                m = n - (keep_loops and looped)
+                if not looped and (not takes_all or low + n == where):
+                    entry, source, looped = (where if has_loop else NO_ENTRY), node, True
+                    loops[row] = total
+                else:
+                    entry = low + (m if takes_all else chosen[m])
+                    entry += has_loop and entry >= where
+                    source = np.int64(indices[entry])
+                at = _place(keys, base + source)
+                if keys[at] == -1:
+                    keys[at], values[at] = base + source, count
+                    nodes[count] = source
+                    if disjoint:
+                        tree[count] = tree[row]
+                    count += 1
+                columns[total], entries[total] = values[at], entry
+                total += 1
+            ends[row + 1] = total
+        rows, hop_nodes[hop + 1] = last, count - last
+    return (
+        unique,
+        nodes[:count].copy(),
+        tree[: count if disjoint else 0].copy(),
+        ends[: rows + 1].copy(),
+        columns[:total].copy(),
+        entries[:total].copy(),
+        neighbours[:rows].copy(),
+        loops[: rows if keep_loops else 0].copy(),
+        hop_nodes,
+    )
+
+
+@njit(nogil=True, cache=True)
+def entry_values(
+    sample: Any, weight: Any, unbiased: bool, extra_loop: float, by_row: Any, by_column: Any
+) -> Any:
+    """The values of a sampled matrix, for some of its first rows.
+
+    Args:
+        sample: arrays nodes, indptr [T + 1], indices [E], entries [E], neighbours [T] and
+            loops [T].
+        weight: of the matrix's entries, or [0] for 1.
+        unbiased: multiply what was sampled by the number of neighbours over that of the sampled
+            ones, so that the expectation of a row's sum is the whole row's.
+        extra_loop: is added to each self-loop's weight.
+        by_row: factor of each node as a target [N], or [0] for 1.
+        by_column: factor of each node as a source [N], or [0] for 1.
+
+    Returns:
+        [E], float64.
+    """
+    nodes, indptr, indices, entries, neighbours, loops = sample
+    out = np.empty(indptr[-1], np.float64)
+    for row in range(len(indptr) - 1):
+        sampled = indptr[row + 1] - indptr[row] - 1
+        scale = neighbours[row] / sampled if unbiased and sampled else 1.0
+        factor = by_row[nodes[row]] if len(by_row) else 1.0
+        for n in range(indptr[row], indptr[row + 1]):
+            value = weight[entries[n]] if len(weight) and entries[n] >= 0 else 1.0
+            value = value + extra_loop if n == loops[row] else value * scale
+            value *= factor
+            if len(by_column):
+                value *= by_column[nodes[indices[n]]]
+            out[n] = value
+    return out
+
+
+@njit(nogil=True, cache=True)
+def degrees(indptr: Any, indices: Any, weight: Any, incoming: Any, outgoing: Any) -> None:
+    """Adds up the weights of each row and column of a matrix with a self-loop at each node.
+
+    Args:
+        indptr: row pointers [N + 1].
+        indices: columns [E], sorted within a row.
+        weight: of the entries, or [0] for 1; a missing self-loop weighs 1.
+        incoming: [N], zeros, which are filled with the sums of the rows.
+        outgoing: [N], zeros, filled with the sums of the columns; or [0].
+    """
+    for node in range(len(indptr) - 1):
+        low, high = indptr[node], indptr[node + 1]
+        where = _first_from(indices, low, high, node)
+        missing = where == high or indices[where] != node
+        total = 1.0 if missing else 0.0
+        if len(outgoing) and missing:
+            outgoing[node] += 1.0
+        for entry in range(low, high):
+            value = np.float64(weight[entry]) if len(weight) else 1.0
+            total += value
+            if len(outgoing):
+                outgoing[indices[entry]] += value
+        incoming[node] = total
+
+
+@njit(nogil=True, cache=True)
+def mark_neighbours(indptr: Any, indices: Any, rows: Any, reached: Any) -> None:
+    """Sets `reached` [N] at the columns of some rows, and at these themselves."""
+    for row in range(len(rows)):
+        if rows[row]:
+            reached[row] = True
+            for entry in range(indptr[row], indptr[row + 1]):
+                reached[indices[entry]] = True
