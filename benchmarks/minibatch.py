@@ -20,7 +20,9 @@ import sys
 import time
 import warnings
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -219,8 +221,8 @@ def our_epoch(graph: Graph, split, seeds: np.ndarray):
 
 def dgl_epoch(graph: Graph, seeds: np.ndarray):
     """The same with DGL's loader and layers, as its documentation has it."""
-    import dgl
-
+    dgl: Any = import_module("dgl")
+    nn: Any = import_module("dgl.nn")
     edges = graph.edges
     loops = np.arange(edges.num_nodes)
     source = np.concatenate([edges.indices, loops])
@@ -229,12 +231,14 @@ def dgl_epoch(graph: Graph, seeds: np.ndarray):
     g = dgl.to_simple(g)
     g.ndata["x"], g.ndata["y"] = graph.x, torch.from_numpy(graph.y)
     g.create_formats_()
-    sampler = dgl.dataloading.NeighborSampler([10, 10], ["x"], ["y"])
+    sampler = dgl.dataloading.NeighborSampler(
+        [10, 10], prefetch_node_feats=["x"], prefetch_labels=["y"]
+    )
     loader = dgl.dataloading.DataLoader(
         g, torch.from_numpy(seeds), sampler, batch_size=BATCH, shuffle=True, num_workers=0
     )
-    first = dgl.nn.SAGEConv(graph.x.shape[1], 32, "mean")
-    second, head = dgl.nn.SAGEConv(32, 32, "mean"), torch.nn.Linear(32, 2)
+    first = nn.SAGEConv(graph.x.shape[1], 32, "mean")
+    second, head = nn.SAGEConv(32, 32, "mean"), torch.nn.Linear(32, 2)
     network = torch.nn.ModuleList([first, second, head])
     optimizer = torch.optim.Adam(network.parameters(), 0.01, fused=True)
     weight = torch.tensor([1.0, float((graph.y == 0).sum() / (graph.y == 1).sum())])

@@ -3,6 +3,7 @@
 from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec
 from aiec_graph.metrics import Metrics
 from aiec_graph.train import TrainSettings
+from aiec_graph.train.memory import AUTO, FULL
 
 # dataset → model → activation → AUC, AP, Rec@K in percent.
 TABLE_5: dict[str, dict[str, dict[str, Metrics]]] = {
@@ -52,9 +53,14 @@ def paper_figures(spec: RunSpec | ClassifierSpec) -> Metrics | None:
         return None
     own = spec.settings
     # The paper does not say which λ_gate it took on graphs; everything else is the protocol's.
-    protocol = TrainSettings(lambda_gate=own.lambda_gate)
+    protocol = TrainSettings(lambda_gate=own.lambda_gate, batch_size=own.batch_size)
     real = spec.simulate is None and spec.split == "supervised"
-    if not real or own != protocol or spec.act_label != spec.act:
+    if (
+        not real
+        or own.batch_size not in (AUTO, FULL)
+        or own != protocol
+        or spec.act_label != spec.act
+    ):
         return None
     return look_up_paper(spec.dataset, spec.model, spec.act)
 

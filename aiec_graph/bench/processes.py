@@ -77,8 +77,8 @@ def settle_batches(
 
 def _sizes(spec: RunSpec, data_root: Path | None) -> Sizes | None:
     """Of a published data set by its card, of the user's own by its tables."""
-    if spec.settings.batch_size != AUTO and num_processes() == 1:
-        return Sizes(0, 0, 0)
+    if spec.settings.batch_size != AUTO:
+        return Sizes(0, 0, 0)  # nothing is to be chosen by them
     if is_own(spec.dataset) or is_text(spec.dataset):
         try:
             text = spec.text or TextGraph()

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 from torch_geometric.loader.utils import filter_data
 
-from aiec_graph.ops.sampling import sample_neighbours
+from aiec_graph.ops.sampling import Draw, Rows, sample_neighbours
 
 
 class NeighborLoader(DataLoader[Data]):
@@ -71,28 +71,21 @@ class NeighborLoader(DataLoader[Data]):
         source, target = (end.numpy() for end in _edges(data))
         # By target, then by time or source.
         order = np.lexsort((source if times is None else times, target))
-        self._indptr = np.zeros(num_nodes + 1, np.int64)
-        np.cumsum(np.bincount(target, minlength=num_nodes), out=self._indptr[1:])
-        self._indices = source[order].astype(np.int32)
+        indptr = np.zeros(num_nodes + 1, np.int64)
+        np.cumsum(np.bincount(target, minlength=num_nodes), out=indptr[1:])
+        rows = indptr, source[order].astype(np.int32)
+        self._rows = Rows(*rows) if times is None else Rows(*rows, times[order].astype(np.int64))
         self._order = torch.from_numpy(order)
-        self._time = None if times is None else times[order].astype(np.int64)
         super().__init__(range(len(self.input_nodes)), collate_fn=self.sample, **options)  # pyright: ignore
 
     def sample(self, input_id: Sequence[int]) -> Data:
         """The batch of some seeds, by their positions among `input_nodes`."""
         chosen = np.asarray(input_id, np.int64)
         seed_time = None if self.input_time is None else self.input_time[chosen]
-        found = sample_neighbours(
-            self._indptr,
-            self._indices,
-            self.input_nodes[chosen],
-            self.num_neighbors,
-            int(torch.randint(2**63 - 1, (1,))),
-            replace=self.replace,
-            disjoint=self.disjoint,
-            time=self._time,
-            seed_time=seed_time,
-        )
+        key = int(torch.randint(2**63 - 1, (1,)))
+        draw = Draw(self.replace, disjoint=self.disjoint)
+        seeds = self.input_nodes[chosen]
+        found = sample_neighbours(self._rows, seeds, self.num_neighbors, key, draw, seed_time)
         nodes, edges = torch.from_numpy(found.nodes), self._order[torch.from_numpy(found.entries)]
         sources = torch.from_numpy(found.indices.astype(np.int64))
         counts = torch.from_numpy(np.diff(found.indptr))

@@ -1,6 +1,7 @@
 """Exact outputs of a network on a large graph: one layer after the other, some rows at a time."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,9 +49,9 @@ def layerwise_logits(
     with torch.no_grad():
         for i, mask in enumerate(reversed(needed)):
             rows = np.flatnonzero(mask)
-            width = network.lin.out_features if i == last else network.convs[i].out_channels
+            width: Any = network.lin.out_features if i == last else network.convs[i].out_channels
             # The last layer's rows stand one after the other, the others' by number of node.
-            out = torch.empty(len(rows) if i == last else graph.num_nodes, int(width))
+            out = torch.empty(len(rows) if i == last else graph.num_nodes, width)
             pieces = list(graph.pieces(rows))
             shares = np.array_split(np.arange(len(pieces)), num_processes())
             for n in shares[process_rank()]:

@@ -44,7 +44,9 @@ class RowAdjacency:
         indices: NDArray[np.int32],
         weight: NDArray[np.floating] | None = None,
     ) -> None:
+        # Plain views of mapped files, for which the kernels are compiled once.
         self.indptr, self.indices = np.asarray(indptr), np.asarray(indices)
+        self._rows = sampling.Rows(self.indptr, self.indices)
         self.weight = NONE if weight is None else np.asarray(weight)
         self.num_nodes = len(indptr) - 1
         self._degrees: dict[str, NDArray[np.float64]] = {}
@@ -67,9 +69,8 @@ class RowAdjacency:
         Raises:
             ValueError: a seed is no node, or twice among them.
         """
-        sample = sampling.sample_neighbours(
-            self.indptr, self.indices, seeds, fanout, key, replace=replace, keep_loops=True
-        )
+        draw = sampling.Draw(replace, keep_loops=True)
+        sample = sampling.sample_neighbours(self._rows, seeds, fanout, key, draw)
         ends = np.cumsum(sample.hop_nodes).tolist()
         hops = range(len(fanout))
         blocks = [SampledBlock(self, sample, ends[hop], ends[hop + 1]) for hop in hops]
@@ -109,7 +110,7 @@ class RowAdjacency:
         parts = (*parts, sample.neighbours[:rows], sample.loops[:rows])
         extra = 1.0 if NORMALISATIONS[normalisation].loops == "all" else 0.0
         factors = self.factors(normalisation)
-        return sampling.entry_values(parts, self.weight, True, extra, *factors)
+        return sampling.entry_values(parts, self.weight, extra, *factors)
 
     def factors(self, normalisation: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What a normalisation multiplies rows and columns by, each [N], or [0] for 1.

@@ -53,55 +53,69 @@ class Sample(NamedTuple):
         return np.cumsum(self.hop_nodes)[:-1].tolist()
 
 
+class Rows(NamedTuple):
+    """A matrix [N, N] by rows, targets as rows."""
+
+    indptr: NDArray[np.integer]
+    """Where the entries of each row begin and end [N + 1]."""
+    indices: NDArray[np.integer]
+    """Columns [E], sorted within a row."""
+    time: NDArray[np.int64] = np.empty(0, np.int64)
+    """Of each entry [E]: then rows are sorted by it instead. [0] where there are no times."""
+
+
+class Draw(NamedTuple):
+    """How neighbours are drawn."""
+
+    replace: bool = False
+    """With replacement: the fan-out's number wherever there is a neighbour."""
+    keep_loops: bool = False
+    """A node's self-loop is always in its row, added where the matrix has none, and the fan-out
+    counts the others."""
+    disjoint: bool = False
+    """Each seed reaches nodes of its own, a node in as many trees as it is in; else a node that
+    several reach is there once, and expanded at the hop that reaches it first."""
+
+
+SHARED = Draw()
+
+
 def stream_key(*parts: int) -> int:
     """A key of random numbers, from whole numbers such as a seed, an epoch and a batch."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0])
 
 
 def sample_neighbours(
-    indptr: NDArray[np.integer],
-    indices: NDArray[np.integer],
+    rows: Rows,
     seeds: NDArray[np.integer],
     fanout: Sequence[int],
     key: int,
-    *,
-    replace: bool = False,
-    keep_loops: bool = False,
-    disjoint: bool = False,
-    time: NDArray[np.int64] | None = None,
+    draw: Draw = SHARED,
     seed_time: NDArray[np.int64] | None = None,
 ) -> Sample:
     """Samples the neighbourhood of some nodes, uniformly over the entries of each row.
 
     Args:
-        indptr: row pointers [N + 1] of a matrix [N, N], targets as rows.
-        indices: its columns [E], sorted within a row.
-        seeds: nodes [B]; each once, unless `disjoint`.
+        rows: the graph. Of one with times, only entries that are earlier than their seed are
+            sampled, which takes disjoint trees and no kept self-loops.
+        seeds: nodes [B]; each once, unless trees are disjoint.
         fanout: neighbours of a node at each hop; `ALL` (-1) for all.
         key: of the random numbers: the same key gives the same sample.
-        replace: draw with replacement, the fan-out's number wherever there is a neighbour.
-        keep_loops: a node's self-loop is always in its row, added where the matrix has none, and
-            the fan-out counts the others.
-        disjoint: each seed reaches nodes of its own, a node in as many trees as it is in; else a
-            node that several reach is there once, and expanded at the hop that reaches it first.
-        time: of each entry [E], rows sorted by it instead; sampled are entries that are earlier
-            than their seed. Takes `disjoint` and no `keep_loops`.
-        seed_time: of each seed [B].
+        draw: how neighbours are drawn.
+        seed_time: of each seed [B], where the graph has times.
 
     Raises:
         ValueError: a seed is no node, or twice among them and they are not disjoint; or times
             come without `disjoint`.
     """
-    seeds = np.ascontiguousarray(seeds, np.int64)
-    if len(seeds) and not (seeds.min() >= 0 and seeds.max() < len(indptr) - 1):
-        raise ValueError(f"a seed is outside of the {len(indptr) - 1} nodes")
-    if time is not None and (not disjoint or keep_loops or seed_time is None):
+    seeds, nodes = np.ascontiguousarray(seeds, np.int64), len(rows.indptr) - 1
+    if len(seeds) and not (seeds.min() >= 0 and seeds.max() < nodes):
+        raise ValueError(f"a seed is outside of the {nodes} nodes")
+    if len(rows.time) and (not draw.disjoint or draw.keep_loops or seed_time is None):
         raise ValueError("times need disjoint trees, a time of each seed, and no kept self-loops")
-    none = np.empty(0, np.int64)
-    times = (none, none) if time is None or seed_time is None else (time, seed_time)
+    times = np.empty(0, np.int64) if seed_time is None else seed_time
     numbers = np.asarray(fanout, np.int64)
-    options = (replace, keep_loops, disjoint)
-    ok, *found = _sample(indptr, indices, *times, seeds, numbers, np.uint64(key), *options)
+    ok, *found = _sample(rows, seeds, times, numbers, np.uint64(key), draw)
     if not ok:
         raise ValueError("a seed is twice among the seeds: ask for disjoint trees")
     return Sample(*found)
@@ -116,7 +130,7 @@ def _mix(x: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _below(state: Any, count: int) -> int:
+def _below(state: Any, count: int) -> Any:
     """A number from 0 to count − 1, drawn by the state's next random bits."""
     return int(np.float64(_mix(state) >> _11) * _UNIT * count)
 
@@ -150,7 +164,7 @@ def _choose(chosen: Any, wanted: int, count: int, replace: bool, state: Any) -> 
 
 
 @njit(nogil=True, cache=True)
-def _first_from(values: Any, low: int, high: int, wanted: int) -> int:
+def _first_from(values: Any, low: Any, high: Any, wanted: Any) -> Any:
     """The first place in sorted values[low:high] of one that is at least `wanted`."""
     while low < high:
         middle = (low + high) // 2
@@ -162,7 +176,7 @@ def _first_from(values: Any, low: int, high: int, wanted: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _place(keys: Any, wanted: int) -> int:
+def _place(keys: Any, wanted: Any) -> Any:
     """The place of a key in an open hash table, or the free one where it belongs."""
     mask = np.uint64(len(keys) - 1)
     at = _mix(np.uint64(wanted) + _STEP) & mask
@@ -194,74 +208,88 @@ def _table(nodes: Any, tree: Any, count: int, room: int, num_nodes: int) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _sample(
-    indptr: Any,
-    indices: Any,
-    time: Any,
-    seed_time: Any,
-    seeds: Any,
-    fanout: Any,
-    key: Any,
-    replace: bool,
-    keep_loops: bool,
-    disjoint: bool,
-) -> Any:
-    num_nodes, hops = len(indptr) - 1, len(fanout)
+def _room(rows: Any, nodes: Any, wanted: int, replace: bool) -> int:
+    """Most entries that the rows of some nodes come to."""
+    room = 0
+    for node in nodes:
+        degree = rows.indptr[node + 1] - rows.indptr[node]
+        room += 1 + (degree if wanted < 0 or (degree < wanted and not replace) else wanted)
+    return room
+
+
+@njit(nogil=True, cache=True)
+def _draw_row(rows: Any, node: int, high: int, wanted: int, state: Any, draw: Any, out: Any) -> Any:
+    """Draws entries of a row, up to the entry `high`.
+
+    Returns:
+        How many stand in `out`, how many neighbours they were drawn from, and which of them is the
+        kept self-loop.
+    """
+    low = rows.indptr[node]
+    where, has_loop = high, False  # of the self-loop, or where it would stand
+    if draw.keep_loops:
+        where = _first_from(rows.indices, low, high, node)
+        has_loop = where < high and rows.indices[where] == node
+    others = high - low - has_loop
+    if wanted >= 0 and (others > wanted or draw.replace):
+        taken = wanted if others else 0
+        begin = 1 if draw.keep_loops else 0
+        chosen = out[begin : begin + taken]
+        _choose(chosen, taken, others, draw.replace, state)
+        for n in range(taken):
+            chosen[n] += low
+            chosen[n] += has_loop and chosen[n] >= where
+        if draw.keep_loops:
+            out[0] = where if has_loop else NO_ENTRY
+        return begin + taken, others, 0
+    # All, in their order, the self-loop where it belongs.
+    n, loop = 0, 0
+    for entry in range(low, high + 1):
+        if draw.keep_loops and entry == where:
+            loop = n
+            out[n] = where if has_loop else NO_ENTRY
+            n += 1
+        if entry < high and not (has_loop and entry == where):
+            out[n] = entry
+            n += 1
+    return n, others, loop
+
+
+@njit(nogil=True, cache=True)
+def _sample(rows: Any, seeds: Any, seed_time: Any, fanout: Any, key: Any, draw: Any) -> Any:
+    num_nodes, disjoint = len(rows.indptr) - 1, draw.disjoint
     nodes, count = seeds.copy(), len(seeds)
     tree = np.arange(count if disjoint else 0)
     keys, values = _table(nodes, tree, count, 2 * count, num_nodes)
-    rows, total = 0, 0
-    ends, neighbours = np.zeros(1, np.int64), np.empty(0, np.int64)
-    loops = np.empty(0, np.int64)
-    columns, entries = np.empty(0, np.int32), np.empty(0, np.int64)
-    hop_nodes = np.zeros(hops + 1, np.int64)
-    hop_nodes[0] = count
     unique = True
     for n in range(count):
-        base = n * num_nodes if disjoint else 0
-        unique &= values[_place(keys, base + seeds[n])] == n
-    for hop in range(hops if unique else 0):
-        wanted, first, last = fanout[hop], rows, count
-        room = 0
-        for row in range(first, last):
-            degree = indptr[nodes[row] + 1] - indptr[nodes[row]]
-            room += 1 + (degree if wanted < 0 or (degree < wanted and not replace) else wanted)
+        unique &= values[_place(keys, (n * num_nodes if disjoint else 0) + seeds[n])] == n
+    ends, neighbours, loops = np.zeros(1, np.int64), seeds[:0].copy(), seeds[:0].copy()
+    columns, entries = np.empty(0, np.int32), np.empty(0, np.int64)
+    hop_nodes = np.full(len(fanout) + 1, count)
+    done, total = 0, 0
+    for hop in range(len(fanout) if unique else 0):
+        first, last = done, count
+        room = _room(rows, nodes[first:last], fanout[hop], draw.replace)
         columns, entries = _grown(columns, total + room), _grown(entries, total + room)
         ends, neighbours = _grown(ends, last + 1), _grown(neighbours, last)
-        if keep_loops:
-            loops = _grown(loops, last)
-        nodes = _grown(nodes, count + room)
-        if disjoint:
-            tree = _grown(tree, count + room)
+        loops = _grown(loops, last if draw.keep_loops else 0)
+        nodes, tree = _grown(nodes, count + room), _grown(tree, count + room if disjoint else 0)
         if 2 * (count + room) > len(keys):
             keys, values = _table(nodes, tree, count, count + room, num_nodes)
-        chosen = np.empty(max(wanted, 1), np.int64)
         for row in range(first, last):
             node, base = nodes[row], tree[row] * num_nodes if disjoint else 0
-            low, high = indptr[node], indptr[node + 1]
-            if len(time):
-                high = _first_from(time, low, high, seed_time[tree[row]])
-            where, has_loop = high, False  # of the self-loop, or where it would stand
-            if keep_loops:
-                where = _first_from(indices, low, high, node)
-                has_loop = where < high and indices[where] == node
-            others = high - low - has_loop
-            takes_all = wanted < 0 or (others <= wanted and not replace)
-            taken = others if takes_all else (wanted if others else 0)
-            if not takes_all and others:
-                state = _mix(key ^ _mix(np.uint64(base + node) + _STEP))
-                _choose(chosen, wanted, others, replace, state)
-            neighbours[row] = others
-            looped = not keep_loops
-            for n in range(taken + keep_loops):
-                m = n - (keep_loops and looped)
-                if not looped and (not takes_all or low + n == where):
-                    entry, source, looped = (where if has_loop else NO_ENTRY), node, True
-                    loops[row] = total
-                else:
-                    entry = low + (m if takes_all else chosen[m])
-                    entry += has_loop and entry >= where
-                    source = np.int64(indices[entry])
+            high = rows.indptr[node + 1]
+            if len(rows.time):
+                high = _first_from(rows.time, rows.indptr[node], high, seed_time[tree[row]])
+            state = _mix(key ^ _mix(np.uint64(base + node) + _STEP))
+            taken, neighbours[row], loop = _draw_row(
+                rows, node, high, fanout[hop], state, draw, entries[total:]
+            )
+            if draw.keep_loops:
+                loops[row] = total + loop
+            for n in range(total, total + taken):
+                source = node if entries[n] < 0 else np.int64(rows.indices[entries[n]])
                 at = _place(keys, base + source)
                 if keys[at] == -1:
                     keys[at], values[at] = base + source, count
@@ -269,35 +297,27 @@ def _sample(
                     if disjoint:
                         tree[count] = tree[row]
                     count += 1
-                columns[total], entries[total] = values[at], entry
-                total += 1
+                columns[n] = values[at]
+            total += taken
             ends[row + 1] = total
-        rows, hop_nodes[hop + 1] = last, count - last
-    return (
-        unique,
-        nodes[:count].copy(),
-        tree[: count if disjoint else 0].copy(),
-        ends[: rows + 1].copy(),
-        columns[:total].copy(),
-        entries[:total].copy(),
-        neighbours[:rows].copy(),
-        loops[: rows if keep_loops else 0].copy(),
-        hop_nodes,
-    )
+        done, hop_nodes[hop + 1] = last, count - last
+    nodes, tree, ends = nodes[:count], tree[: count if disjoint else 0], ends[: done + 1]
+    neighbours, loops = neighbours[:done], loops[: done if draw.keep_loops else 0]
+    columns, entries = columns[:total], entries[:total]
+    return unique, nodes, tree, ends, columns, entries, neighbours, loops, hop_nodes
 
 
 @njit(nogil=True, cache=True)
-def entry_values(
-    sample: Any, weight: Any, unbiased: bool, extra_loop: float, by_row: Any, by_column: Any
-) -> Any:
+def entry_values(sample: Any, weight: Any, extra_loop: float, by_row: Any, by_column: Any) -> Any:
     """The values of a sampled matrix, for some of its first rows.
+
+    What was sampled is multiplied by the number of neighbours over that of the sampled ones, so
+    that the expectation of a row's sum is the whole row's.
 
     Args:
         sample: arrays nodes, indptr [T + 1], indices [E], entries [E], neighbours [T] and
             loops [T].
         weight: of the matrix's entries, or [0] for 1.
-        unbiased: multiply what was sampled by the number of neighbours over that of the sampled
-            ones, so that the expectation of a row's sum is the whole row's.
         extra_loop: is added to each self-loop's weight.
         by_row: factor of each node as a target [N], or [0] for 1.
         by_column: factor of each node as a source [N], or [0] for 1.
@@ -309,7 +329,7 @@ def entry_values(
     out = np.empty(indptr[-1], np.float64)
     for row in range(len(indptr) - 1):
         sampled = indptr[row + 1] - indptr[row] - 1
-        scale = neighbours[row] / sampled if unbiased and sampled else 1.0
+        scale = neighbours[row] / sampled if sampled else 1.0
         factor = by_row[nodes[row]] if len(by_row) else 1.0
         for n in range(indptr[row], indptr[row + 1]):
             value = weight[entries[n]] if len(weight) and entries[n] >= 0 else 1.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -107,7 +107,8 @@ class MiniBatch(Trainer):
         if len(nodes):
             x = self._inputs(nodes).to(self.device)
         else:  # more processes than seeds
-            x = torch.empty(0, self.network.convs[0].in_channels, device=self.device)
+            width: Any = self.network.convs[0].in_channels
+            x = torch.empty(0, width, device=self.device)
         y = torch.from_numpy(self._y[seeds]).to(self.device)
         return Batch(x, layers, self.network.aggregate_input(x, layers), y)
 

@@ -28,7 +28,7 @@ def test_sizes_alone_and_a_published_set(capsys):
         (["tsocial", "--model", "sagee"], "Did you mean 'sage'"),
         (["tsocial", "--layers", "0"], "layers must be at least 1"),
         (["tsocial", "--memory", "-2"], "memory must be above 0"),
-        (["--nodes", "nan", "--edges", "1", "--features", "1"], "nodes must be at least 1"),
+        (["--nodes", "0", "--edges", "1", "--features", "1"], "nodes must be at least 1"),
     ],
 )
 def test_slips_end_in_one_line(capsys, arguments, message):

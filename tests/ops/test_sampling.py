@@ -11,6 +11,8 @@ from aiec_graph.ops.sampling import (
     ALL,
     FEW,
     NO_ENTRY,
+    Draw,
+    Rows,
     degrees,
     sample_neighbours,
     stream_key,
@@ -42,9 +44,8 @@ def rows_of(sample, hop):
 @given(graphs(), st.booleans(), st.booleans(), st.booleans())
 def test_what_is_sampled(graph, replace, keep_loops, disjoint):
     indptr, indices, seeds, fanout, key = graph
-    options = {"replace": replace, "keep_loops": keep_loops, "disjoint": disjoint}
-    found = sample_neighbours(*graph[:4], key, **options)
-    again = sample_neighbours(*graph[:4], key, **options)
+    parts = Rows(indptr, indices), seeds, fanout, key, Draw(replace, keep_loops, disjoint)
+    found, again = sample_neighbours(*parts), sample_neighbours(*parts)
     assert all(map(np.array_equal, found, again))
     assert np.array_equal(found.nodes[: len(seeds)], seeds)
     assert found.hop_nodes.sum() == len(found.nodes) and found.hop_nodes[0] == len(seeds)
@@ -80,16 +81,18 @@ def test_no_sampled_edge_is_later_than_its_seed(graph, data):
     time = time.astype(np.int64)
     for node in range(len(indptr) - 1):
         time[indptr[node] : indptr[node + 1]].sort()
-    seed_time = np.array(data.draw(st.lists(times, min_size=len(seeds), max_size=len(seeds))))
-    options = {"disjoint": True, "time": time, "seed_time": seed_time.astype(np.int64)}
-    found = sample_neighbours(indptr, indices, seeds, fanout, key, **options)
+    seed_time = np.array(
+        data.draw(st.lists(times, min_size=len(seeds), max_size=len(seeds))), np.int64
+    )
+    rows, options = Rows(indptr, indices, time), (key, Draw(disjoint=True), seed_time)
+    found = sample_neighbours(rows, seeds, fanout, *options)
     for row in range(len(found.indptr) - 1):
         entries = found.entries[found.indptr[row] : found.indptr[row + 1]]
         limit, node = seed_time[found.tree[row]], found.nodes[row]
         assert (time[entries] < limit).all()
         earlier = (time[indptr[node] : indptr[node + 1]] < limit).sum()
         assert found.neighbours[row] == earlier
-    everything = sample_neighbours(indptr, indices, seeds, [ALL], key, **options)
+    everything = sample_neighbours(rows, seeds, [ALL], *options)
     for seed, limit in enumerate(seed_time):
         taken = everything.indptr[seed + 1] - everything.indptr[seed]
         node = seeds[seed]
@@ -106,7 +109,7 @@ def test_neighbours_are_drawn_uniformly(wanted, replace):
     chosen = np.stack(
         [
             sample_neighbours(
-                indptr, indices, np.array([0]), [wanted], stream_key(1, n), replace=replace
+                Rows(indptr, indices), np.array([0]), [wanted], stream_key(1, n), Draw(replace)
             ).entries
             for n in range(draws)
         ]
@@ -135,7 +138,7 @@ def test_hops_are_drawn_as_by_a_plain_oracle():
     draws = 3000
     ours, plain = np.zeros(9), np.zeros(9)
     for n in range(draws):
-        ours[sample_neighbours(indptr, indices, np.array([4]), [2, 2], n).nodes] += 1
+        ours[sample_neighbours(Rows(indptr, indices), np.array([4]), [2, 2], n).nodes] += 1
         reached, frontier = {4}, [4]
         for _ in range(2):
             new = []
@@ -156,10 +159,10 @@ def test_a_node_draws_the_same_whatever_else_is_in_the_batch():
     rng = np.random.default_rng(0)
     matrix = sparse.random_array((200, 200), density=0.1, format="csr", rng=rng)
     matrix.sort_indices()
-    parts = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+    rows = Rows(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32))
 
     def edges(seeds):
-        found = sample_neighbours(*parts, seeds, [4, 4], 7, keep_loops=True)
+        found = sample_neighbours(rows, seeds, [4, 4], 7, Draw(keep_loops=True))
         targets = np.repeat(found.nodes[: len(found.indptr) - 1], np.diff(found.indptr))
         return {*zip(targets.tolist(), found.nodes[found.indices].tolist(), strict=True)}
 
@@ -168,15 +171,15 @@ def test_a_node_draws_the_same_whatever_else_is_in_the_batch():
 
 
 def test_seeds_that_cannot_be_used():
-    parts = np.array([0, 1, 1]), np.array([1], np.int32)
+    rows = Rows(np.array([0, 1, 1]), np.array([1], np.int32))
     with pytest.raises(ValueError, match="outside of the 2 nodes"):
-        sample_neighbours(*parts, np.array([2]), [1], 0)
+        sample_neighbours(rows, np.array([2]), [1], 0)
     with pytest.raises(ValueError, match="outside of the 2 nodes"):
-        sample_neighbours(*parts, np.array([-1]), [1], 0)
+        sample_neighbours(rows, np.array([-1]), [1], 0)
     with pytest.raises(ValueError, match="twice among the seeds"):
-        sample_neighbours(*parts, np.array([1, 1]), [1], 0)
+        sample_neighbours(rows, np.array([1, 1]), [1], 0)
     with pytest.raises(ValueError, match="times need disjoint trees"):
-        sample_neighbours(*parts, np.array([1]), [1], 0, time=np.array([1]))
+        sample_neighbours(rows._replace(time=np.array([1])), np.array([1]), [1], 0)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -36,9 +36,9 @@ def launch(arguments, processes, folder):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo over local sockets")
-def test_two_processes_make_the_rows_of_one_once(tmp_path):
+def test_two_processes_make_the_rows_of_one_once(tmp_path, data_root):
     """Sampled neighbours too: a node draws the same in whichever process."""
-    data = ["--dataset", "elliptic", "--simulate", "0.02", "--data-root", tmp_path / "data"]
+    data = ["--dataset", "elliptic", "--simulate", "0.02", "--data-root", data_root]
     options = ["--model", "sage", "--act", "aiec", "--seeds", 2, "--epochs", 3, "--hidden", 8]
     batches = ["--batch-size", 50, "--fanout", 3, 3, "--features", "standard"]
     arguments = [*data, *options, *batches, "--save-scores"]

@@ -178,9 +178,9 @@ def test_a_finished_run_leaves_no_state(tmp_path, prepared, split):
     assert path.parent.is_dir() and not path.exists()
 
 
-def test_features_are_read_by_rows_from_their_file(tmp_path, monkeypatch):
+def test_features_are_read_by_rows_from_their_file(data_root, monkeypatch):
     """Nothing asks for the inputs of all nodes at once, and the edges are not copied."""
-    graph = load_dataset("elliptic", tmp_path, 0.02)
+    graph = load_dataset("elliptic", data_root, 0.02)
     prepared = prepare_graph(graph)
     split = make_split(graph, "supervised", 0, (0.4, 0.2))
     monkeypatch.setattr(
