@@ -57,7 +57,7 @@ def test_what_is_sampled(graph, replace, keep_loops, disjoint):
             entries, columns = found.entries[at], found.indices[at]
             own = range(indptr[node], indptr[node + 1])
             assert {*entries} <= {*own, NO_ENTRY}, "only entries of the node's own row"
-            sources = np.where(entries == NO_ENTRY, node, indices[entries])
+            sources = np.array([node if e == NO_ENTRY else indices[e] for e in entries], int)
             assert np.array_equal(found.nodes[columns], sources)
             assert (trees[columns] == trees[row]).all()
             if not replace:
