@@ -147,9 +147,22 @@ def fitted(rows: pd.DataFrame, layers: int) -> dict[str, float]:
 def make_large(folder: Path, nodes: int, edges: int) -> None:
     """Writes the arrays of a random graph, as the cache of a data set holds them."""
     folder.mkdir(parents=True, exist_ok=True)
-    graph = random_graph(nodes, edges, 10)
-    arrays = {"indptr": graph.edges.indptr, "indices": graph.edges.indices, "y": graph.y}
-    for name, array in {**arrays, "x": graph.x.numpy()}.items():
+    rng = np.random.default_rng(0)
+    # Sorted as one number an edge, which takes the least memory and time.
+    keys = rng.integers(0, nodes, edges) * nodes
+    for start in range(0, edges, 2**24):
+        part = keys[start : start + 2**24]
+        part += (
+            (nodes * rng.random(len(part), np.float32) ** 2).astype(np.int64).clip(max=nodes - 1)
+        )
+    keys.sort()
+    keys = keys[np.diff(keys, prepend=-1) != 0]
+    indptr = np.searchsorted(keys, np.arange(nodes + 1) * nodes)
+    keys %= nodes
+    x = rng.standard_normal((nodes, 10), dtype=np.float32)
+    y = (rng.random(nodes) < 0.03).astype(np.int64)
+    arrays = {"indptr": indptr, "indices": keys.astype(np.int32), "x": x, "y": y}
+    for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
 
 
