@@ -5,9 +5,10 @@
 The graph is simulated: two kinds of nodes with shifted features, joined at random.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 from torch_geometric.nn.models import GraphSAGE
 
 from aiec_graph.core import AIECPenalty, strip
@@ -15,7 +16,17 @@ from aiec_graph.metrics import average_precision
 from aiec_graph.nn import convert
 
 
-def make_graph(nodes: int = 1000, features: int = 16) -> Data:
+class Graph(NamedTuple):
+    """Tensors as in PyG's `Data`."""
+
+    x: Tensor
+    edge_index: Tensor
+    y: Tensor
+    train_mask: Tensor
+    test_mask: Tensor
+
+
+def make_graph(nodes: int = 1000, features: int = 16) -> Graph:
     """Simulates a graph in which one node in ten is anomalous."""
     generator = torch.Generator().manual_seed(0)
     y = (torch.rand(nodes, generator=generator) < 0.1).long()
@@ -23,10 +34,10 @@ def make_graph(nodes: int = 1000, features: int = 16) -> Data:
     x[:, :4] += 0.8 * y[:, None]
     edge_index = torch.randint(nodes, (2, 6 * nodes), generator=generator)
     part = torch.rand(nodes, generator=generator)
-    return Data(x=x, edge_index=edge_index, y=y, train_mask=part < 0.6, test_mask=part >= 0.6)
+    return Graph(x, edge_index, y, train_mask=part < 0.6, test_mask=part >= 0.6)
 
 
-def train(model: torch.nn.Module, graph: Data, epochs: int = 60) -> None:
+def train(model: torch.nn.Module, graph: Graph, epochs: int = 60) -> None:
     """Trains with the task loss and the penalty."""
     x, edge_index, y, mask = graph.x, graph.edge_index, graph.y, graph.train_mask
     weight = torch.tensor([1.0, float((y[mask] == 0).sum() / (y[mask] == 1).sum())])

@@ -29,18 +29,19 @@ def main() -> None:
     model = GraphSAGE(graph.x.shape[1], hidden_channels=32, out_channels=2, act="aiec")
     penalty = AIECPenalty(model, lambda_gate=0.1)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    for _ in range(60):
+    for epoch in range(60):
         penalty.start_epoch()
         logits = model(graph.x, graph.edge_index)
         terms = penalty(y[mask], mask)
         loss = focal_loss(logits[mask], y[mask]) + terms.total
+        if epoch % 20 == 0:
+            print(f"auxiliary loss {terms.aux.item():.3f}, gate loss {terms.gate.item():.3f}")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     with torch.no_grad():
         logits = model.eval()(graph.x, graph.edge_index)
     margin = (logits[:, 1] - logits[:, 0])[graph.test_mask].numpy()
-    print(f"auxiliary loss {terms.aux.item():.3f}, gate loss {terms.gate.item():.3f}")
     print(f"test AP {average_precision(y[graph.test_mask].numpy(), margin):.3f}")
 
 

@@ -27,7 +27,7 @@ def main() -> None:
             row[name] = f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
         rows.append(row)
     print(pd.DataFrame(rows).to_string(index=False))
-    print(f"expected in a new batch of {expected.nodes:,} nodes")
+    print(f"expected in a new batch of {detector.threshold_.nodes:,} nodes")
 
 
 if __name__ == "__main__":
