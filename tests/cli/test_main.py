@@ -17,8 +17,14 @@ from tests.cli.conftest import TINY, fails
 
 COLUMNS = columns_of(BenchmarkRuns)
 ROOT = Path(__file__).parents[2]
-# Those of images, of studies and of mechanisms have tests of their own.
-OTHERS = ("backbone:", "candidates:", "run_bench.py dynamics", "run_bench.py planted")
+# Those of images, of studies, of mechanisms and of backtests have tests of their own.
+OTHERS = (
+    "aiec backtest",
+    "backbone:",
+    "candidates:",
+    "run_bench.py dynamics",
+    "run_bench.py planted",
+)
 CONFIGS = sorted(
     path
     for path in (ROOT / "configs").glob("*.yaml")

@@ -1,14 +1,19 @@
 """A backtest from the command to its report, stopped and continued; its statistics."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from aiec_graph.bench.backtest.config import BacktestConfig
 from aiec_graph.bench.backtest.cuts import Cut
 from aiec_graph.bench.backtest.run import backtest
 from aiec_graph.bench.backtest.runs import BacktestRuns, Views
 from aiec_graph.bench.backtest.statistics import compare_cuts, inflation_of
 from aiec_graph.bench.backtest.timeline import StepTimeline
+from aiec_graph.bench.backtest.tuning import choose
 from aiec_graph.bench.study.statistics import compare
 from aiec_graph.cli.main import main
 from aiec_graph.data.graph import UNKNOWN
@@ -193,6 +198,18 @@ def test_slips_are_answered_in_a_line(folder, tmp_path, capsys, options, message
     assert main(["backtest", str(folder), "--out", str(tmp_path / "out"), *options]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_configuration_gives_all_activations_as_many_candidates():
+    path = Path(__file__).parents[3] / "configs" / "when_aiec_helps.yaml"
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config = BacktestConfig(**{**values, "out": Path(values["out"])})
+    config.check("elliptic_graph")
+    specs = list(config.specs("elliptic_graph", Cut(6, 1, 3, 5, 4)))
+    rows = pd.DataFrame({"model": "gcn", "act": [s.act_label for s in specs], "val_ap": 1.0})
+    assert choose(rows).groupby("group").size().to_dict() == {
+        **{"relu": 4, "gelu": 4, "aux_only": 4, "aiec": 4, "aiec:variant=l0": 4}
+    }
 
 
 def test_data_without_times_are_refused():
