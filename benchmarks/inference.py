@@ -20,19 +20,19 @@ def main() -> None:
     for shape in ((10_984, 32), (100_000, 128), (64, 64, 56, 56)):
         x = torch.randn(shape)
         channels = shape[1]
-        rivals = {
+        contestants = {
             "relu": nn.ReLU(),
             "aiec": AIEC(channels),
             "stripped": strip(AIEC(channels)),
             "again": nn.ReLU(),
         }
-        for module in rivals.values():
+        for module in contestants.values():
             module.eval()
         rounds = max(ROUNDS * 10_984 * 32 // x.numel(), 50)
-        seconds: dict[str, list[float]] = {name: [] for name in rivals}
+        seconds: dict[str, list[float]] = {name: [] for name in contestants}
         with torch.no_grad():
             for round_ in range(rounds + 10):
-                for name, module in rivals.items():
+                for name, module in contestants.items():
                     started = time.perf_counter()
                     module(x)
                     if round_ >= 10:

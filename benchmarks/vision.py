@@ -29,7 +29,7 @@ from timm.optim._optim_factory import create_optimizer_v2
 from torch.utils.data import DataLoader
 
 from aiec_graph.vision import ImageData, VisionSettings, load_images, make_backbone
-from aiec_graph.vision.training import Epoch, fit_images
+from aiec_graph.vision.training import Epoch, Log, fit_images
 
 PLAIN, RELU, AIEC, BF16 = "plain loop", "ReLU", "AIEC", "ReLU, bf16"
 EPOCHS = 3
@@ -70,7 +70,7 @@ def ours(
     def note(_: Epoch) -> None:
         ends.append(time.process_time())
 
-    fit_images(backbone, act, data, settings, 1, folder, progress=note)
+    fit_images(backbone, act, data, settings, 1, Log(folder, note))
     return [0.0, *(after - before for before, after in itertools.pairwise(ends))]
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aiec_graph.core.activations import register_variant
 from aiec_graph.core.aiec import BatchStatistics
-from aiec_graph.vision.rivals import ReLUL0
+from aiec_graph.vision.baselines import ReLUL0
 from research.variants import Variant
 
 

@@ -45,7 +45,7 @@ from aiec_graph.vision import (
     load_images,
 )
 from aiec_graph.vision.corruptions import corrupted_accuracy
-from aiec_graph.vision.training import train_images
+from aiec_graph.vision.training import Log, train_images
 
 LIBRARIES = ("torch", "torchvision", "timm", "lightning", "transformers")
 METRICS = ("test_top1", "test_top5", "test_loss", "val_top1", "train_loss")
@@ -124,9 +124,8 @@ class ImageRuns:
             data,
             spec.settings,
             seed,
-            folder,
+            Log(folder, epochs.add),
             self.config.devices,
-            epochs.add,
         )
         peak = memory.peak_mb()
         write_settings(self.folder, spec)

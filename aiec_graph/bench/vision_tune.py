@@ -23,7 +23,7 @@ from aiec_graph.bench.vision import (
 )
 from aiec_graph.bench.vision_config import CONFIRM_FROM, ImageGroup, VisionConfig
 from aiec_graph.errors import InputError
-from aiec_graph.vision.training import fit_images
+from aiec_graph.vision.training import Log, fit_images
 
 TUNING = "tuning"
 """The folder, below that of the results, of the runs that choose."""
@@ -56,8 +56,8 @@ class TuningRuns(ImageRuns):
         data = self.load(spec)
         folder = self.folder / stem_of(spec, seed, data.name)
         epochs = EpochLog(folder / "history.csv", f"{data.name} {spec.backbone} {spec.act_label}")
-        parts = (spec.backbone, spec.act, data, spec.settings, seed, folder, self.config.devices)
-        found = fit_images(*parts, epochs.add)
+        log, devices = Log(folder, epochs.add), self.config.devices
+        found = fit_images(spec.backbone, spec.act, data, spec.settings, seed, log, devices)
         write_settings(self.folder, spec)
         keep_logs_only(folder)
         return {

@@ -207,7 +207,7 @@ def _digits(_: Request) -> Parts:
 def _cifar(make: Any) -> Callable[[Request], Parts]:
     def read(request: Request) -> Parts:
         place, archive = request.place, make.url.rpartition("/")[2]
-        by_hand = f"fetch {make.url} by hand (MD5 {make.tgz_md5}) and unpack {archive} there"
+        advice = f"fetch {make.url} by hand (MD5 {make.tgz_md5}) and unpack {archive} there"
         try:
             made = [
                 make(str(place), train=is_train, download=request.download)
@@ -217,11 +217,11 @@ def _cifar(make: Any) -> Callable[[Request], Parts]:
             folder = place / make.base_folder
             if folder.is_dir():
                 raise InputError(
-                    f"{folder}: there, but not as published: {_damaged(make, folder)}; {by_hand}"
+                    f"{folder}: there, but not as published: {_damaged(make, folder)}; {advice}"
                 ) from None
             reason = f" ({' '.join(str(error).split())[:150]})" if request.download else ""
             raise InputError(
-                f"{place}: no {make.base_folder} in it. Give --download, or {by_hand}{reason}"
+                f"{place}: no {make.base_folder} in it. Give --download, or {advice}{reason}"
             ) from None
         checksum = _checksum(*(part.data.tobytes() for part in made))
         train, test = (_part(part.data, part.targets) for part in made)

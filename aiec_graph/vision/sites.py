@@ -1,4 +1,4 @@
-"""Which activations of an image network are replaced, and which see what AIEC can judge."""
+"""Which activations of an image network are replaced, and at which AIEC can take part."""
 
 import math
 import re
@@ -33,7 +33,7 @@ def convert(
 ) -> list[str]:
     """Puts an activation into an image network, in place.
 
-    AIEC is judged where the first dimension is that of the images. Elsewhere, as at the inner
+    AIEC takes part where the first dimension is that of the images. Elsewhere, as at the inner
     tokens of TNT, its threshold unit alone takes the place. Activations called as functions are no
     modules and cannot be replaced.
 
@@ -63,7 +63,7 @@ def convert(
     for way, names in groups.items():
         extra = dict(options or {}) | ({} if way is None else {"pooling": way})
         new = cls
-        if way == UNJUDGED:
+        if way == NO_SAMPLES:
             new = ThresholdActivation
             extra = {k: v for k, v in (options or {}).items() if k == "tau"}
         core(
@@ -77,7 +77,7 @@ def convert(
     return list(sites)
 
 
-UNJUDGED = "unjudged"
+NO_SAMPLES = "no samples"
 
 
 def find_sites(
@@ -88,7 +88,7 @@ def find_sites(
     Takes the arguments of `convert`.
 
     Returns:
-        By module name "mean", "class_token", or `UNJUDGED` where a row is no image.
+        By module name "mean", "class_token", or `NO_SAMPLES` where a row is no image.
 
     Raises:
         InputError: nothing matches.
@@ -105,7 +105,7 @@ def find_sites(
 
 def _pooling_at(shape: torch.Size, pooling: str) -> str:
     if shape[0] != PROBES or len(shape) not in (2, 3, 4):
-        return UNJUDGED
+        return NO_SAMPLES
     if pooling != "auto":
         return pooling
     tokens = shape[1] if len(shape) == 3 else 0

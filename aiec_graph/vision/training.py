@@ -25,9 +25,9 @@ from aiec_graph.core import AIECLoss
 from aiec_graph.core.activations import check_options
 from aiec_graph.errors import InputError
 from aiec_graph.vision.backbones import BACKBONES, make_backbone
+from aiec_graph.vision.baselines import HardConcrete
 from aiec_graph.vision.images import ImageData
 from aiec_graph.vision.predict import predict_images, top_k_accuracy
-from aiec_graph.vision.rivals import HardConcrete
 from aiec_graph.vision.sampling import EpochSampler, Loaders, make_loaders, seed_all
 from aiec_graph.vision.settings import REFERENCE_BATCH, VisionSettings
 from aiec_graph.vision.sites import convert
@@ -53,6 +53,15 @@ class Epoch(NamedTuple):
 
 
 Progress = Callable[[Epoch], None]
+
+
+class Log(NamedTuple):
+    """What a training leaves behind epoch by epoch."""
+
+    folder: Path
+    """For the checkpoint of the last epoch and the logs that TensorBoard reads."""
+    progress: Progress | None = None
+    """Is called after each epoch."""
 
 
 class Trained(NamedTuple):
@@ -224,16 +233,15 @@ def train_images(
     data: ImageData,
     settings: VisionSettings,
     seed: int,
-    folder: Path,
+    log: Log,
     devices: int = 1,
-    progress: Progress | None = None,
 ) -> VisionResult:
     """Trains a network as `fit_images`, which says what the arguments are, and tests it once.
 
     Raises:
         InputError: as `fit_images`.
     """
-    fitted = fit_images(backbone, act, data, settings, seed, folder, devices, progress)
+    fitted = fit_images(backbone, act, data, settings, seed, log, devices)
     batch, workers = settings.batch_size, settings.workers
     logits, labels = predict_images(fitted.network, data.test, batch, workers)
     return VisionResult(
@@ -255,9 +263,8 @@ def fit_images(
     data: ImageData,
     settings: VisionSettings,
     seed: int,
-    folder: Path,
+    log: Log,
     devices: int = 1,
-    progress: Progress | None = None,
 ) -> Trained:
     """Trains a network, or goes on after the last whole epoch of an earlier call.
 
@@ -270,9 +277,8 @@ def fit_images(
         data: what to train on.
         settings: everything else.
         seed: of the weights, the order of the images and their augmentation.
-        folder: for the checkpoint of the last epoch and the logs that TensorBoard reads.
+        log: where the last epoch's checkpoint is kept, and who is told of each epoch.
         devices: accelerators, or processes where there is none.
-        progress: is called after each epoch.
 
     Raises:
         InputError: a name or option is unknown, a step would be without images, the images are
@@ -287,28 +293,14 @@ def fit_images(
         warnings.filterwarnings("ignore", module="lightning|torch")
         L.seed_everything(seed, workers=True, verbose=False)
         network = build_network(backbone, act, data.num_classes, data.image_size, settings)
-        checkpoint = folder / LAST
+        checkpoint = log.folder / LAST
         if not BACKBONES[backbone].gives_tokens:  # convolutions are faster so
             network = network.to(memory_format=torch.channels_last)  # pyright: ignore
         done = epochs_in(checkpoint, data.checksum)
         loaders = make_loaders(data, settings, seed, done, devices)
         _check_steps(network, loaders.train)
         module = Classifier(network, data.num_classes, settings, seed, loaders.sampler)
-        trainer = L.Trainer(
-            max_epochs=settings.epochs,
-            devices=devices,
-            strategy="ddp_spawn" if devices > 1 else "auto",
-            precision=settings.precision,  # pyright: ignore[reportArgumentType]
-            gradient_clip_val=settings.clip,
-            callbacks=[_EpochEnd(checkpoint, data.checksum, progress)],
-            logger=TensorBoardLogger(folder, name=None, version="logs"),
-            log_every_n_steps=1,
-            num_sanity_val_steps=0,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=False,
-            use_distributed_sampler=False,
-        )
+        trainer = _make_trainer(settings, log, data.checksum, devices)
         started = time.perf_counter()
         _fit(trainer, module, loaders, checkpoint if done else None)
         seconds = time.perf_counter() - started
@@ -323,6 +315,26 @@ def fit_images(
         100 * metrics.get("val_top1", math.nan),
         metrics.get("loss", math.nan),
         seconds / left if left > 0 else 0.0,
+    )
+
+
+def _make_trainer(
+    settings: VisionSettings, log: Log, data_checksum: str, devices: int
+) -> L.Trainer:
+    return L.Trainer(
+        max_epochs=settings.epochs,
+        devices=devices,
+        strategy="ddp_spawn" if devices > 1 else "auto",
+        precision=settings.precision,  # pyright: ignore[reportArgumentType]
+        gradient_clip_val=settings.clip,
+        callbacks=[_EpochEnd(log.folder / LAST, data_checksum, log.progress)],
+        logger=TensorBoardLogger(log.folder, name=None, version="logs"),
+        log_every_n_steps=1,
+        num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
     )
 
 

@@ -30,7 +30,7 @@ JUDGED = {
     "resnet18": ["layer4.1.act1", "layer4.1.act2"],
 }
 # Outside the judged sites the threshold unit alone takes the place.
-UNJUDGED = {"tnt_small": [f"blocks.{i}.mlp_in.act" for i in range(12)]}
+NO_SAMPLES = {"tnt_small": [f"blocks.{i}.mlp_in.act" for i in range(12)]}
 # Table 6 rounds, and counts MobileNet with 1,000 classes as 5 M where timm's has 4.2 M.
 MILLIONS = {
     "vit_tiny": (5.38, 5.72),
@@ -81,9 +81,9 @@ def test_exactly_the_sites_that_the_paper_names_are_replaced(name):
         network, names = converted(name, size, classes)
         modules = dict(network.named_modules())
         assert [n for n in names if isinstance(modules[n], AIEC)] == JUDGED[name]
-        assert [n for n in names if n not in JUDGED[name]] == UNJUDGED.get(name, [])
+        assert [n for n in names if n not in JUDGED[name]] == NO_SAMPLES.get(name, [])
         assert {n for n, m in modules.items() if isinstance(m, AIEC)} == set(JUDGED[name])
-        for other in UNJUDGED.get(name, []):
+        for other in NO_SAMPLES.get(name, []):
             assert isinstance(modules[other], ThresholdActivation)
         pooling = {modules[n].pooling for n in JUDGED[name]}
         expected = {"class_token"} if name in ("vit_tiny", "deit_tiny", "tnt_small") else {"mean"}
@@ -132,7 +132,7 @@ def test_a_stripped_network_computes_the_same(name):
 def test_every_activation_goes_to_the_same_sites(act):
     for name in ("deit_tiny", "tnt_small", "resnet18"):
         _, names = converted(name, 32, 10, act)
-        assert sorted(names) == sorted(JUDGED[name] + UNJUDGED.get(name, []))
+        assert sorted(names) == sorted(JUDGED[name] + NO_SAMPLES.get(name, []))
 
 
 def test_large_images_give_logits():

@@ -16,7 +16,7 @@ from aiec_graph.core import ACTIVATIONS, AIEC
 from aiec_graph.errors import InputError
 from aiec_graph.vision import BACKBONES, VisionSettings, load_images, training
 from aiec_graph.vision.sampling import EpochSampler, ShareSampler
-from aiec_graph.vision.training import train_images
+from aiec_graph.vision.training import Log, train_images
 
 ROOT = Path(__file__).parents[2]
 TINY = ["--limit-train", "24", "--batch-size", "12", "--image-size", "16"]
@@ -36,20 +36,18 @@ def digits(tmp_path_factory):
 
 def test_a_run_can_be_repeated_and_gone_on_with(digits, tmp_path):
     longer = settings(epochs=3)
-    whole = train_images("shufflenet", "aiec", digits, longer, 1, tmp_path / "whole")
-    again = train_images("shufflenet", "aiec", digits, longer, 1, tmp_path / "again")
+    whole = train_images("shufflenet", "aiec", digits, longer, 1, Log(tmp_path / "whole"))
+    again = train_images("shufflenet", "aiec", digits, longer, 1, Log(tmp_path / "again"))
     assert (whole.test_loss, whole.top1) == (again.test_loss, again.top1)
     assert same_weights(whole.network, again.network)
     with pytest.raises(StoppedError):
-        train_images(
-            "shufflenet", "aiec", digits, longer, 1, tmp_path / "cut", progress=stop_after(2)
-        )
+        train_images("shufflenet", "aiec", digits, longer, 1, Log(tmp_path / "cut", stop_after(2)))
     state = torch.load(tmp_path / "cut" / "last.ckpt", weights_only=True)
     assert state["epochs_done"] == 2
-    resumed = train_images("shufflenet", "aiec", digits, longer, 1, tmp_path / "cut")
+    resumed = train_images("shufflenet", "aiec", digits, longer, 1, Log(tmp_path / "cut"))
     assert same_weights(resumed.network, whole.network)
     assert (resumed.test_loss, resumed.val_top1) == (whole.test_loss, whole.val_top1)
-    finished = train_images("shufflenet", "aiec", digits, longer, 1, tmp_path / "cut")
+    finished = train_images("shufflenet", "aiec", digits, longer, 1, Log(tmp_path / "cut"))
     assert finished.seconds_per_epoch == 0
     assert (finished.top1, finished.val_top1) == (resumed.top1, resumed.val_top1)
 
@@ -73,10 +71,10 @@ def same_weights(one, other):
 
 def test_a_damaged_checkpoint_is_set_aside_and_other_images_are_refused(digits, tmp_path):
     options = settings(epochs=1)
-    train_images("shufflenet", "relu", digits, options, 1, tmp_path)
+    train_images("shufflenet", "relu", digits, options, 1, Log(tmp_path))
     kept = tmp_path / "last.ckpt"
     with pytest.raises(InputError, match="trained on other images"):
-        train_images("shufflenet", "relu", digits._replace(checksum="x"), options, 1, tmp_path)
+        train_images("shufflenet", "relu", digits._replace(checksum="x"), options, 1, Log(tmp_path))
     kept.write_bytes(kept.read_bytes()[:-2000])
     with pytest.warns(UserWarning, match="damaged"):
         assert training.epochs_in(kept, digits.checksum) == 0
@@ -89,7 +87,7 @@ def test_ctrl_c_reaches_whoever_called(digits, tmp_path):
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train_images("shufflenet", "relu", digits, settings(), 1, tmp_path, progress=press)
+        train_images("shufflenet", "relu", digits, settings(), 1, Log(tmp_path, press))
     signal.signal(signal.SIGINT, before)  # Lightning ignores the signal from then on
     assert training.epochs_in(tmp_path / "last.ckpt", digits.checksum) == 1
 
@@ -97,9 +95,9 @@ def test_ctrl_c_reaches_whoever_called(digits, tmp_path):
 def test_steps_without_images_are_refused(digits, tmp_path):
     for changes, message in (({"batch_size": 1}, "a step of one image"),):
         with pytest.raises(InputError, match=message):
-            train_images("shufflenet", "relu", digits, settings(**changes), 1, tmp_path)
+            train_images("shufflenet", "relu", digits, settings(**changes), 1, Log(tmp_path))
     with pytest.raises(InputError, match="24 training images for 30 processes"):
-        train_images("shufflenet", "relu", digits, settings(), 1, tmp_path, devices=30)
+        train_images("shufflenet", "relu", digits, settings(), 1, Log(tmp_path), devices=30)
 
 
 def test_each_image_is_drawn_once_and_none_twice():
@@ -112,7 +110,7 @@ def test_each_image_is_drawn_once_and_none_twice():
 
 
 def test_counters_are_cleared_every_epoch(digits, tmp_path):
-    result = train_images("vit_tiny", "aiec", digits, settings(), 1, tmp_path)
+    result = train_images("vit_tiny", "aiec", digits, settings(), 1, Log(tmp_path))
     layers = [m for m in result.network.modules() if isinstance(m, AIEC)]
     assert len(layers) == 12
     assert all(int(layer.counter.phi.sum()) <= 24 for layer in layers)
@@ -131,7 +129,7 @@ def test_the_learning_rate_warms_up_and_falls(digits, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "Classifier", Watching)
         options = settings(epochs=6, warmup_epochs=2, lr=0.01)
-        train_images("shufflenet", "relu", digits, options, 1, tmp_path)
+        train_images("shufflenet", "relu", digits, options, 1, Log(tmp_path))
     peak = 0.01 * 12 / 512
     assert seen[0] == pytest.approx(1e-6)
     assert seen[1] == pytest.approx((1e-6 + peak) / 2)
@@ -145,13 +143,13 @@ def test_the_learning_rate_warms_up_and_falls(digits, tmp_path):
 def test_a_loss_that_is_no_number_is_told(digits, tmp_path):
     options = settings(lr=1e12, clip=1e12, epochs=4, warmup_epochs=0)
     with pytest.raises(InputError, match="smaller --lr"):
-        train_images("vit_tiny", "relu", digits, options, 1, tmp_path)
+        train_images("vit_tiny", "relu", digits, options, 1, Log(tmp_path))
 
 
 def test_options_that_aiec_does_not_have(digits, tmp_path):
     with pytest.raises(InputError, match="unknown AIEC option 'gaet'"):
         train_images(
-            "shufflenet", "aiec", digits, settings(act_options={"gaet": "union"}), 1, tmp_path
+            "shufflenet", "aiec", digits, settings(act_options={"gaet": "union"}), 1, Log(tmp_path)
         )
 
 
@@ -245,7 +243,7 @@ def test_help_teaches(capsys):
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="gloo is not available")
 def test_two_processes_train_one_network(digits, tmp_path):
     options = settings(act_options={"count": "all"})
-    result = train_images("shufflenet", "aiec", digits, options, 1, tmp_path, devices=2)
+    result = train_images("shufflenet", "aiec", digits, options, 1, Log(tmp_path), devices=2)
     assert 0 <= result.top1 <= 100
     assert result.train_loss > 0
     (layer,) = [m for m in result.network.modules() if isinstance(m, AIEC)]

@@ -149,7 +149,7 @@ def _read_image_features(path: Path, source: Source) -> ChannelFeatures:
 
     from aiec_graph.artifacts.image_checkpoint import load_data_again, load_image_checkpoint
     from aiec_graph.vision import BACKBONES
-    from aiec_graph.vision.sites import UNJUDGED, find_sites
+    from aiec_graph.vision.sites import NO_SAMPLES, find_sites
 
     loaded = load_image_checkpoint(path)
     spec, network = loaded.spec, loaded.network
@@ -158,7 +158,7 @@ def _read_image_features(path: Path, source: Source) -> ChannelFeatures:
     modules = {
         name: (network.get_submodule(name), pooling)
         for name, pooling in sites.items()
-        if pooling != UNJUDGED
+        if pooling != NO_SAMPLES
     }
     labels: list[Tensor] = []
 

@@ -177,8 +177,8 @@ def _entry(
     text = mean_and_std(row[f"{metric}_mean"], row[f"{metric}_std"])
     if metric != "test_ap" or not row["networks"]:
         return text
-    rivals = own[(own["model"] == row["model"]) & (own["features"] == row["features"])]
-    if row["test_ap_mean"] == rivals["test_ap_mean"].max():
+    others = own[(own["model"] == row["model"]) & (own["features"] == row["features"])]
+    if row["test_ap_mean"] == others["test_ap_mean"].max():
         text = f"**{text}**"
     names = ["dataset", "features", "model", "act"]
     match = pairs[(pairs[names] == row[names]).all(axis=1) & (pairs["reference"] == against)]
@@ -193,7 +193,7 @@ def _mark(pair: Mapping[Any, Any] | pd.Series) -> str:
 
 
 def _overviews(pairs: pd.DataFrame) -> list[str]:
-    """A table per reference: its rivals by settings."""
+    """A table per reference: the other activations by settings."""
     page = []
     for reference, own in pairs.groupby("reference", sort=False):
         rows = []

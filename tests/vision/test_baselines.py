@@ -1,4 +1,4 @@
-"""The rivals of Table 8, and ReLU and GELU by hand."""
+"""The baselines of Table 8, and ReLU and GELU by hand."""
 
 import math
 
@@ -10,13 +10,13 @@ from aiec_graph.bench.paper_images import paper_top1
 from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.errors import InputError
 from aiec_graph.vision import BACKBONES, VisionSettings, convert, make_backbone
-from aiec_graph.vision.by_hand import GELUByHand, ReLUByHand
-from aiec_graph.vision.rivals import BETA, CBAM, GAMMA, GELUL0, ZETA, ReLUL0, SqueezeExcite
+from aiec_graph.vision.baselines import BETA, CBAM, GAMMA, GELUL0, ZETA, ReLUL0, SqueezeExcite
+from aiec_graph.vision.naive import NaiveGELU, NaiveReLU
 
 
 def test_by_hand_equals_the_library():
     x = torch.randn(50, 20, dtype=torch.double, requires_grad=True)
-    for own, library in ((ReLUByHand(), F.relu), (GELUByHand(), F.gelu)):
+    for own, library in ((NaiveReLU(), F.relu), (NaiveGELU(), F.gelu)):
         assert torch.allclose(own(x), library(x), atol=1e-14)
         grads = [torch.autograd.grad(f(x).sum(), x)[0] for f in (own, library)]
         assert torch.allclose(*grads, atol=1e-12)
@@ -56,7 +56,7 @@ def test_tokens_are_squeezed_as_the_places_of_a_map_are():
 
 @pytest.mark.parametrize("act", ["relu_l0", "gelu_l0", "senet", "relu_by_hand"])
 @pytest.mark.parametrize("name", ["vit_tiny", "resnet18"])
-def test_rivals_train_at_the_sites_of_aiec(name, act):
+def test_baselines_train_at_the_sites_of_aiec(name, act):
     torch.manual_seed(0)
     network = make_backbone(name, 10, 32)
     chosen = convert(network, act, num_classes=10, image_size=32, blocks=BACKBONES[name].blocks)

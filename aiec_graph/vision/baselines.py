@@ -1,4 +1,4 @@
-"""The rivals of the paper's Table 8: L0 on activations, and attention over channels and places.
+"""The baselines of the paper's Table 8: L0 on activations, and attention over channels and places.
 
 Each takes the place of an activation: it activates, then weighs what it let through.
 """

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 
-class ReLUByHand(nn.Module):
+class NaiveReLU(nn.Module):
     """max(0, x) as a product with a mask."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * (x > 0)
 
 
-class GELUByHand(nn.Module):
+class NaiveGELU(nn.Module):
     """x · Φ(x) with the error function."""
 
     def forward(self, x: Tensor) -> Tensor:
