@@ -13,6 +13,26 @@ ROWS_AT_ONCE = 512
 """Rows that share their buffers."""
 
 
+@njit(cache=True)
+def _write(total: Any, square: Any, count: Any, high: Any, low: Any, out: Any) -> None:
+    """Writes a row of `statistics`, [4 or 1, F], from its sums and extremes [F]."""
+    for c in range(out.shape[1]):
+        # Where all that have a value weigh nothing, there is an extreme but no mean.
+        out[0, c] = total[c] / count[c] if count[c] > 0 else np.nan
+        if len(out) == 1:
+            continue
+        some = high[c] >= low[c]
+        out[2, c] = high[c] if some else np.nan
+        out[3, c] = low[c] if some else np.nan
+        if count[c] == 0:
+            out[1, c] = np.nan
+            continue
+        mean = total[c] / count[c]
+        variance = square[c] / count[c] - mean * mean
+        constant = high[c] == low[c] or variance < 0
+        out[1, c] = 0.0 if constant else np.sqrt(variance)
+
+
 @njit(parallel=True, cache=True)
 def statistics(indptr: Any, indices: Any, weight: Any, x: Any, complete: bool, out: Any) -> None:
     """Mean, standard deviation, maximum and minimum of each column over the entries of each row.
@@ -69,21 +89,7 @@ def statistics(indptr: Any, indices: Any, weight: Any, x: Any, complete: bool, o
                         count[c] += u
                         high[c] = value if value > high[c] else high[c]
                         low[c] = value if value < low[c] else low[c]
-            for c in range(columns):
-                # Where all that have a value weigh nothing, there is an extreme but no mean.
-                out[0, i, c] = total[c] / count[c] if count[c] > 0 else np.nan
-                if mean_only:
-                    continue
-                some = high[c] >= low[c]
-                out[2, i, c] = high[c] if some else np.nan
-                out[3, i, c] = low[c] if some else np.nan
-                if count[c] == 0:
-                    out[1, i, c] = np.nan
-                    continue
-                mean = total[c] / count[c]
-                variance = square[c] / count[c] - mean * mean
-                constant = high[c] == low[c] or variance < 0
-                out[1, i, c] = 0.0 if constant else np.sqrt(variance)
+            _write(total, square, count, high, low, out[:, i])
 
 
 @njit(cache=True)
