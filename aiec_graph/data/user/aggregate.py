@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 Values = NDArray[np.float64]
-ZERO_WITHOUT = ("count", "sum", "nunique")
-"""Aggregates that are 0 for a group without rows; the others are missing there."""
 
 
 class Groups:
