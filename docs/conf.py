@@ -34,7 +34,6 @@ python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 highlight_language = "text"
-smartquotes = False  # two dashes begin an option
 default_role = "literal"  # docstrings quote code by single backticks
 
 html_theme = "pydata_sphinx_theme"

@@ -51,8 +51,9 @@ def describe_flag(option: Option) -> str:
 
 
 def plain(text: str) -> str:
-    """Markdown that shows a text as it stands, but for code in backticks and links to pages."""
+    """Markdown that shows a text as it stands, with options as code and with links to pages."""
     text = re.sub(r"([*$|\[\]])", r"\\\1", escape(" ".join(text.split()), quote=False))
+    text = re.sub(r"(?<![`\w])--\w[\w-]*", r"`\g<0>`", text)  # two dashes are no dash
     return re.sub(r"docs/([\w/-]+\.md)", r"[docs/\1](../\1)", text)
 
 
