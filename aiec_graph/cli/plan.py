@@ -54,7 +54,7 @@ def plan(data: str = "", /, options: PlanOptions = DEFAULTS, data_root: Path | N
       run_bench.py plan --nodes 100e6 --edges 10e9 --features 50 --memory 256 --cores 32
 
     For full batch and for mini-batches: the peak of a process, an epoch, and exact scores of all
-    nodes. docs/capacity.md says what it was measured on and how far to trust it.
+    nodes. docs/guides/capacity.md says what it was measured on and how far to trust it.
 
     Args:
         data: The name of a data set, or the path of a graph of your own; else give nodes, edges

@@ -51,7 +51,7 @@ class DatedTables:
     there from its own time on, once both of its ends are.
 
     Args:
-        path: a folder, or a table of transactions; see docs/own-graphs.md.
+        path: a folder, or a table of transactions; see docs/guides/own-graphs.md.
 
     Raises:
         InputError: the tables cannot be read, nothing in them has a time, or the times of nodes
@@ -189,13 +189,13 @@ class DatedTables:
         if role == "transactions" and self._edges is None:
             raise InputError(
                 f"{self.where}: a backtest needs the time of each transaction, in a column "
-                f"{columns} (time: in graph.yaml names another; docs/own-graphs.md)"
+                f"{columns} (time: in graph.yaml names another; docs/guides/own-graphs.md)"
             )
         if not known:
             raise InputError(
                 f"{self.where}: a backtest needs the time of each node, in a column "
                 f"{self.declared.time_step} of the nodes, or of each edge, in a column {columns} "
-                "(docs/own-graphs.md)"
+                "(docs/guides/own-graphs.md)"
             )
         if self.are_payments and self.declared.undirected and self.declared.tell_apart:
             raise InputError(
