@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch_geometric.nn.models import GraphSAGE
 
 from aiec_graph.cli.main import main
 
@@ -92,14 +93,19 @@ def test_what_is_not_run_is_known(page):
         assert line.startswith(NOT_RUN), line
 
 
-def test_the_training_loop_of_the_readme_runs():
-    (loop,) = [text for kind, text in blocks(README) if kind == "python"]
+@pytest.mark.parametrize("page", [README, ROOT / "docs" / "guides" / "extend.md"])
+def test_the_training_loop_runs(page):
+    loop = next(text for kind, text in blocks(page) if kind == "python" and "range(200)" in text)
     torch.manual_seed(0)
+    model = GraphSAGE(64, hidden_channels=32, num_layers=2, out_channels=2)
     names = {
         "x": torch.randn(50, 64),
         "edge_index": torch.randint(0, 50, (2, 200)),
         "y": torch.randint(0, 2, (50,)),
         "train_mask": torch.rand(50) < 0.6,
+        "model": model,
+        "task_loss": torch.nn.functional.cross_entropy,
+        "update": lambda loss: loss.backward(),
     }
-    exec(compile(loop.replace("range(200)", "range(3)"), str(README), "exec"), names)
+    exec(compile(loop.replace("range(200)", "range(3)"), str(page), "exec"), names)
     assert not any("counter" in name for name in names["model"].state_dict())
