@@ -63,7 +63,7 @@ class AIECSettings(Protocol):
     @property
     def lambda_aux(self) -> float: ...
     @property
-    def lambda_gate(self) -> float: ...
+    def lambda_gate(self) -> float | None: ...
     @property
     def act_options(self) -> dict[str, Any]: ...
 
@@ -148,7 +148,7 @@ def label_of(act: str, settings: AIECSettings, changes: Mapping[str, Any]) -> st
     """A variant's name in the results: without a gate, AIEC is its own control, `aux_only`."""
     if act != "aiec":
         return act + _written(changes)
-    gated = settings.lambda_gate > 0 and settings.act_options.get("gate") != "none"
+    gated = settings.lambda_gate != 0 and settings.act_options.get("gate") != "none"
     idle = () if gated else ("lambda_gate", "gate", "gate_norm", "variant")
     own = {k: v for k, v in changes.items() if k not in idle}
     if gated and own in NAMED.values():

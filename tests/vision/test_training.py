@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from aiec_graph.bench import vision as runner
 from aiec_graph.bench.store import columns_of
+from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.cli.main import main
 from aiec_graph.core import ACTIVATIONS, AIEC
 from aiec_graph.errors import InputError
@@ -248,6 +249,17 @@ def test_two_processes_train_one_network(digits, tmp_path):
     assert result.train_loss > 0
     (layer,) = [m for m in result.network.modules() if isinstance(m, AIEC)]
     assert int(layer.counter.phi.sum()) == 24, "counts are summed over the processes"
+
+
+def test_the_weight_of_the_gates_is_the_networks_own_unless_given():
+    def weights(**changes):
+        config = VisionConfig(backbone=["vit_tiny", "resnet18"], act=["aiec"], **changes)
+        return [spec.settings.lambda_gate for spec in config.specs()]
+
+    assert weights() == [200, 1]
+    assert weights(train=VisionSettings(lambda_gate=20)) == [20, 20]
+    for name in ("table1", "table2", "table3", "table8"):
+        assert "lambda_gate: 200" in (ROOT / "configs" / f"{name}.yaml").read_text()
 
 
 @pytest.mark.parametrize("changes", [{"lambda_gate": 0}, {"act_options": {"gate": "none"}}])
