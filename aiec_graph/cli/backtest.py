@@ -14,9 +14,10 @@ def backtest(data: str, config: BacktestConfig = DEFAULTS) -> int:
       run_bench.py backtest elliptic_graph --features structural --model gcn sage
       run_bench.py backtest path/to/my-graph/ --cuts 6 --horizon 4 --label-delay 2
       run_bench.py backtest elliptic --model gcn rf_graph --from 25 --every 2 --plan
+      run_bench.py backtest accounts/ --from 2026-01-31 --every 30d --horizon 30d --label-delay 60d
 
-    Nodes need times: a column time_step. At each cut features, edges and preprocessing are those of
-    that moment; validation is the end of the training window.
+    Nodes, edges or transactions need times: a column time_step, or time. At each cut features,
+    edges and preprocessing are those of that moment; validation is the end of the training window.
     Results: backtest.csv (a row for each cut, model and seed), report.md with its tables and
     figures. A backtest that was stopped goes on with the same command.
 

@@ -64,14 +64,22 @@ class DatedTimeline:
         line = f"{count:,} nodes are left out: no row with a time names them"
         return (line,) if count else ()
 
-    @cached_property
+    @property
     def moment(self) -> NDArray[np.int64]:
         """See `Timeline`."""
-        return self.tables.first.to_numpy(np.int64)
+        return self._moment
 
-    @cached_property
+    @property
     def y(self) -> NDArray[np.int64]:
         """See `Timeline`."""
+        return self._y
+
+    @cached_property
+    def _moment(self) -> NDArray[np.int64]:
+        return self.tables.first.to_numpy().astype(np.int64)
+
+    @cached_property
+    def _y(self) -> NDArray[np.int64]:
         return self._own(self.last).y
 
     @cached_property
