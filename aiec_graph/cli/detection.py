@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,15 @@ from aiec_graph.errors import InputError, look_up
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
+    from rich.text import Text
 
     from aiec_graph.detect import FraudDetector, Nodes
 
 FIRST_COLUMNS = ["id", "score"]
 """By which a list of suspects is known."""
+
+QUIET_S = 10.0
+"""Least seconds between two lines of progress in a log."""
 
 
 @contextmanager
@@ -36,10 +41,21 @@ def reporting(told: list[str] | None = None) -> Iterator["Console"]:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     started = time.perf_counter()
 
+    standing = Standing()
+
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            line = f"{time.perf_counter() - started:6.1f} s  {record.getMessage()}"
-            console.print(line, markup=False)
+            done, total = getattr(record, "done", None), getattr(record, "total", None)
+            if done is not None and total is not None:
+                line = standing.count(done, total)
+                if line is None or console.is_terminal:
+                    return
+            else:
+                line = record.getMessage()
+                standing.begin(line, getattr(record, "seconds", None))
+                if record.levelno < logging.INFO:
+                    return
+            console.print(f"{time.perf_counter() - started:6.1f} s  {line}", markup=False)
 
     def show(message: Warning | str, *_: object) -> None:
         line = " ".join(str(message).split())
@@ -47,18 +63,64 @@ def reporting(told: list[str] | None = None) -> Iterator["Console"]:
         if told is not None:
             told.append(line)
 
-    logger, handler = logging.getLogger("aiec_graph.detect"), Lines()
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    handler = Lines()
+    loggers = [logging.getLogger(f"aiec_graph.{room}") for room in ("detect", "train")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
     try:
-        with warnings.catch_warnings(), console.status(""):
+        with warnings.catch_warnings(), console.status(standing):
             warnings.simplefilter("always", DetectionWarning)
             warnings.showwarning = show
             yield console
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
+
+class Standing:
+    """What a command is doing, and the time that is left: the last line on a terminal."""
+
+    def __init__(self) -> None:
+        self._what, self._seconds = "", None
+        self._begun = self._said = time.monotonic()
+        self._done = self._total = 0
+
+    def begin(self, what: str, seconds: float | None = None) -> None:
+        """Something begins, which takes about so many seconds where this is known."""
+        self._what, self._seconds = what, seconds
+        self._begun, self._done, self._total = time.monotonic(), 0, 0
+
+    def count(self, done: int, total: int) -> str | None:
+        """Counts a step of what began; returns a line for a log, where it is time for one."""
+        now = time.monotonic()
+        if done <= self._done or total != self._total:
+            self._begun, self._said = now, now
+        self._done, self._total = done, total
+        if now < self._said + QUIET_S or done >= total:
+            return None
+        self._said = now
+        return str(self)
+
+    def __str__(self) -> str:
+        """What is done, how much of it, and the time left."""
+        passed, parts = time.monotonic() - self._begun, [self._what]
+        left = None if self._seconds is None else self._seconds - passed
+        if self._total:
+            parts.append(f"{self._done:,} of {self._total:,}")
+            steps = self._done - 1  # the clock began with the first
+            left = passed / steps * (self._total - self._done) if steps else None
+        if left is not None and left > 0:
+            parts.append(f"about {timedelta(seconds=round(left))} left")
+        return ", ".join(part for part in parts if part)
+
+    def __rich__(self) -> "Text":
+        """The same, cut to the width of the terminal; asked for anew some times a second."""
+        from rich.text import Text
+
+        return Text(str(self), no_wrap=True, overflow="ellipsis")
 
 
 def load_nodes(
@@ -68,7 +130,7 @@ def load_nodes(
 
     Args:
         data: a path or the name of a data set.
-        as_of: what is known; all by default.
+        as_of: what is known: what came later is left out; all by default.
         detector: a fitted one, in whose columns the data are to be read.
 
     Raises:
@@ -79,7 +141,8 @@ def load_nodes(
 
     log = logging.getLogger("aiec_graph.detect")
     log.info("loading %s", data)
-    nodes = as_nodes(data, as_of=as_of) if detector is None else detector.read(data)
+    read = as_nodes if detector is None else detector.read
+    nodes = read(data, as_of=as_of)
     graph = nodes.graph
     size = graph.x.nbytes + graph.edges.indices.nbytes + graph.edges.indptr.nbytes
     for line in graph.notes:

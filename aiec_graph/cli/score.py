@@ -1,8 +1,28 @@
 """The command `score`."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 SCORES = Path("scores.csv")
+
+
+@dataclass(frozen=True)
+class RankOptions:
+    """What a list of a model's folder may hold beyond scores."""
+
+    reasons: int = 0
+    """Of how many of the highest nodes to say why they score so, in a column of its own; of a
+    model's folder alone."""
+    alerts: float | None = None
+    """Adds the columns p_value and alert: on average, at most this share of the alerts is false,
+    such as 0.05, if normal nodes score as the normal validation nodes do; of a model's folder
+    alone."""
+    as_of: str | None = None
+    """A day such as 2026-01-31, or a number: transactions, edges and nodes of a later time are left
+    out; of a model's folder alone."""
+
+
+DEFAULTS = RankOptions()
 
 
 def score(
@@ -12,11 +32,12 @@ def score(
     out: Path = SCORES,
     dataset: str | None = None,
     data_root: Path | None = None,
-    reasons: int = 0,
+    options: RankOptions = DEFAULTS,
 ) -> int:
     """Ranks the nodes of a graph by a model that fit wrote, or by a network of the benchmark.
 
       run_bench.py score model/ next-month/ --out suspects.csv
+      run_bench.py score model/ next-month/ --out suspects.csv --reasons 20 --alerts 0.05
       run_bench.py score CHECKPOINT --out scores.csv                    # the data of its training
       run_bench.py score CHECKPOINT next-month/ --out scores.csv
       run_bench.py score CHECKPOINT path/to/pictures/ --out classes.csv
@@ -37,8 +58,7 @@ def score(
             whose test images are then scored.
         data_root: Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else
             datasets/).
-        reasons: Of how many of the highest nodes to say why they score so, in a column of its own;
-            of a model's folder alone.
+        options: Of a model's folder.
 
     Raises:
         InputError: the model or the data cannot be used.
@@ -54,37 +74,47 @@ def score(
         raise InputError("the data are named twice: give DATA or --dataset")
     data = dataset if data is None else data
     if model.is_dir():
-        return _rank(model, data, out, reasons)
-    if reasons:
-        raise InputError("--reasons takes a folder that fit wrote, not a checkpoint")
+        return _rank(model, data, out, options)
+    given = [f"--{name.replace('_', '-')}" for name, value in asdict(options).items() if value]
+    if given:
+        raise InputError(f"{given[0]} takes a folder that fit wrote, not a checkpoint")
     return _score(model, data, out, data_root)
 
 
-def _rank(model: Path, data: str | None, out: Path, reasons: int) -> int:
+def _rank(model: Path, data: str | None, out: Path, options: RankOptions) -> int:
     from rich.console import Console
 
     from aiec_graph.artifacts.scores import write_notes
     from aiec_graph.cli.detection import check_list, load_nodes, reporting, write_list
     from aiec_graph.detect import FraudDetector
+    from aiec_graph.detect.conformal import check_share
     from aiec_graph.detect.reasons import add_reasons
+    from aiec_graph.detect.suspects import describe_alerts
     from aiec_graph.errors import InputError
 
     if data is None:
         raise InputError("name the data to score: run_bench.py score MODEL DATA --out FILE")
+    if options.reasons < 0:
+        raise InputError(f"--reasons must be at least 0, not {options.reasons}")
+    if options.alerts is not None:
+        check_share(options.alerts)
     check_list(out)
     told: list[str] = []
     with reporting(told):
         detector = FraudDetector.load(model)
-        nodes = load_nodes(data, detector=detector)
-        frame = detector.rank(nodes)
-        if reasons > 0:
-            add_reasons(frame, detector, nodes, reasons)
+        nodes = load_nodes(data, options.as_of, detector)
+        frame = detector.rank(nodes, options.alerts)
+        if options.reasons > 0:
+            add_reasons(frame, detector, nodes, options.reasons)
+        lines = [] if options.alerts is None else describe_alerts(detector, frame, options.alerts)
         write_list(frame, out)
-        write_notes(out, [*nodes.graph.notes, *told])
+        write_notes(out, [*nodes.graph.notes, *told, *lines])
     flagged = int(frame["flag"].sum())
     rule = detector.threshold_.rule
+    console = Console(soft_wrap=True)
     line = f"{out}: {len(frame):,} nodes, {flagged:,} of them flagged ({rule})"
-    Console(soft_wrap=True).print(line, markup=False)
+    for text in (line, *lines):
+        console.print(text, markup=False)
     return 0
 
 

@@ -1,5 +1,7 @@
 """Alert lists with a controlled share of false alarms, by conformal p-values."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
@@ -46,6 +48,28 @@ def alert_list(p_values: NDArray[np.floating], false_alarms: float) -> NDArray[n
     Raises:
         InputError: the share is out of range.
     """
-    if not 0 < false_alarms < 1:
-        raise InputError(f"false_alarms must be between 0 and 1, not {false_alarms}")
+    check_share(false_alarms)
     return np.asarray(false_discovery_control(p_values, method="bh") <= false_alarms)
+
+
+def check_share(false_alarms: float) -> None:
+    """Refuses what is no share of false alarms.
+
+    Raises:
+        InputError: it is out of range.
+    """
+    if not 0 < false_alarms < 1:
+        raise InputError(f"the share of false alarms must be between 0 and 1, not {false_alarms}")
+
+
+def fewest_alerts(normal: int, nodes: int, false_alarms: float) -> int:
+    """How many nodes at least must score above all normal calibration nodes for any alert.
+
+    No p-value is below 1 / (n + 1), and the k-th smallest must be at most k α / N.
+
+    Args:
+        normal: calibration nodes n.
+        nodes: new nodes N.
+        false_alarms: the share α.
+    """
+    return max(1, math.ceil(nodes / (normal + 1) / false_alarms - 1e-9))

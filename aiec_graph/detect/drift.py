@@ -1,19 +1,24 @@
 """Whether what is scored still looks like what the model was trained on."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.stats import chi2, ks_2samp, kstwobign
 
 from aiec_graph.data import Graph
 
 BINS = 10
 NOTABLE = 0.2
 """A population stability index above this is, by custom, a shift that matters."""
+NOTABLE_KS = 0.18
+"""A Kolmogorov–Smirnov distance above this: what a normal quantity has whose mean has moved so far
+that its population stability index is `NOTABLE`."""
+SAMPLE = 200
+"""Values that stand for the distribution of the training; the distance is off by 1/400 at most."""
 UNSEEN = 0.05
 """A share of unseen categories above this is worth a warning."""
 CONFIDENCE = 0.999
@@ -31,6 +36,8 @@ class Profile:
     share: tuple[float, ...]
     """Of each bin or category; the last is that of missing values."""
     nodes: int
+    sample: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), compare=False)
+    """Of a number, quantiles at even steps [≤ SAMPLE]."""
 
     @classmethod
     def of_number(cls, name: str, values: NDArray[np.floating]) -> "Profile":
@@ -39,8 +46,8 @@ class Profile:
         inner = np.linspace(0, 1, BINS + 1)[1:-1]
         # Edges at values that occur, so that a value that half of the nodes have is a bin.
         edges = np.unique(np.quantile(known, inner, method="lower")) if len(known) else []
-        empty = cls(name, tuple(map(float, edges)), None, (), len(values))
-        return cls(name, empty.edges, None, _shares(empty.count(values)), len(values))
+        empty = cls(name, tuple(map(float, edges)), None, (), len(values), _sample(known))
+        return replace(empty, share=_shares(empty.count(values)))
 
     @classmethod
     def of_category(
@@ -48,7 +55,7 @@ class Profile:
     ) -> "Profile":
         """From codes [N] into categories, of which some may be NaN."""
         empty = cls(name, None, tuple(categories), (), len(codes))
-        return cls(name, None, empty.categories, _shares(empty.count(codes)), len(codes))
+        return replace(empty, share=_shares(empty.count(codes)))
 
     def count(self, values: NDArray[np.floating]) -> NDArray[np.int64]:
         """Nodes in each bin or category, and at last of missing values and unseen categories."""
@@ -76,19 +83,46 @@ class Profile:
         freedom = max(int(((mine > 0) | (counts > 0)).sum()) - 1, 1)
         return index, float(chi2.ppf(CONFIDENCE, freedom)) * (1 / self.nodes + 1 / there)
 
+    def distance(self, values: NDArray[np.floating]) -> tuple[float, float]:
+        """The Kolmogorov–Smirnov distance of known values, and what chance alone makes of it.
+
+        The second number is the asymptotic `CONFIDENCE` quantile of two samples of these sizes
+        from one continuous distribution. Both are NaN where there is nothing to compare, as for a
+        category.
+        """
+        known = values[~np.isnan(values)]
+        if len(self.sample) == 0 or len(known) == 0:
+            return float("nan"), float("nan")
+        there = self.nodes * (1 - self.share[-1])
+        chance = float(kstwobign.ppf(CONFIDENCE)) * float(np.sqrt(1 / there + 1 / len(known)))
+        found: Any = ks_2samp(self.sample, known, method="asymp")
+        return float(found.statistic), chance
+
 
 @dataclass(frozen=True)
 class Drift:
     """The comparison of a graph with the training graph."""
 
     table: pd.DataFrame
-    """A row for each quantity, the largest shift first: what, psi (the index), chance (the index
-    that chance explains), unseen (share of unseen categories), notable."""
+    """A row for each quantity, the largest shift first: what; psi (the population stability index)
+    and psi_chance (what chance explains of it); ks (the Kolmogorov–Smirnov distance of numbers) and
+    ks_chance; unseen (share of unseen categories); notable."""
 
     @property
     def warnings(self) -> list[str]:
         """A line for each notable shift, by name."""
         return [_in_words(row) for row in self.table[self.table["notable"]].to_dict("records")]
+
+    def describe(self) -> str:
+        """Says in one line how large the largest shifts are."""
+        first = self.table.iloc[0]
+        line = f"the largest shift since the training: {first['what']} (PSI {first['psi']:.2f}"
+        numbers = self.table.dropna(subset="ks")
+        if len(numbers):
+            far = numbers.sort_values("ks").iloc[-1]
+            line += f"), by distribution {far['what']} (KS {far['ks']:.2f}"
+        count = int(self.table["notable"].sum())
+        return f"{line}); {count} of {len(self.table)} quantities have shifted notably"
 
 
 @dataclass(frozen=True)
@@ -136,20 +170,33 @@ class Reference:
         rows = []
         for profile, values in zip(self.profiles, found, strict=True):
             index, chance = profile.stability(profile.count(values))
+            distance, by_chance = profile.distance(values)
             new = unseen.get(profile.name, 0.0)
-            notable = index > NOTABLE + chance or new > UNSEEN
-            rows.append((profile.name, index, chance, new, notable))
-        table = pd.DataFrame(rows, columns=["what", "psi", "chance", "unseen", "notable"])
+            is_far = index > NOTABLE + chance or distance > NOTABLE_KS + by_chance
+            row = (profile.name, index, chance, distance, by_chance, new, is_far or new > UNSEEN)
+            rows.append(row)
+        names = ["what", "psi", "psi_chance", "ks", "ks_chance", "unseen", "notable"]
+        table = pd.DataFrame(rows, columns=names)
         return Drift(table.sort_values("psi", ascending=False, ignore_index=True))
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """As plain values."""
-        return [asdict(profile) for profile in self.profiles]
+    def to_state(self) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:
+        """As plain values and arrays."""
+        plain = [asdict(replace(profile, sample=np.empty(0))) for profile in self.profiles]
+        for part in plain:
+            del part["sample"]
+        samples = {str(i): profile.sample for i, profile in enumerate(self.profiles)}
+        return plain, {i: sample for i, sample in samples.items() if len(sample)}
 
     @classmethod
-    def from_json(cls, content: list[dict[str, Any]]) -> "Reference":
-        """The inverse of `to_json`."""
-        return cls(tuple(Profile(**{k: _tuple(v) for k, v in part.items()}) for part in content))
+    def from_state(
+        cls, content: list[dict[str, Any]], arrays: dict[str, NDArray[Any]]
+    ) -> "Reference":
+        """The inverse of `to_state`."""
+        profiles = []
+        for i, part in enumerate(content):
+            values = {key: _tuple(value) for key, value in part.items()}
+            profiles.append(Profile(**values, sample=arrays.get(str(i), np.empty(0))))
+        return cls(tuple(profiles))
 
 
 def column_names(graph: Graph) -> list[str]:
@@ -166,6 +213,13 @@ def _degrees(graph: Graph) -> dict[str, NDArray[np.float64]]:
     return {"in-degree": received, "out-degree": sent}
 
 
+def _sample(known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """At most `SAMPLE` of the values, at even steps of their order."""
+    if len(known) <= SAMPLE:
+        return np.sort(known)
+    return np.quantile(known, (np.arange(SAMPLE) + 0.5) / SAMPLE, method="inverted_cdf")
+
+
 def _shares(counts: NDArray[np.int64]) -> tuple[float, ...]:
     return tuple(float(share) for share in counts / max(int(counts.sum()), 1))
 
@@ -175,7 +229,8 @@ def _tuple(value: Any) -> Any:
 
 
 def _in_words(row: dict[Any, Any]) -> str:
-    line = f"{row['what']} has shifted since the training (PSI {row['psi']:.2f})"
+    by = f"PSI {row['psi']:.2f}" + ("" if np.isnan(row["ks"]) else f", KS {row['ks']:.2f}")
+    line = f"{row['what']} has shifted since the training ({by})"
     if row["unseen"] > UNSEEN:
         line += f"; {row['unseen']:.0%} of the nodes have a category that was not there then"
     return line

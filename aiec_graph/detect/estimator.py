@@ -9,130 +9,50 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from aiec_graph.artifacts.scores import describe_ties
 from aiec_graph.artifacts.trained_on import TrainedOn
 from aiec_graph.data import UNKNOWN
 from aiec_graph.data.user import Declaration
-from aiec_graph.detect.alarms import (
-    DriftWarning,
-    ThresholdWarning,
-    TiesWarning,
-)
+from aiec_graph.detect.alarms import ThresholdWarning
 from aiec_graph.detect.calibration import Calibrator
 from aiec_graph.detect.conformal import alert_list, conformal_p_values
 from aiec_graph.detect.describe import describe_data, describe_enrichment
 from aiec_graph.detect.drift import Drift, Reference, column_names
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
-from aiec_graph.detect.inputs import align, as_nodes
+from aiec_graph.detect.inputs import Aligned, align, as_nodes
 from aiec_graph.detect.nodes import Nodes
+from aiec_graph.detect.parameters import DetectorParameters
 from aiec_graph.detect.rules import Rule
 from aiec_graph.detect.splits import split_again, split_nodes
+from aiec_graph.detect.suspects import list_suspects, warn_of
 from aiec_graph.detect.thresholds import Threshold, make_threshold
 from aiec_graph.errors import InputError
 from aiec_graph.extras import check_extra
 from aiec_graph.metrics import average_precision
-from aiec_graph.train import TrainSettings
-from aiec_graph.train.classifier import NodeClassifier
-from aiec_graph.train.device import resolve_device
 from aiec_graph.train.ensemble import AutoClassifier
-from aiec_graph.train.network_classifier import STANDARD
-from aiec_graph.train.registry import make_classifier
 
 if TYPE_CHECKING:
     from aiec_graph.detect.reasons import NodeReasons
 
 LOG = logging.getLogger("aiec_graph.detect")
-SETTINGS = ("hidden", "layers", "dropout", "lr", "epochs", "patience", "lambda_gate")
 
 
 def _is_calibrated(detector: "FraudDetector") -> bool:
     return bool(detector.calibrate)
 
 
-class FraudDetector(BaseEstimator):
+class FraudDetector(DetectorParameters):
     """Ranks the nodes of a graph by how anomalous they are, and says where to cut the list.
+
+    `DetectorParameters` has the parameters and what they mean.
 
     Attributes that end in an underscore are there after `fit`. Every method that takes `data`
     takes whatever `as_nodes` does, and changes nothing in it; the methods that return something
     for each node do so in the order of its nodes. A fitted detector scores graphs and nodes that
     it has never seen; their columns are matched by name.
-
-    Args:
-        model: a name in `aiec_graph.train.registry.CLASSIFIERS`: a network, a baseline, or "auto",
-            which chooses and mixes them within `budget`, on a part of the training nodes.
-        act: the activation of a network.
-        threshold: rule of the cut on validation nodes: f1, precision=0.9, recall=0.8, top=200,
-            cost=1:50 (false alarm : miss) or score=1.5; see `set_threshold`.
-        calibrate: whether scores are calibrated to probabilities on the validation nodes.
-        device: of networks: auto, cpu, cuda or mps.
-        random_state: seed of everything drawn.
-        base_rate: the share of anomalies among the nodes that are to be scored, where the labelled
-            ones are enriched; None where they are as the others.
-        split: how labelled nodes are split, see `split_nodes`.
-        validation_size: share of the validation nodes, where the data bring no split.
-        test_size: share of the test nodes, which nothing but the model card looks at; 0 for none.
-        hidden, layers, dropout, lr, epochs, patience, lambda_gate: of a network's training, see
-            `TrainSettings`; None for their default there.
-        features: input features of a network: standard, raw or row.
-        as_of: a day or a number: what came later is left out of `fit`, see `as_nodes`.
-        declaration: names of columns, where the data are frames.
-        budget: seconds that "auto" may take.
-        n_jobs: threads of forests and boosting; None for all cores.
     """
-
-    def __init__(
-        self,
-        model: str = "auto",
-        act: str = "aiec",
-        threshold: str = "f1",
-        calibrate: bool = True,
-        device: str = "auto",
-        random_state: int | None = 0,
-        *,
-        base_rate: float | None = None,
-        split: str = "auto",
-        validation_size: float = 0.2,
-        test_size: float = 0.2,
-        hidden: int | None = None,
-        layers: int | None = None,
-        dropout: float | None = None,
-        lr: float | None = None,
-        epochs: int | None = None,
-        patience: int | None = None,
-        lambda_gate: float | None = None,
-        features: str = "standard",
-        as_of: int | str | None = None,
-        declaration: Declaration | None = None,
-        budget: float = 60.0,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.model = model
-        self.act = act
-        self.threshold = threshold
-        self.calibrate = calibrate
-        self.device = device
-        self.random_state = random_state
-        self.base_rate = base_rate
-        self.split = split
-        self.validation_size = validation_size
-        self.test_size = test_size
-        self.hidden = hidden
-        self.layers = layers
-        self.dropout = dropout
-        self.lr = lr
-        self.epochs = epochs
-        self.patience = patience
-        self.lambda_gate = lambda_gate
-        self.features = features
-        self.as_of = as_of
-        self.declaration = declaration
-        self.budget = budget
-        self.n_jobs = n_jobs
 
     def fit(self, data: Any, y: Any = None) -> Self:
         """Splits the labelled nodes, trains, calibrates and chooses the cut.
@@ -178,19 +98,23 @@ class FraudDetector(BaseEstimator):
         self.data_ = describe_data(graph, split.masks())
         return self
 
-    def read(self, data: Any, y: Any = None) -> Nodes:
+    def read(self, data: Any, y: Any = None, as_of: int | str | None = None) -> Nodes:
         """Reads later data in the columns of the training, and as was declared there.
+
+        What was known at the time of the training says nothing of what is known now, so `as_of` of
+        the training does not count.
 
         Args:
             data: whatever `as_nodes` takes; a folder's own graph.yaml counts before the training's.
             y: labels in place of those in the data.
+            as_of: what is known: what came later is left out; all by default.
 
         Raises:
             InputError: the data cannot be used, or lack a column; names all that is at fault.
         """
         check_is_fitted(self)
         declared = self.declaration or Declaration.from_dict(self.declaration_)
-        return as_nodes(data, y, declared, columns=self.columns_)
+        return as_nodes(data, y, replace(declared, as_of=""), as_of, self.columns_)
 
     def decision_function(self, data: Any) -> NDArray[np.float64]:
         """A score for each node [N]: higher is more anomalous; no probability.
@@ -198,7 +122,8 @@ class FraudDetector(BaseEstimator):
         Raises:
             InputError: the data cannot be used, or have other columns than the fitted ones.
         """
-        return self._score(self.read(data))[0]
+        nodes = self.read(data)
+        return self._score(nodes)[1][nodes.index]
 
     @available_if(_is_calibrated)
     def predict_proba(self, data: Any) -> NDArray[np.float64]:
@@ -225,48 +150,36 @@ class FraudDetector(BaseEstimator):
             InputError: as `decision_function`; or a class is absent.
         """
         nodes = self.read(data, y)
-        score = self._score(nodes)[0]
+        score = self.decision_function(nodes)
         known = nodes.y != UNKNOWN
         try:
             return average_precision(nodes.y[known], score[known])
         except ValueError as error:
             raise InputError(f"{nodes.graph.label}: {error}") from None
 
-    def rank(self, data: Any) -> pd.DataFrame:
+    def rank(self, data: Any, false_alarms: float | None = None) -> pd.DataFrame:
         """The list of suspects: all nodes, the most anomalous first.
 
         Equal scores share a rank, and stand in the order of the data. Warns by name where the data
         have drifted from those of the training, and where scores tie.
 
+        Args:
+            data: what holds the nodes.
+            false_alarms: adds the columns p_value and alert, see `alerts`.
+
         Returns:
-            A row for each node: id, score, probability (if calibrated), flag, rank; then label,
-            time_step and part (train or val, for a node that took part in the training) where
-            there are any.
+            A row for each node: id, score, probability (if calibrated), flag, rank; then p_value
+            and alert where they are asked for, and label, time_step and part (train or val, for a
+            node that took part in the training) where there are any.
 
         Raises:
-            InputError: as `decision_function`.
+            InputError: as `decision_function`; or the share is out of range.
         """
         nodes = self.read(data)
-        score, drift = self._score(nodes)
-        for line in drift.warnings:
-            warnings.warn(f"{nodes.graph.label}: {line}", DriftWarning, stacklevel=2)
-        if line := describe_ties(score):
-            warnings.warn(f"{nodes.graph.label}: {line}", TiesWarning, stacklevel=2)
-        frame = pd.DataFrame({"id": nodes.graph.node_ids[nodes.index], "score": score})
-        if self.calibrate:
-            frame["probability"] = self.calibrator_(score)
-        frame["flag"] = self._flag(score)
-        frame["rank"] = frame["score"].rank(method="min", ascending=False).astype(np.int64)
-        if (nodes.y != UNKNOWN).any():
-            frame["label"] = pd.Series(nodes.y).map({0: "normal", 1: "anomalous", -1: "unknown"})
-        if nodes.graph.time_step is not None:
-            frame["time_step"] = nodes.graph.time_step[nodes.index]
-        part = self.trained_on_.parts(nodes.graph)[nodes.index]
-        fresh = f"{int((part == '').sum()):,} of {len(part):,} nodes"
-        LOG.info("%s took no part in the training", fresh)
-        if (part != "").any():
-            frame["part"] = part
-        return frame.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+        found, score = self._score(nodes)
+        drift = self.reference_.compare(found.graph, score, found.unseen)
+        warn_of(nodes.graph.label, drift, score[nodes.index])
+        return list_suspects(self, nodes, score[nodes.index], false_alarms)
 
     def alerts(self, data: Any, false_alarms: float) -> NDArray[np.bool_]:
         """Flags nodes [N] so that on average at most a given share of the list is false.
@@ -277,8 +190,12 @@ class FraudDetector(BaseEstimator):
         Raises:
             InputError: as `decision_function`; or the share is out of range.
         """
+        return alert_list(self.p_values(self.decision_function(data)), false_alarms)
+
+    def p_values(self, score: NDArray[np.floating]) -> NDArray[np.float64]:
+        """How rarely a normal node scores as high, for scores of nodes [N]; see `alerts`."""
         normal = self.validation_score_[self.validation_y_ == 0]
-        return alert_list(conformal_p_values(normal, self.decision_function(data)), false_alarms)
+        return conformal_p_values(normal, score)
 
     def drift(self, data: Any) -> Drift:
         """Compares some data, and their scores, with those of the training.
@@ -286,7 +203,8 @@ class FraudDetector(BaseEstimator):
         Raises:
             InputError: as `decision_function`.
         """
-        return self._score(self.read(data))[1]
+        found, score = self._score(self.read(data))
+        return self.reference_.compare(found.graph, score, found.unseen)
 
     def evaluate(self, data: Any, y: Any = None) -> Evaluation:
         """Metrics with intervals on labelled nodes that took no part in the training.
@@ -295,7 +213,7 @@ class FraudDetector(BaseEstimator):
             InputError: as `decision_function`; or a class is absent.
         """
         nodes = self.read(data, y)
-        score = self._score(nodes)[0]
+        score = self.decision_function(nodes)
         fresh = (nodes.y != UNKNOWN) & (self.trained_on_.parts(nodes.graph)[nodes.index] == "")
         if not {0, 1} <= set(nodes.y[fresh]):
             raise InputError(
@@ -320,7 +238,12 @@ class FraudDetector(BaseEstimator):
         return explain(self, data, nodes, most)
 
     def report(
-        self, data: Any, path: str | Path, suspects: int = 10, baselines: bool = True
+        self,
+        data: Any,
+        path: str | Path,
+        suspects: int = 10,
+        baselines: bool = True,
+        as_of: int | str | None = None,
     ) -> Path:
         """Writes a report on some data as one HTML file; see `aiec_graph.detect.report`.
 
@@ -330,6 +253,7 @@ class FraudDetector(BaseEstimator):
             suspects: number of nodes that are shown with reasons.
             baselines: whether plain models are fitted beside it, where the data hold the training
                 nodes.
+            as_of: what is known: what came later is left out, and the leakage gap shown.
 
         Raises:
             InputError: as `decision_function`; or the file holds something else.
@@ -338,7 +262,9 @@ class FraudDetector(BaseEstimator):
             check_extra(extra)
         from aiec_graph.detect.report import write_report
 
-        return write_report(self, data, Path(path), suspects, baselines)
+        nodes = self.read(data, as_of=as_of)
+        whole = None if as_of is None else self.read(data)
+        return write_report(self, nodes, Path(path), suspects, baselines, whole=whole)
 
     def set_threshold(self, rule: str) -> Self:
         """Chooses another cut on the validation nodes, without fitting anew.
@@ -380,51 +306,6 @@ class FraudDetector(BaseEstimator):
 
         return load_detector(cls, Path(folder))
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False  # a graph is no matrix of independent rows
-        tags.input_tags.allow_nan = True
-        tags.target_tags.required = False
-        tags.estimator_type = "classifier"
-        tags.classifier_tags = ClassifierTags(multi_class=False)
-        tags.no_validation = True
-        return tags
-
-    def _check(self) -> Rule:
-        """Validates the parameters, and returns the rule of the threshold."""
-        resolve_device(self.device)
-        if self.base_rate is not None and not 0 < self.base_rate < 1:
-            raise InputError(f"base_rate must be between 0 and 1, not {self.base_rate}")
-        sizes = {"validation_size": self.validation_size, "test_size": self.test_size}
-        for name, size in sizes.items():
-            if not 0 <= size < 1 or (size == 0 and name == "validation_size"):
-                raise InputError(f"{name} must be between 0 and 1, not {size}")
-        if self.validation_size + self.test_size >= 1:
-            raise InputError("validation_size and test_size leave nothing to train on")
-        return Rule.parse(self.threshold)
-
-    def _seed(self) -> int:
-        if isinstance(self.random_state, int | np.integer):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _settings(self) -> TrainSettings:
-        given = {name: getattr(self, name) for name in SETTINGS}
-        given = {name: value for name, value in given.items() if value is not None}
-        return replace(STANDARD, features=self.features, device=self.device, **given)
-
-    def _make_classifier(self, seed: int) -> NodeClassifier:
-        classifier = make_classifier(
-            self.model, self.act, self._settings(), seed=seed, n_jobs=self.n_jobs
-        )
-        if isinstance(classifier, AutoClassifier):
-            classifier.budget = self.budget
-            classifier.on_step = lambda step: LOG.info(
-                "%s of %s: %s (%.0f s of the budget left)",
-                *(step.done + 1, step.total, step.name, step.seconds_left),
-            )
-        return classifier
-
     def _calibrate(self) -> None:
         if self.calibrate:
             y, score = self.validation_y_, self.validation_score_
@@ -442,13 +323,14 @@ class FraudDetector(BaseEstimator):
         for line in self.threshold_.warnings:
             warnings.warn(line, ThresholdWarning, stacklevel=3)
 
-    def _score(self, nodes: Nodes) -> tuple[NDArray[np.float64], Drift]:
+    def _score(self, nodes: Nodes) -> tuple[Aligned, NDArray[np.float64]]:
+        """The graph of some nodes in the columns of the training, and the scores of all of it."""
         check_is_fitted(self)
         found = align(nodes.graph, self.columns_, self.n_features_in_)
         score = self.classifier_.decision_function(found.graph)
         if not np.isfinite(score).all():
             raise InputError(f"{nodes.graph.label}: the model gives no finite scores for it")
-        return score[nodes.index], self.reference_.compare(found.graph, score, found.unseen)
+        return found, score
 
     def _flag(self, score: NDArray[np.float64]) -> NDArray[np.bool_]:
         return self.threshold_.flag(score)

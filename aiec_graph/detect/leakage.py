@@ -8,7 +8,7 @@ import numpy as np
 from aiec_graph.data import UNKNOWN
 from aiec_graph.detect.estimator import FraudDetector
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
-from aiec_graph.detect.inputs import as_nodes
+from aiec_graph.detect.nodes import Nodes
 from aiec_graph.errors import InputError
 
 
@@ -53,8 +53,15 @@ def leakage_gap(detector: FraudDetector, data: Any, as_of: int | str, y: Any = N
     Raises:
         InputError: the data cannot be used, or too few labelled nodes were known by then.
     """
-    whole = as_nodes(data, y, detector.declaration)
-    past = as_nodes(data, None, detector.declaration, as_of)
+    return compare_knowledge(detector, detector.read(data, y), detector.read(data, as_of=as_of))
+
+
+def compare_knowledge(detector: FraudDetector, whole: Nodes, past: Nodes) -> LeakageGap:
+    """The leakage gap between two readings of the same data, the second as of a time.
+
+    Raises:
+        InputError: of the labelled nodes, too few are in both.
+    """
     fresh = (whole.y != UNKNOWN) & (detector.trained_on_.parts(whole.graph)[whole.index] == "")
     ids = np.asarray(whole.graph.node_ids[whole.index]).astype(str)
     later_ids = np.asarray(past.graph.node_ids[past.index]).astype(str)
@@ -64,9 +71,9 @@ def leakage_gap(detector: FraudDetector, data: Any, as_of: int | str, y: Any = N
     if not {0, 1} <= set(labels.tolist()):
         raise InputError(
             f"{whole.graph.label}: of the labelled nodes that took no part in the training, "
-            f"{len(rows)} were known as of {as_of}; the gap needs anomalous and normal ones"
+            f"{len(rows)} were known as of {past.as_of}; the gap needs anomalous and normal ones"
         )
     scores = detector.decision_function(whole)[rows], detector.decision_function(past)[later_rows]
     cut = detector.threshold_.cut.value
     found = [evaluate_scores(labels, score, score >= cut) for score in scores]
-    return LeakageGap(str(as_of), *found)
+    return LeakageGap(past.as_of, *found)

@@ -25,7 +25,7 @@ from aiec_graph.files import whole_folder
 from aiec_graph.train.classifier import nest, unnest
 from aiec_graph.train.registry import CLASSIFIERS
 
-FORMAT = "detector-2"
+FORMAT = "detector-3"
 MODEL, CARD, CARD_TEXT = "model.safetensors", "card.json", "card.md"
 FILES = {MODEL, CARD, CARD_TEXT}
 D = TypeVar("D", bound=FraudDetector)
@@ -57,6 +57,7 @@ def save_detector(detector: FraudDetector, folder: Path, overwrite: bool = False
     declaration = parameters["declaration"]
     parameters["declaration"] = None if declaration is None else asdict(declaration)
     columns = detector.columns_
+    reference, samples = detector.reference_.to_state()
     card = make_card(detector)
     content = {
         "format": FORMAT,
@@ -68,7 +69,7 @@ def save_detector(detector: FraudDetector, folder: Path, overwrite: bool = False
         "nodes": detector.nodes_,
         "threshold": asdict(detector.threshold_),
         "calibrator": None if calibrator is None else {**asdict(calibrator), "points": None},
-        "reference": detector.reference_.to_json(),
+        "reference": reference,
         "trained_on": detector.trained_on_.content,
         "metrics": {part: asdict(found) for part, found in detector.metrics_.items()},
         "data": detector.data_,
@@ -79,6 +80,7 @@ def save_detector(detector: FraudDetector, folder: Path, overwrite: bool = False
         "validation_score": detector.validation_score_,
         **nest("trained_on", detector.trained_on_.hashes),
         **nest("classifier", arrays),
+        **nest("reference", samples),
     }
     if calibrator is not None:
         own["calibration"] = calibrator.points
@@ -144,7 +146,7 @@ def _rebuild(kind: type[D], content: dict[str, Any], arrays: dict[str, Any]) -> 
     if content["calibrator"] is not None:
         parts = {**content["calibrator"], "points": arrays["calibration"]}
         detector.calibrator_ = Calibrator(**parts)
-    detector.reference_ = Reference.from_json(content["reference"])
+    detector.reference_ = Reference.from_state(content["reference"], unnest("reference", arrays))
     detector.trained_on_ = TrainedOn(unnest("trained_on", arrays), content["trained_on"])
     detector.metrics_ = {part: _evaluation(found) for part, found in content["metrics"].items()}
     detector.data_ = content["data"]

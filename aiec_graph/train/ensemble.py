@@ -159,6 +159,8 @@ class AutoClassifier:
     n_jobs: int | None = None
     on_step: Callable[[Step], None] | None = field(default=None, repr=False)
     """Is called before each candidate."""
+    on_trial: Callable[[Trial], None] | None = field(default=None, repr=False)
+    """Is called after each candidate, with what became of it."""
 
     def fit(self, graph: Graph, split: Split) -> Self:
         """Tries the candidates and weighs them; see `NodeClassifier`.
@@ -229,15 +231,14 @@ class AutoClassifier:
             try:
                 found = self._fit_one(candidate, shared, folds, budget if i else None)
             except InputError as error:  # the others may do without what is missing
-                trial.status, trial.note = "failed", str(error)
-                continue
-            finally:
-                trial.seconds = time.perf_counter() - begun
-            if found is None:
-                continue
-            budget.note(kind, candidate.cost, found.seconds)
-            trial.status, trial.val_ap = "lost", 100 * average_precision(y, found.judged)
-            fitted.append(found)
+                trial.status, trial.note, found = "failed", str(error), None
+            trial.seconds = time.perf_counter() - begun
+            if found is not None:
+                budget.note(kind, candidate.cost, found.seconds)
+                trial.status, trial.val_ap = "lost", 100 * average_precision(y, found.judged)
+                fitted.append(found)
+            if self.on_trial is not None:
+                self.on_trial(trial)
         return trials, fitted
 
     def _fit_one(

@@ -1,5 +1,6 @@
 """Training: the loop over epochs, and what an epoch of it is in full batch."""
 
+import logging
 import math
 import time
 from abc import ABC, abstractmethod
@@ -23,6 +24,7 @@ from aiec_graph.train.prepared import Prepared
 from aiec_graph.train.resume import Progress, StateFile
 from aiec_graph.train.settings import TrainSettings
 
+LOG = logging.getLogger("aiec_graph.train")
 ADVICE = "try a smaller --lr or --features standard"
 
 
@@ -126,6 +128,7 @@ class Trainer(ABC):
             except FloatingPointError as error:
                 raise DivergedError(f"{name}: {error} in epoch {epoch}; {ADVICE}") from None
             ap = average_precision(margin)
+            LOG.debug("epoch", extra={"done": epoch, "total": settings.epochs})
             if callback is not None:
                 callback(ap)
             if ap > progress.best_ap:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from aiec_graph.detect.report.backtest import read_backtest
+from aiec_graph.detect.nodes import Nodes
 from aiec_graph.detect.report.content import make_content
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
@@ -27,6 +28,7 @@ def render_report(
     suspects: int = SUSPECTS,
     baselines: bool = True,
     backtest: Path | None = None,
+    whole: Nodes | None = None,
 ) -> str:
     """The report as HTML.
 
@@ -36,6 +38,8 @@ def render_report(
         suspects: number of nodes that are shown with reasons.
         baselines: fit the plain models beside it, where the data hold the training nodes.
         backtest: the folder of a backtest, for a section of its own.
+        whole: the same data with all that came later, where `data` are what was known at a time:
+            the report then shows the leakage gap.
 
     Raises:
         InputError: the data or the backtest cannot be used.
@@ -50,7 +54,7 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    content = make_content(detector, data, suspects, baselines)
+    content = make_content(detector, detector.read(data), suspects, baselines, whole)
     LOG.info("writing the report")
     return environment.get_template("report.html.j2").render(mark=MARK, backtest=section, **content)
 
@@ -62,6 +66,7 @@ def write_report(
     suspects: int = SUSPECTS,
     baselines: bool = True,
     backtest: Path | None = None,
+    whole: Nodes | None = None,
 ) -> Path:
     """Writes the report; see `render_report`.
 
@@ -69,7 +74,7 @@ def write_report(
         InputError: the data cannot be used, or the file holds something else or cannot be written.
     """
     check_report(path)
-    page = render_report(detector, data, suspects, baselines, backtest)
+    page = render_report(detector, data, suspects, baselines, backtest, whole)
     write_whole(path, lambda draft: draft.write_text(page, "utf-8"))
     return path
 

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from aiec_graph.data import UNKNOWN, Graph
 from aiec_graph.detect.card import describe_threshold, in_words, make_card
 from aiec_graph.detect.drift import column_names
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
-from aiec_graph.detect.inputs import align, as_nodes
+from aiec_graph.detect.inputs import align
+from aiec_graph.detect.leakage import LeakageGap, compare_knowledge
+from aiec_graph.detect.nodes import Nodes
 from aiec_graph.detect.reasons import Explainer, NodeReasons
 from aiec_graph.detect.reasons_channels import measure_layers
 from aiec_graph.detect.report import figures
@@ -22,6 +23,7 @@ from aiec_graph.detect.report.compared import MOST_TRAINED, compare, verdict
 from aiec_graph.detect.report.cuts import Judged, make_cuts
 from aiec_graph.detect.report.drawings import Drawing, draw_neighbourhood
 from aiec_graph.detect.rules import Rule
+from aiec_graph.errors import InputError
 from aiec_graph.train.ensemble import AutoClassifier
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ VALIDATION = (
 )
 MOST_STEPS = 60
 """Time steps that are listed; of more, the last ones."""
+
+MOST_DRIFTS = 15
+"""Quantities that the table of drift holds; of more, those that have shifted most."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +64,20 @@ class Suspect:
 
 
 def make_content(
-    detector: "FraudDetector", data: Any, suspects: int, baselines: bool
+    detector: "FraudDetector", nodes: Nodes, suspects: int, baselines: bool, whole: Nodes | None
 ) -> dict[str, Any]:
     """The values of the template.
+
+    Args:
+        detector: fitted.
+        nodes: as it reads them.
+        suspects: number of nodes that are shown with reasons.
+        baselines: whether plain models are fitted beside it.
+        whole: the same data with all that came later, for the leakage gap.
 
     Raises:
         InputError: the data cannot be used.
     """
-    check_is_fitted(detector)
-    nodes = as_nodes(data, None, detector.declaration)
     found = align(nodes.graph, detector.columns_, detector.n_features_in_)
     graph = found.graph
     LOG.info("scoring %s nodes", f"{len(graph.y):,}")
@@ -89,7 +99,10 @@ def make_content(
         "flagged": int(explainer.flag.sum()),
         "card": make_card(detector),
         "threshold": describe_threshold(detector.threshold_),
-        "drift": drift.warnings,
+        "drift": drift,
+        "most_drifts": MOST_DRIFTS,
+        "as_of": nodes.as_of,
+        "gap": None if whole is None else _gap(detector, whole, nodes),
         "judged": judged,
         "evaluation": _evaluate(detector, judged),
         "cuts": cuts,
@@ -116,6 +129,14 @@ def _judged(
     if {0, 1} <= set(graph.y[fresh].tolist()):
         return Judged(graph.y[fresh], score[fresh], FRESH, True)
     return Judged(detector.validation_y_, detector.validation_score_, VALIDATION, False)
+
+
+def _gap(detector: "FraudDetector", whole: Nodes, past: Nodes) -> LeakageGap | str:
+    """The leakage gap, or why there is none."""
+    try:
+        return compare_knowledge(detector, whole, past)
+    except InputError as error:
+        return str(error)
 
 
 def _evaluate(detector: "FraudDetector", judged: Judged) -> Evaluation:

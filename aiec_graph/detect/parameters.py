@@ -1,0 +1,140 @@
+"""The parameters of a detector, and what they make."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import ClassifierTags, check_random_state
+
+from aiec_graph.data.user import Declaration
+from aiec_graph.detect.progress import Candidates
+from aiec_graph.detect.rules import Rule
+from aiec_graph.errors import InputError
+from aiec_graph.train import TrainSettings
+from aiec_graph.train.classifier import NodeClassifier
+from aiec_graph.train.device import resolve_device
+from aiec_graph.train.ensemble import AutoClassifier
+from aiec_graph.train.network_classifier import STANDARD
+from aiec_graph.train.registry import make_classifier
+
+SETTINGS = ("hidden", "layers", "dropout", "lr", "epochs", "patience", "lambda_gate")
+
+
+class DetectorParameters(BaseEstimator):
+    """What is stated before a fit, validated in `fit` as scikit-learn asks.
+
+    Args:
+        model: a name in `aiec_graph.train.registry.CLASSIFIERS`: a network, a baseline, or "auto",
+            which chooses and mixes them within `budget`, on a part of the training nodes.
+        act: the activation of a network.
+        threshold: rule of the cut on validation nodes: f1, precision=0.9, recall=0.8, top=200,
+            cost=1:50 (false alarm : miss) or score=1.5; see `set_threshold`.
+        calibrate: whether scores are calibrated to probabilities on the validation nodes.
+        device: of networks: auto, cpu, cuda or mps.
+        random_state: seed of everything drawn.
+        base_rate: the share of anomalies among the nodes that are to be scored, where the labelled
+            ones are enriched; None where they are as the others.
+        split: how labelled nodes are split, see `split_nodes`.
+        validation_size: share of the validation nodes, where the data bring no split.
+        test_size: share of the test nodes, which nothing but the model card looks at; 0 for none.
+        hidden, layers, dropout, lr, epochs, patience, lambda_gate: of a network's training, see
+            `TrainSettings`; None for their default there.
+        features: input features of a network: standard, raw or row.
+        as_of: a day or a number: what came later is left out of `fit`, see `as_nodes`.
+        declaration: names of columns, where the data are frames.
+        budget: seconds that "auto" may take.
+        n_jobs: threads of forests and boosting; None for all cores.
+    """
+
+    def __init__(
+        self,
+        model: str = "auto",
+        act: str = "aiec",
+        threshold: str = "f1",
+        calibrate: bool = True,
+        device: str = "auto",
+        random_state: int | None = 0,
+        *,
+        base_rate: float | None = None,
+        split: str = "auto",
+        validation_size: float = 0.2,
+        test_size: float = 0.2,
+        hidden: int | None = None,
+        layers: int | None = None,
+        dropout: float | None = None,
+        lr: float | None = None,
+        epochs: int | None = None,
+        patience: int | None = None,
+        lambda_gate: float | None = None,
+        features: str = "standard",
+        as_of: int | str | None = None,
+        declaration: Declaration | None = None,
+        budget: float = 60.0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.model = model
+        self.act = act
+        self.threshold = threshold
+        self.calibrate = calibrate
+        self.device = device
+        self.random_state = random_state
+        self.base_rate = base_rate
+        self.split = split
+        self.validation_size = validation_size
+        self.test_size = test_size
+        self.hidden = hidden
+        self.layers = layers
+        self.dropout = dropout
+        self.lr = lr
+        self.epochs = epochs
+        self.patience = patience
+        self.lambda_gate = lambda_gate
+        self.features = features
+        self.as_of = as_of
+        self.declaration = declaration
+        self.budget = budget
+        self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False  # a graph is no matrix of independent rows
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = False
+        tags.estimator_type = "classifier"
+        tags.classifier_tags = ClassifierTags(multi_class=False)
+        tags.no_validation = True
+        return tags
+
+    def _check(self) -> Rule:
+        """Validates the parameters, and returns the rule of the threshold."""
+        resolve_device(self.device)
+        if self.base_rate is not None and not 0 < self.base_rate < 1:
+            raise InputError(f"base_rate must be between 0 and 1, not {self.base_rate}")
+        sizes = {"validation_size": self.validation_size, "test_size": self.test_size}
+        for name, size in sizes.items():
+            if not 0 <= size < 1 or (size == 0 and name == "validation_size"):
+                raise InputError(f"{name} must be between 0 and 1, not {size}")
+        if self.validation_size + self.test_size >= 1:
+            raise InputError("validation_size and test_size leave nothing to train on")
+        return Rule.parse(self.threshold)
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _settings(self) -> TrainSettings:
+        given = {name: getattr(self, name) for name in SETTINGS}
+        given = {name: value for name, value in given.items() if value is not None}
+        return replace(STANDARD, features=self.features, device=self.device, **given)
+
+    def _make_classifier(self, seed: int) -> NodeClassifier:
+        classifier = make_classifier(
+            self.model, self.act, self._settings(), seed=seed, n_jobs=self.n_jobs
+        )
+        if isinstance(classifier, AutoClassifier):
+            classifier.budget = self.budget
+            told = Candidates()
+            classifier.on_step, classifier.on_trial = told.begin, told.end
+        return classifier
