@@ -1,4 +1,4 @@
-"""Seconds and memory from two tables of transactions and accounts to a list of suspects.
+"""Seconds and memory from two tables of transactions and accounts to suspects and a report.
 
     python benchmarks/transactions.py --accounts 100000 --transactions 1000000
 
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from aiec_graph.cli.detection import write_list
 from aiec_graph.data.user import load_own
 from aiec_graph.data.user.aggregate import Groups
 from aiec_graph.detect import FraudDetector
@@ -76,7 +77,10 @@ def main() -> None:
         detector = timed(
             f"fit {given.model}", lambda: FraudDetector(given.model, n_jobs=2).fit(graph)
         )
-        timed("score and rank", lambda: detector.rank(graph))
+        model = timed("save and load", lambda: FraudDetector.load(detector.save(folder / "model")))
+        frame = timed("score and rank", lambda: model.rank(graph))
+        timed("write the list", lambda: write_list(frame, folder / "suspects.csv"))
+        timed("report", lambda: model.report(graph, folder / "report.html", suspects=10))
         print(f"test AP {detector.metrics_['test'].ap}")
 
 

@@ -20,6 +20,7 @@ from aiec_graph.detect.calibration import Calibrator
 from aiec_graph.detect.conformal import alert_list, conformal_p_values
 from aiec_graph.detect.describe import describe_data, describe_enrichment
 from aiec_graph.detect.drift import Drift, Reference, column_names
+from aiec_graph.detect.effort import effort_of_fit, effort_of_scoring
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
 from aiec_graph.detect.inputs import Aligned, align, as_nodes
 from aiec_graph.detect.nodes import Nodes
@@ -34,7 +35,7 @@ from aiec_graph.metrics import average_precision
 from aiec_graph.train.ensemble import AutoClassifier
 
 if TYPE_CHECKING:
-    from aiec_graph.detect.reasons import NodeReasons
+    from aiec_graph.detect.reasons_words import NodeReasons
 
 LOG = logging.getLogger("aiec_graph.detect")
 
@@ -71,8 +72,10 @@ class FraudDetector(DetectorParameters):
         # A search keeps test nodes of its own.
         test = self.test_size if nodes.is_whole else 0.0
         split, how = split_nodes(graph, self.split, self.validation_size, test, seed)
-        LOG.info("training %s on %s nodes", self.model, f"{int(split.train_mask.sum()):,}")
+        rows = int(split.train_mask.sum())
+        LOG.info("training %s on %s nodes", self.model, f"{rows:,}")
         classifier = self._make_classifier(seed)
+        effort_of_fit(classifier, graph, rows).say("the training")
         chooses = isinstance(classifier, AutoClassifier)
         classifier.fit(graph, split_again(graph, split, how, seed) if chooses else split)
         score = classifier.decision_function(graph)
@@ -327,6 +330,7 @@ class FraudDetector(DetectorParameters):
         """The graph of some nodes in the columns of the training, and the scores of all of it."""
         check_is_fitted(self)
         found = align(nodes.graph, self.columns_, self.n_features_in_)
+        effort_of_scoring(self.classifier_, found.graph).say("scoring")
         score = self.classifier_.decision_function(found.graph)
         if not np.isfinite(score).all():
             raise InputError(f"{nodes.graph.label}: the model gives no finite scores for it")

@@ -1,7 +1,6 @@
 """Why nodes score as they do, in words and values that an analyst can check."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +9,23 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from aiec_graph.data import Graph
-from aiec_graph.data.transforms.structural import undirected
 from aiec_graph.detect.inputs import align
-from aiec_graph.detect.reasons_channels import ChannelReason, channels_of_nodes
+from aiec_graph.detect.reasons_channels import channels_of_nodes
 from aiec_graph.detect.reasons_columns import Contributions, Floats, Prepared, contributions
-from aiec_graph.detect.reasons_removal import Pairs, score_without, table_effects
+from aiec_graph.detect.reasons_reach import Reach, hops_of
+from aiec_graph.detect.reasons_removal import (
+    Pairs,
+    members_of,
+    score_within,
+    score_without,
+    table_effects,
+)
 from aiec_graph.detect.reasons_values import Values
+from aiec_graph.detect.reasons_words import ColumnReason, NeighbourReason, NodeReasons, Part
 from aiec_graph.errors import InputError, did_you_mean
 from aiec_graph.extras import check_extra
+from aiec_graph.train.baselines import COLUMNS, TableClassifier
+from aiec_graph.train.network_classifier import NetworkClassifier
 
 if TYPE_CHECKING:
     from aiec_graph.detect.estimator import FraudDetector
@@ -29,105 +37,6 @@ MOST_REMOVED = 6
 ROUNDING = 1e-4
 """A change of a score by no more than this is not told from rounding in single precision."""
 SHOWN = 5
-
-
-@dataclass(frozen=True)
-class ColumnReason:
-    """What one column contributes to a score."""
-
-    column: str
-    contribution: float
-    """In units of the score of a single model; of a mixture, see `contributions`. Above 0 it makes
-    the node more anomalous."""
-    value: float
-    typical: float
-    """The median over the nodes of the data that are not flagged; NaN where none has a value."""
-    is_category: bool = False
-
-    def __str__(self) -> str:
-        if self.is_category:
-            return self.column if self.value else f"not: {self.column}"
-        if np.isnan(self.value):
-            return f"{self.column}: missing, typical {number(self.typical)}"
-        value, typical = (number(value) for value in (self.value, self.typical))
-        for digits in range(4, 8):
-            if value != typical or self.value == self.typical:
-                break
-            value, typical = (f"{value:.{digits}g}" for value in (self.value, self.typical))
-        return f"{self.column} {value}, typical {typical}"
-
-
-@dataclass(frozen=True)
-class NeighbourReason:
-    """What one neighbour does to a score."""
-
-    id: str
-    node: int
-    """Its number."""
-    change: float
-    """The score less what it is once the edges with this neighbour are gone."""
-    score: float
-    """The neighbour's own."""
-    is_flagged: bool
-
-    def __str__(self) -> str:
-        flagged = ", itself flagged" if self.is_flagged else ""
-        return f"{self.id} ({self.change:+.3g}{flagged})"
-
-
-@dataclass(frozen=True)
-class NodeReasons:
-    """Why one node scores as it does."""
-
-    id: str
-    node: int
-    """Its number in the graph."""
-    score: float
-    columns: list[ColumnReason]
-    """Those that carry most of the score, whichever way, the strongest first."""
-    neighbours: list[NeighbourReason]
-    """Those whose removal changes the score most, whichever way; exact."""
-    num_neighbours: int
-    """Of the node, in any direction."""
-    num_tried: int
-    """How many of them were looked at."""
-    hops: int
-    """How far the model looks."""
-    reach: int
-    """Nodes within so many hops, itself among them."""
-    channels: ChannelReason | None
-    """Of a network with AIEC."""
-
-    def __str__(self) -> str:
-        """One line for a cell of a table: what makes the node more anomalous."""
-        parts = [str(c) for c in self.columns if c.contribution > 0]
-        near = [str(n) for n in self.neighbours if n.change > 0]
-        if near:
-            parts.append(f"neighbours {', '.join(near[:3])}")
-        return "; ".join(parts) or "nothing stands out"
-
-    def lines(self) -> Iterator[str]:
-        """For people, in several lines."""
-        yield f"{self.id}: score {self.score:.4g}"
-        yield "  columns, by what they contribute to the score:"
-        for column in self.columns:
-            yield f"    {column.contribution:+.3g}  {column}"
-        if self.channels is not None:
-            yield f"  {self.channels}"
-        if not self.hops:
-            yield "  the model looks at no neighbour"
-            return
-        yield (
-            f"  neighbours, by what the score loses without them ({self.num_tried:,} of "
-            f"{self.num_neighbours:,} looked at):"
-        )
-        for neighbour in self.neighbours:
-            flagged = ", flagged" if neighbour.is_flagged else ""
-            yield (
-                f"    {neighbour.change:+.3g}  {neighbour.id}, whose score is "
-                f"{neighbour.score:.4g}{flagged}"
-            )
-        yield f"  the score depends on {self.reach:,} nodes within {self.hops} hops"
 
 
 def explain(
@@ -211,15 +120,19 @@ class Explainer:
         self.score = classifier.decision_function(graph) if score is None else score
         self.flag = detector.threshold_.flag(self.score)
         self.prepared = Prepared(graph, ~self.flag)
-        self.partners = undirected(graph.edges)
+        self.partners = self.prepared.partners
         self.values = Values(classifier, self.prepared)
-        self.hops = hops_of(classifier)
+        self.hops = farthest(classifier)
+        models = [model for _, model, _ in members_of(classifier)]
+        self.has_network = any(isinstance(model, NetworkClassifier) for model in models)
 
     def explain(self, nodes: NDArray[np.int64], most: int = SHOWN) -> list[NodeReasons]:
         """Reasons for nodes by their numbers, in their order."""
         classifier = self.detector.classifier_
         found = contributions(classifier, self.prepared, nodes)
-        near, tried = self._neighbours(nodes, found, most)
+        reaches = [self.prepared.reach(node, self.hops) for node in nodes.tolist()]
+        parts = self._parts(nodes, reaches)
+        near, tried = self._neighbours(nodes, found, reaches, parts, most)
         channels = channels_of_nodes(classifier, self.prepared, self.flag, nodes)
         degree = np.diff(self.partners.indptr)[nodes]
         return [
@@ -232,11 +145,23 @@ class Explainer:
                 num_neighbours=int(degree[i]),
                 num_tried=tried[i],
                 hops=self.hops,
-                reach=self._reach(node),
+                reach=reaches[i].within,
+                part=parts[i],
                 channels=None if channels is None else channels[i],
             )
             for i, node in enumerate(nodes.tolist())
         ]
+
+    def _parts(self, nodes: NDArray[np.int64], reaches: list[Reach]) -> list[Part | None]:
+        """Of each node, the part that its reasons are computed in where it is not all."""
+        if not self.has_network:
+            return [None] * len(nodes)
+        cut = [i for i, reach in enumerate(reaches) if reach.is_capped]
+        score = score_within(self.detector.classifier_, self.prepared, nodes[cut])
+        found: list[Part | None] = [None] * len(nodes)
+        for i, value in zip(cut, score.tolist(), strict=True):
+            found[i] = Part(len(reaches[i].nodes), value)
+        return found
 
     def _columns(self, found: Contributions, i: int, node: int, most: int) -> list[ColumnReason]:
         values = found.values[i]
@@ -252,13 +177,20 @@ class Explainer:
         return reasons
 
     def _neighbours(
-        self, nodes: NDArray[np.int64], found: Contributions, most: int
+        self,
+        nodes: NDArray[np.int64],
+        found: Contributions,
+        reaches: list[Reach],
+        within: list[Part | None],
+        most: int,
     ) -> tuple[list[list[NeighbourReason]], list[int]]:
         """Of each node the neighbours that matter most, and how many were looked at."""
         if not self.hops:
             return [[] for _ in nodes], [0] * len(nodes)
         parts = found.neighbours
-        tried = [self._candidates(n, part) for n, part in zip(nodes.tolist(), parts, strict=True)]
+        tried = [
+            self._candidates(*each) for each in zip(nodes.tolist(), reaches, parts, strict=True)
+        ]
         estimate = table_effects(self.detector.classifier_, self.prepared, _pairs(nodes, tried))
         gradients = [part.get(j, 0.0) for part, js in zip(parts, tried, strict=True) for j in js]
         estimate += np.array(gradients)
@@ -267,23 +199,27 @@ class Explainer:
             order = np.argsort(-np.abs(estimate[start : start + len(js)]), kind="stable")
             chosen.append([js[k] for k in order[: max(most, MOST_REMOVED)].tolist()])
             start += len(js)
-        return self._removed(nodes, chosen, most), [len(js) for js in tried]
+        before = [
+            float(self.score[node]) if part is None else part.score
+            for node, part in zip(nodes.tolist(), within, strict=True)
+        ]
+        return self._removed(nodes, chosen, before, most), [len(js) for js in tried]
 
-    def _candidates(self, node: int, gradients: dict[int, float]) -> list[int]:
+    def _candidates(self, node: int, reach: Reach, gradients: dict[int, float]) -> list[int]:
         """Neighbours to look at: all, or of many those that gradients name and then any."""
         start, end = self.partners.indptr[node : node + 2]
-        near: list[int] = self.partners.indices[start:end].tolist()
+        near: list[int] = np.intersect1d(self.partners.indices[start:end], reach.nodes).tolist()
         if len(near) <= MOST_TRIED:
             return near
         drawn = np.random.default_rng(node).permutation(near).tolist()
         return sorted(drawn, key=lambda j: -abs(gradients.get(j, 0.0)))[:MOST_TRIED]
 
     def _removed(
-        self, nodes: NDArray[np.int64], chosen: list[list[int]], most: int
+        self, nodes: NDArray[np.int64], chosen: list[list[int]], before: list[float], most: int
     ) -> list[list[NeighbourReason]]:
         pairs = _pairs(nodes, chosen)
         without = score_without(self.detector.classifier_, self.prepared, pairs)
-        change = self.score[pairs[:, 0]] - without
+        change = np.repeat(before, [len(js) for js in chosen]) - without
         reasons: list[list[NeighbourReason]] = []
         start = 0
         for js in chosen:
@@ -302,33 +238,16 @@ class Explainer:
             reasons.append([reason for reason in found if abs(reason.change) > ROUNDING][:most])
         return reasons
 
-    def _reach(self, node: int) -> int:
-        """The number of nodes within the model's hops, itself among them."""
-        matrix = self.partners
-        reached = np.array([node])
-        for _ in range(self.hops):
-            near = matrix[reached].indices
-            reached = np.union1d(reached, near)
-        return len(reached)
 
-
-def hops_of(classifier: Any) -> int:
+def farthest(classifier: Any) -> int:
     """How many hops away a node can be that changes a score."""
-    from aiec_graph.detect.reasons_removal import members_of
-    from aiec_graph.nn.bwgnn import BWGNN
-    from aiec_graph.nn.mlp import MLP
-    from aiec_graph.train.baselines import COLUMNS, TableClassifier
-
     hops = 0
     for _, model, _ in members_of(classifier):
         if isinstance(model, TableClassifier):
             neighbourhood = COLUMNS[model.recipe.columns]
             hops = max(hops, 0 if neighbourhood is None else neighbourhood.hops)
         else:
-            network: Any = model.networks_[0]
-            is_flat, is_filter = isinstance(network, MLP), isinstance(network, BWGNN)
-            filters = len(network.convs[-1].coefficients) - 1 if is_filter else 0
-            hops = max(hops, 0 if is_flat else filters if is_filter else len(network.convs))
+            hops = max(hops, hops_of(model.networks_[0]))
     return hops
 
 
@@ -336,14 +255,3 @@ def _pairs(nodes: NDArray[np.int64], others: list[list[int]]) -> Pairs:
     left = np.repeat(nodes, [len(js) for js in others])
     right = np.array([j for js in others for j in js], np.int64)
     return np.stack([left, right], 1)
-
-
-def number(value: float) -> str:
-    """A number as people write it."""
-    if np.isnan(value):
-        return "unknown"
-    if value == round(value) and abs(value) < 1e15:
-        return f"{value:,.0f}"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aiec_graph.data import Graph, Preprocessor
-from aiec_graph.data.transforms.structural import is_symmetric
+from aiec_graph.data.transforms.structural import is_symmetric, undirected
+from aiec_graph.detect.progress import counted
+from aiec_graph.detect.reasons_reach import Reach, computed_for, hops_of, reach_of
 from aiec_graph.nn.adjacency import Adjacency
-from aiec_graph.nn.bwgnn import BWGNN
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.baselines import Columns, TableClassifier, logit
 from aiec_graph.train.ensemble import AutoClassifier
@@ -44,8 +45,6 @@ class Contributions:
     neighbours: list[dict[int, float]]
     """Of each node, what its in-neighbours' columns contribute, by their numbers; empty for
     classifiers on tables, which see neighbours through columns alone."""
-    reach: list[int]
-    """Of each node, how many nodes its score depends on; 0 where this is not known."""
 
     def scaled(self, factor: Floats) -> "Contributions":
         """The same in other units: those of each node times a factor [M]."""
@@ -53,7 +52,7 @@ class Contributions:
             {j: value * f for j, value in part.items()}
             for part, f in zip(self.neighbours, factor.tolist(), strict=True)
         ]
-        return Contributions(self.names, self.values * factor[:, None], near, self.reach)
+        return Contributions(self.names, self.values * factor[:, None], near)
 
 
 class Prepared:
@@ -69,7 +68,13 @@ class Prepared:
         self.is_symmetric = is_symmetric(graph.edges)
         self.senders = "partners" if self.is_symmetric else "senders"
         self._columns: list[tuple[Preprocessor, Columns]] = []
+        self.matrix: Any = graph.edges.to_scipy()
+        self.partners = undirected(graph.edges)
         self._adjacency: Adjacency | None = None
+
+    def reach(self, node: int, hops: int) -> Reach:
+        """The part of the graph that the reasons of a node are computed in."""
+        return reach_of(self.partners, node, hops)
 
     def columns(self, preprocessor: Preprocessor) -> Columns:
         """The tables for one preprocessor."""
@@ -142,8 +147,7 @@ def _sum(parts: list[Contributions]) -> Contributions:
         for mine, theirs in zip(near, part.neighbours, strict=True):
             for j, value in theirs.items():
                 mine[j] = mine.get(j, 0.0) + value
-    reach = [max(sizes) for sizes in zip(*(part.reach for part in parts), strict=True)]
-    return Contributions(names, values, near, reach)
+    return Contributions(names, values, near)
 
 
 # ---------------------------------------------------------------------------------------- tables
@@ -156,7 +160,7 @@ def _of_table(
     rows = columns.table(classifier.recipe.columns).values[nodes]
     values = EXPLAINERS[classifier.recipe.estimator](classifier.estimator_, rows)
     empty: list[dict[int, float]] = [{} for _ in nodes]
-    return Contributions(classifier.names_, values, empty, [0] * len(nodes))
+    return Contributions(classifier.names_, values, empty)
 
 
 def _shap() -> Any:
@@ -212,7 +216,8 @@ def _of_networks(
 
     The path leads from a graph in which the node and all others are usual to the real one, so the
     contributions of the inputs of all nodes that the score depends on add up to the difference.
-    Those of the node itself are the own columns', those of the others the neighbours'.
+    Those of the node itself are the own columns', those of the others the neighbours'. All of it
+    is within the node's `Reach`.
     """
     preprocessor = classifier.preprocessor_
     x = preprocessor.transform(prepared.graph)
@@ -220,31 +225,33 @@ def _of_networks(
     baseline = (x[usual] if usual.any() else x).mean(0)
     own = preprocessor.feature_names
     names = own + [f"mean of {name} over {prepared.senders}" for name in own]
-    rows, near, reach = [], [], []
-    for node in nodes.tolist():
-        parts = [_integrate(net, prepared, x, baseline, node) for net in classifier.networks_]
-        inputs, found = parts[0][0], torch.stack([part[1] for part in parts]).mean(0)
-        is_own = torch.from_numpy(inputs == node)
-        rows.append(torch.cat([found[is_own].sum(0), found[~is_own].sum(0)]).numpy())
-        by_node = dict(zip(inputs.tolist(), found.sum(1).tolist(), strict=True))
-        edges = prepared.graph.edges
-        senders = edges.indices[edges.indptr[node] : edges.indptr[node + 1]].tolist()
-        near.append({j: by_node[j] for j in senders if j != node and j in by_node})
-        reach.append(len(inputs))
-    return Contributions(names, np.array(rows, np.float64), near, reach)
+    rows, near = [], []
+    edges, hops = prepared.graph.edges, hops_of(classifier.networks_[0])
+    for node in counted(nodes.tolist(), "integrating gradients"):
+        reach = prepared.reach(node, hops)
+        adjacency = Adjacency(reach.induced(prepared.matrix)).with_self_loops()
+        part = x[torch.from_numpy(reach.nodes)]
+        parts = [_integrate(n, adjacency, part, baseline, reach.row) for n in classifier.networks_]
+        found = torch.stack(parts).mean(0)
+        others = found.sum(0) - found[reach.row]
+        rows.append(torch.cat([found[reach.row], others]).numpy())
+        senders = edges.indices[edges.indptr[node] : edges.indptr[node + 1]]
+        senders = np.intersect1d(senders[senders != node], reach.nodes)
+        by_node = found[torch.from_numpy(np.searchsorted(reach.nodes, senders))].sum(1)
+        near.append(dict(zip(senders.tolist(), by_node.tolist(), strict=True)))
+    return Contributions(names, np.array(rows, np.float64), near)
 
 
-def _integrate(
-    network: GNN, prepared: Prepared, x: Tensor, baseline: Tensor, node: int
-) -> tuple[NDArray[np.int64], Tensor]:
-    """The nodes [M'] that the margin of a node depends on, and their inputs' shares [M', F]."""
+def _integrate(network: GNN, adjacency: Adjacency, x: Tensor, baseline: Tensor, row: int) -> Tensor:
+    """What each input of each node of a graph does to the margin of one of them [M, F]."""
     from captum.attr import IntegratedGradients
 
-    inputs, neighbourhoods, row = reach_of(network, prepared.adjacency, node)
-    part = x if inputs is None else x[torch.from_numpy(inputs)]
+    inputs, neighbourhoods, output = computed_for(network, adjacency, row)
+    numbers = torch.arange(len(x)) if inputs is None else torch.from_numpy(inputs).long()
+    part = x[numbers]
 
     def margin(batch: Tensor) -> Tensor:
-        logits = network(batch[0], neighbourhoods)[row]
+        logits = network(batch[0], neighbourhoods)[output]
         return (logits[1] - logits[0])[None]
 
     found: Any = IntegratedGradients(margin).attribute(
@@ -253,29 +260,9 @@ def _integrate(
         n_steps=STEPS,
         internal_batch_size=1,
     )
-    numbers = np.arange(len(x)) if inputs is None else inputs
-    return np.asarray(numbers, np.int64), found[0].detach().double()
-
-
-def reach_of(
-    network: GNN, adjacency: Adjacency, node: int
-) -> tuple[NDArray[np.integer] | None, Any, int]:
-    """What a network computes for the output of one node.
-
-    Returns:
-        The nodes whose inputs it takes, None for all; the graph or its blocks, for `forward`; and
-        the row of the node in the output.
-    """
-    depth = depth_of(network)
-    if depth is None:
-        return None, adjacency, node
-    blocks = adjacency.blocks(np.array([node]), depth)
-    return blocks.inputs, blocks.layers, 0
-
-
-def depth_of(network: GNN) -> int | None:
-    """How many hops a network looks; None for one that takes the whole graph at once."""
-    return None if isinstance(network, BWGNN) else len(network.convs)
+    shares = torch.zeros(x.shape, dtype=torch.float64)
+    shares[numbers] = found[0].detach().double()
+    return shares
 
 
 def unscaled(preprocessor: Preprocessor, graph: Graph) -> NDArray[np.float32]:

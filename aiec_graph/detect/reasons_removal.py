@@ -1,5 +1,6 @@
 """What a node scores without one of its neighbours, exactly, with everything else as it is."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from aiec_graph.data.transforms.neighbourhood import (
     neighbour_statistics,
 )
 from aiec_graph.data.transforms.structural import undirected
-from aiec_graph.detect.reasons_columns import Floats, Prepared, depth_of, margins, reach_of
+from aiec_graph.detect.progress import counted
+from aiec_graph.detect.reasons_columns import Floats, Prepared, margins
+from aiec_graph.detect.reasons_reach import Reach, computed_for, depth_of, hops_of
 from aiec_graph.nn.adjacency import Adjacency
 from aiec_graph.train.baselines import COLUMNS, TableClassifier, logit
 from aiec_graph.train.ensemble import AutoClassifier
@@ -26,6 +29,10 @@ Csr = Any
 Pairs = NDArray[np.int64]
 """[P, 2]: a node, and the neighbour to which it loses its edges, in both directions."""
 Member = TableClassifier | NetworkClassifier
+NOBODY = -1
+"""In place of a pair's neighbour: all edges stay."""
+ENTRIES_AT_ONCE = 5_000_000
+"""Neighbours whose columns are looked at together: 60 MB of their numbers, and as many values."""
 
 
 def members_of(classifier: Any) -> list[tuple[float, Any, Any]]:
@@ -45,18 +52,37 @@ def members_of(classifier: Any) -> list[tuple[float, Any, Any]]:
 def score_without(classifier: Any, prepared: Prepared, pairs: Pairs) -> Floats:
     """The score of each pair's node once its edges with the pair's neighbour are gone [P].
 
-    For networks the graph without these edges is scored again. For tables the node's columns are
-    made again; see `rows_without`.
+    For networks the node's `Reach` without these edges is scored again. For tables the node's
+    columns are made again; see `rows_without`.
     """
-    parts = members_of(classifier)
-    found = np.zeros(len(pairs))
-    graphs = [part for part in parts if isinstance(part[1], NetworkClassifier)]
-    by_network = _network_margins([part[1] for part in graphs], prepared, pairs)
-    place = {id(part[1]): margin for part, margin in zip(graphs, by_network, strict=True)}
-    for weight, model, ranker in parts:
-        margin = place[id(model)] if id(model) in place else _table_margins(model, prepared, pairs)
+
+    def of_table(model: TableClassifier) -> Floats:
+        return _table_margins(model, prepared, pairs)
+
+    return _mixed(classifier, of_table, _network_margins(classifier, prepared, pairs))
+
+
+def score_within(classifier: Any, prepared: Prepared, nodes: NDArray[np.int64]) -> Floats:
+    """The score of each node [M] where networks see no more than its `Reach`."""
+
+    def of_table(model: TableClassifier) -> Floats:
+        return margins(model, prepared)[nodes]
+
+    nobody = np.stack([nodes, np.full(len(nodes), NOBODY)], 1)
+    return _mixed(classifier, of_table, _network_margins(classifier, prepared, nobody))
+
+
+def _mixed(
+    classifier: Any, of_table: Callable[[TableClassifier], Floats], of_networks: list[Floats]
+) -> Floats:
+    """The score from the margins of its models, those of the networks in their order."""
+    left = iter(of_networks)
+    found: Any = 0.0
+    ranker = None
+    for weight, model, ranker in members_of(classifier):
+        margin = next(left) if isinstance(model, NetworkClassifier) else of_table(model)
         found += weight * (margin if ranker is None else from_top(ranker(margin)))
-    return found if parts[0][2] is None else logit(to_rank(found))
+    return found if ranker is None else logit(to_rank(found))
 
 
 def table_effects(classifier: Any, prepared: Prepared, pairs: Pairs) -> Floats:
@@ -86,27 +112,39 @@ def without_pair(matrix: Csr, node: int, other: int) -> Csr:
     return sparse.csr_array(parts, shape=matrix.shape)
 
 
-def _network_margins(
-    classifiers: list[NetworkClassifier], prepared: Prepared, pairs: Pairs
-) -> list[Floats]:
-    """Margins of each classifier [P], of graphs that each lack one neighbour."""
-    inputs = [model.preprocessor_.transform(prepared.graph) for model in classifiers]
-    found = [np.zeros(len(pairs)) for _ in classifiers]
-    matrix = prepared.graph.edges.to_scipy()
-    for p, (node, other) in enumerate(pairs.tolist() if classifiers else []):
-        adjacency = Adjacency(without_pair(matrix, node, other), copy=False).with_self_loops()
+def _network_margins(classifier: Any, prepared: Prepared, pairs: Pairs) -> list[Floats]:
+    """Margins of each network classifier [P], where each pair lacks its neighbour."""
+    models = [m for _, m, _ in members_of(classifier) if isinstance(m, NetworkClassifier)]
+    if not models:
+        return []
+    inputs = [model.preprocessor_.transform(prepared.graph) for model in models]
+    hops = max(hops_of(model.networks_[0]) for model in models)
+    found = [np.zeros(len(pairs)) for _ in models]
+    reach = matrix = last = None
+    for p, (node, other) in enumerate(counted(pairs.tolist(), "scoring without each neighbour")):
+        if reach is None or node != last:  # the pairs of a node follow each other
+            last, reach = node, prepared.reach(node, hops)
+            matrix = reach.induced(prepared.matrix)
+        adjacency = _adjacency_without(matrix, reach, other)
         reached: dict[int | None, Any] = {}  # networks of one depth share their blocks
-        for model, x, margin in zip(classifiers, inputs, found, strict=True):
+        for model, x, margin in zip(models, inputs, found, strict=True):
             for network in model.networks_:
                 depth = depth_of(network)
                 if depth not in reached:
-                    reached[depth] = reach_of(network, adjacency, node)
+                    reached[depth] = computed_for(network, adjacency, reach.row)
                 rows, neighbourhoods, row = reached[depth]
+                numbers = reach.nodes if rows is None else reach.nodes[rows]
                 with torch.no_grad():
-                    part = x if rows is None else x[torch.from_numpy(rows)]
-                    logits = network(part, neighbourhoods)[row].double()
+                    logits = network(x[torch.from_numpy(numbers)], neighbourhoods)[row].double()
                 margin[p] += float(logits[1] - logits[0]) / len(model.networks_)
     return found
+
+
+def _adjacency_without(matrix: Csr, reach: Reach, other: int) -> Adjacency:
+    """The part around a node without its edges with a neighbour, or with all for `NOBODY`."""
+    if other != NOBODY:
+        matrix = without_pair(matrix, reach.row, int(np.searchsorted(reach.nodes, other)))
+    return Adjacency(matrix).with_self_loops()
 
 
 def _table_margins(model: TableClassifier, prepared: Prepared, pairs: Pairs) -> Floats:
@@ -116,7 +154,12 @@ def _table_margins(model: TableClassifier, prepared: Prepared, pairs: Pairs) -> 
     if neighbourhood is None:
         return model.score_table(table.values[pairs[:, 0]])
     own = len(columns.table("own").names)
-    return model.score_table(rows_without(neighbourhood, prepared.graph.edges, table, own, pairs))
+    # The rows of a hub are long, and are copied for each of its pairs.
+    entries = np.cumsum(np.diff(prepared.partners.indptr)[pairs[:, 0]] + 1)
+    parts = np.split(pairs, np.flatnonzero(np.diff(entries // ENTRIES_AT_ONCE)) + 1)
+    edges = prepared.graph.edges
+    rows = [rows_without(neighbourhood, edges, table, own, part) for part in parts]
+    return model.score_table(np.concatenate(rows))
 
 
 def rows_without(

@@ -1,9 +1,12 @@
 import json
+import math
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from aiec_graph.cli.detection import Standing
 from aiec_graph.cli.main import main
 from aiec_graph.detect import FraudDetector
 from aiec_graph.names import CLASSIFIERS
@@ -42,6 +45,8 @@ def test_a_fit_says_what_to_expect(tmp_path, capsys):
     assert call("fit", data, "--out", tmp_path / "m", "--model", "logistic") == 0
     out, err = capsys.readouterr()
     assert "m: fitted; see" in out
+    assert call("fit", data, "--out", tmp_path / "a", "--budget", "0.1") == 0
+    assert re.search(r"1 of 14  xgb: validation AP \d+\.\d %, \d+\.\d s", capsys.readouterr().err)
     for part in ("600 nodes", "training logistic", "threshold f1", "recall", "test: "):
         assert part in err
     assert call("fit", data, "--out", tmp_path / "m", "--model", "logistic") == 2
@@ -63,6 +68,89 @@ def test_a_list_is_written_highest_first(work, tmp_path, capsys):
     for _ in range(2):
         assert call("score", work / "model", "--dataset", work / "later", "--out", parquet) == 0
     pd.testing.assert_frame_equal(pd.read_parquet(parquet), expected, check_dtype=False)
+
+
+def test_a_month_with_new_nodes_categories_and_columns_is_scored(work, tmp_path, capsys):
+    """A tenth of the nodes are new, a tenth are of a new category, columns are moved and added."""
+    nodes, edges = (pd.read_csv(work / "now" / f"{name}.csv") for name in ("nodes", "edges"))
+    new = nodes.index % 10 == 0
+    renamed = dict(zip(nodes["id"][new], "new" + nodes["id"][new], strict=True))
+    nodes["id"] = nodes["id"].replace(renamed)
+    edges = edges.replace(renamed)
+    nodes.loc[nodes.index % 10 == 1, "kind"] = "brand-new"
+    nodes["extra"] = 1.5
+    folder = tmp_path / "month"
+    folder.mkdir()
+    nodes[["extra", "kind", "label", "b", "id", "a"]].to_csv(folder / "nodes.csv", index=False)
+    edges[["target", "source"]].to_csv(folder / "edges.csv", index=False)
+    out = tmp_path / "list.csv"
+    assert call("score", work / "model", folder, "--out", out) == 0
+    said = capsys.readouterr().err
+    assert "kind has shifted" in said and "10% of the nodes have a category" in said
+    assert "extra" in said
+    frame = pd.read_csv(out).set_index("id")
+    assert len(frame) == 600
+    assert frame.loc[list(renamed.values()), "part"].isna().all()
+    # What did not change scores as it did: the same columns, in whatever order.
+    before = FraudDetector.load(work / "model").rank(work / "now").set_index("id")["score"]
+    far = frame.index.intersection(before.index)
+    assert np.isclose(frame.loc[far, "score"], before[far], atol=1e-5).mean() > 0.2
+    nodes.drop(columns="a").to_csv(folder / "nodes.csv", index=False)
+    old = out.read_bytes()
+    assert call("score", work / "model", folder, "--out", out) == 2
+    assert "'a'" in capsys.readouterr().err and out.read_bytes() == old
+    assert call("explain", work / "model", folder, "--node", "N0-1") == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda nodes: nodes.drop(columns="label"), "no node is labelled"),
+        (lambda nodes: nodes.assign(label=0), "anomalous"),
+        (lambda nodes: nodes.iloc[:0], "nodes.csv"),
+        (lambda nodes: nodes.drop(columns=["a", "b", "kind"]), "column"),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_refused(work, tmp_path, capsys, change, message):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    change(pd.read_csv(work / "now" / "nodes.csv")).to_csv(folder / "nodes.csv", index=False)
+    (folder / "edges.csv").write_bytes((work / "now" / "edges.csv").read_bytes())
+    assert call("fit", folder, "--out", tmp_path / "model", "--model", "logistic") == 2
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
+    assert not (tmp_path / "model").exists()
+
+
+def test_progress_says_what_is_left():
+    standing = Standing()
+    standing.begin("fitting", 90.0)
+    assert str(standing).startswith("fitting, about 0:01:")
+    assert [standing.count(step, 50) for step in (1, 2)] == [None, None]
+    assert "fitting, 2 of 50, about 0:00:0" in str(standing)
+    standing._said -= 60
+    assert standing.count(3, 50).startswith("fitting, 3 of 50")
+    standing.begin("scoring")
+    assert str(standing) == "scoring"
+
+
+def test_alerts_are_a_column_with_their_assumption(work, tmp_path, capsys):
+    out = tmp_path / "suspects.csv"
+    assert call("score", work / "model", work / "later", "--out", out, "--alerts", 0.3) == 0
+    frame, said = pd.read_csv(out), capsys.readouterr().out
+    detector = FraudDetector.load(work / "model")
+    expected = detector.rank(work / "later", 0.3)
+    np.testing.assert_array_equal(frame["p_value"], expected["p_value"])
+    np.testing.assert_array_equal(frame["alert"], expected["alert"])
+    by_id = frame.set_index("id")["alert"].loc[detector.read(work / "later").graph.node_ids]
+    np.testing.assert_array_equal(by_id, detector.alerts(work / "later", 0.3))
+    assert f"{frame['alert'].sum()} alerts, of which on average at most 0.3 are false" in said
+    assert "exchangeable" in said
+    assert "exchangeable" in out.with_name("suspects.notes.txt").read_text()
+    normal = int((detector.validation_y_ == 0).sum())
+    assert call("score", work / "model", work / "later", "--out", out, "--alerts", 1e-4) == 0
+    least = math.ceil(600 / (normal + 1) / 1e-4)
+    assert f"at least {least:,} of 600 nodes" in capsys.readouterr().out
 
 
 def test_a_list_runs_nothing_in_a_spreadsheet(work, tmp_path):
@@ -112,6 +200,11 @@ def test_later_labels_are_evaluated(work, tmp_path, capsys):
         (("score", "{}/model", "{}/now", "--out", "{}/now/nodes.csv"), "no list of ours"),
         (("score", "{}/model", "{}/now", "--dataset", "{}/now"), "named twice"),
         (("score", "{}/now", "{}/now"), "no fitted model"),
+        (("score", "{}/model", "{}/now", "--alerts", "5"), "share of false alarms must be between"),
+        (("score", "{}/model", "{}/now", "--reasons", "-1"), "at least 0"),
+        (("score", "{}/now/nodes.csv", "--alerts", "0.1"), "--alerts takes a folder"),
+        (("threshold", "{}/model", "precison=0.9"), "Did you mean 'precision'"),
+        (("explain", "{}/model", "{}/now", "--node", "nobody"), "no node 'nobody'"),
         (("threshold", "{}/now"), "no fitted model"),
         (("evaluate", "{}/model"), "data"),
         (("fit", "{}/now", "--out", "{}/now"), "no part of a model"),

@@ -4,9 +4,11 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks as checks
+from torch_geometric.data import Data, HeteroData
 
 from aiec_graph.artifacts.scores import describe_ties
 from aiec_graph.detect import (
@@ -18,6 +20,7 @@ from aiec_graph.detect import (
     as_nodes,
 )
 from aiec_graph.errors import InputError
+from aiec_graph.names import CLASSIFIERS
 from tests.detect.conftest import make_frames
 
 pytestmark = pytest.mark.filterwarnings("ignore::aiec_graph.detect.ThresholdWarning")
@@ -107,6 +110,38 @@ def test_saved_and_loaded_scores_are_equal_bit_for_bit(model, frames, tmp_path):
     assert card["threshold"]["rule"] == "top=30"
     assert card["metrics"]["test"]["ap"]["low"] <= card["metrics"]["test"]["ap"]["high"]
     assert "# Model card" in (tmp_path / "model" / "card.md").read_text()
+
+
+@pytest.mark.parametrize("model", sorted(CLASSIFIERS))
+@pytest.mark.filterwarnings("ignore::aiec_graph.detect.DetectionWarning")
+def test_every_model_scores_the_same_once_it_is_loaded(model, tmp_path):
+    tiny, later = make_frames(160, seed=2), make_frames(60, seed=4)
+    found = FraudDetector(model, epochs=2, hidden=4, budget=0.2, n_jobs=1).fit(tiny)
+    loaded = FraudDetector.load(found.save(tmp_path / "model"))
+    for data in (tiny, later):
+        np.testing.assert_array_equal(loaded.decision_function(data), found.decision_function(data))
+        pd.testing.assert_frame_equal(loaded.rank(data), found.rank(data))
+
+
+@pytest.mark.filterwarnings("ignore::aiec_graph.detect.DetectionWarning")
+def test_one_type_of_nodes_of_a_heterogeneous_graph_from_fit_to_list(graph, tmp_path):
+    data = HeteroData()
+    data["account"].x, data["account"].y = graph.x[:, :2], torch.from_numpy(graph.y)
+    pairs = torch.from_numpy(np.stack([graph.edges.indices, graph.edges.targets])).long()
+    data["account", "pays", "account"].edge_index = pairs[:, ::2]
+    data["account", "calls", "account"].edge_index = pairs[:, 1::2]
+    data["shop"].x = torch.zeros(3, 1)
+    data["account", "visits", "shop"].edge_index = torch.tensor([[0, 1, 2], [0, 1, 2]])
+    found = FraudDetector("sage", epochs=5, hidden=8).fit((data, "account"))
+    loaded = FraudDetector.load(found.save(tmp_path / "model"))
+    ranked = loaded.rank((data, "account"))
+    assert len(ranked) == len(graph.y)
+    pd.testing.assert_frame_equal(ranked, found.rank((data, "account")))
+    plain = Data(x=data["account"].x, y=data["account"].y, edge_index=pairs)
+    by_node = ranked.sort_values("id")["score"]
+    np.testing.assert_array_equal(loaded.decision_function(plain), by_node)
+    with pytest.raises(InputError, match="Known: account, shop"):
+        loaded.rank((data, "acount"))
 
 
 def test_nothing_is_overwritten_by_surprise(detector, tmp_path):

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aiec_graph.cli.main import main
 from aiec_graph.data.user import Declaration
 from aiec_graph.detect import FraudDetector, as_nodes
+from aiec_graph.detect.card import in_words
 from aiec_graph.detect.leakage import leakage_gap
 from aiec_graph.errors import InputError
 
@@ -81,3 +83,53 @@ def test_as_of_leaves_out_rows_nodes_and_what_cannot_be_dated(graph):
         as_nodes(graph, as_of=3)
     with pytest.raises(InputError, match="must be a time step"):
         as_nodes(graph, as_of="2026-01-01")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The same as tables, with a graph.yaml."""
+    path = tmp_path_factory.mktemp("leakage") / "data"
+    path.mkdir()
+    payments, owners = simulate(500)
+    payments.to_csv(path / "transactions.csv", index=False)
+    owners.to_csv(path / "accounts.csv", index=False)
+    (path / "graph.yaml").write_text("aggregate: {amount: [sum, mean, max], chargeback: [sum]}\n")
+    return path
+
+
+def call(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.mark.filterwarnings("ignore::aiec_graph.detect.DetectionWarning")
+def test_what_was_known_at_the_training_does_not_cut_later_data(folder):
+    detector = FraudDetector("hgb", as_of=DUE).fit(folder)
+    assert detector.declaration_["as_of"] == str(DUE)
+    later, then = detector.read(folder), detector.read(folder, as_of=DUE)
+    assert later.graph.edges.num_edges > then.graph.edges.num_edges
+    assert (later.as_of, then.as_of) == ("", str(DUE))
+
+
+def test_commands_take_a_time_and_show_the_gap(folder, tmp_path, capsys):
+    model, out = tmp_path / "model", tmp_path / "list.csv"
+    assert call("fit", folder, "--out", model, "--model", "hgb") == 0
+    assert call("score", model, folder, "--as-of", DUE, "--out", out) == 0
+    past = pd.read_csv(out).set_index("id")["score"]
+    assert call("score", model, folder, "--out", out) == 0
+    whole = pd.read_csv(out).set_index("id")["score"]
+    assert (past.sort_index() != whole.sort_index()).any()
+    capsys.readouterr()
+    assert call("evaluate", model, folder, "--as-of", DUE) == 0
+    said = capsys.readouterr().out
+    assert "leakage gap: AP" in said and "as of 100, on the same" in said
+    page = tmp_path / "report.html"
+    arguments = ("--out", page, "--suspects", 1, "--without-baselines")
+    assert call("report", model, folder, *arguments, "--as-of", DUE) == 0
+    text = " ".join(page.read_text("utf-8").split())
+    assert "scored with all of the data and with what was known as of 100" in text
+    gap = leakage_gap(FraudDetector.load(model), folder, DUE)
+    assert (
+        f"<td>{in_words(gap.whole.ap)}</td>" in text and f"<td>{in_words(gap.past.ap)}</td>" in text
+    )
+    assert call("score", model, folder, "--as-of", "soon", "--out", out) == 2
+    assert "as_of must be a day" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,19 @@ import torch
 
 from aiec_graph.data import Edges
 from aiec_graph.data.transforms.neighbourhood import Neighbourhood
+from aiec_graph.data.transforms.structural import undirected
 from aiec_graph.detect import FraudDetector, as_nodes
-from aiec_graph.detect.reasons import ColumnReason, Explainer, find_nodes, number
+from aiec_graph.detect.inputs import subgraph
+from aiec_graph.detect.reasons import Explainer, find_nodes
 from aiec_graph.detect.reasons_columns import contributions
-from aiec_graph.detect.reasons_removal import rows_without, score_without, without_pair
+from aiec_graph.detect.reasons_reach import reach_of
+from aiec_graph.detect.reasons_removal import (
+    rows_without,
+    score_within,
+    score_without,
+    without_pair,
+)
+from aiec_graph.detect.reasons_words import ColumnReason, number
 from aiec_graph.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore::aiec_graph.detect.DetectionWarning")
@@ -213,3 +223,71 @@ def test_words():
     assert number(0.12345) == "0.123"
     near = ColumnReason("share", 1.0, 0.015712, 0.015684)
     assert str(near) == "share 0.01571, typical 0.01568"
+
+
+def hops_away(partners, node):
+    """By a plain search, the distance of each node that can be reached."""
+    distance, last, hop = {node: 0}, [node], 0
+    while last:
+        hop += 1
+        last = [j for i in last for j in partners[[i]].indices.tolist() if j not in distance]
+        distance |= dict.fromkeys(last, hop)
+    return distance
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2])
+def test_a_reach_is_what_a_plain_search_finds(graph, hops):
+    partners = undirected(graph.edges)
+    distance = hops_away(partners, 5)
+    near = sorted(j for j, d in distance.items() if d <= hops)
+    further = sorted(j for j, d in distance.items() if d <= hops + (hops > 0))
+    whole = reach_of(partners, 5, hops)
+    assert whole.nodes.tolist() == further and whole.within == len(near)
+    assert not whole.is_capped and whole.nodes[whole.row] == 5
+    if hops:
+        few = reach_of(partners, 5, hops, most=len(further) - 1)
+        assert few.is_capped and few.within == len(near) and len(few.nodes) == len(further) - 1
+        assert set(near) <= set(few.nodes.tolist()) < set(further)
+
+
+@pytest.mark.parametrize(("model", "act"), [("gcn", "relu"), ("gat", "aiec"), ("bwgnn", "relu")])
+def test_the_score_within_a_whole_reach_is_the_score(graph, model, act):
+    detector = FraudDetector(model, act, epochs=3, hidden=8).fit(graph)
+    explainer = Explainer(detector, graph)
+    nodes = np.arange(8)
+    sizes = [len(explainer.prepared.reach(node, explainer.hops).nodes) for node in nodes]
+    assert min(sizes) < len(graph.y)
+    within = score_within(detector.classifier_, explainer.prepared, nodes)
+    np.testing.assert_allclose(within, explainer.score[nodes], atol=1e-5)
+
+
+def test_a_reach_that_is_cut_says_so(graph, monkeypatch):
+    detector = FraudDetector("sage", epochs=3, hidden=8).fit(graph)
+    full = Explainer(detector, graph).explain(np.array([5]))[0]
+    assert full.part is None and "the reasons are those" not in full.scope()
+    cut = partial(reach_of, most=15)
+    monkeypatch.setattr("aiec_graph.detect.reasons_columns.reach_of", cut)
+    explainer = Explainer(detector, graph)
+    found = explainer.explain(np.array([5]))[0]
+    assert found.reach == full.reach > 15 and found.part.nodes == 15
+    assert "within 2 hops; the reasons are those of 15 of them" in found.scope()
+    inside = cut(explainer.partners, 5, 2)
+    alone = subgraph(graph, inside.nodes)
+    score = detector.classifier_.decision_function(alone)
+    assert found.part.score == pytest.approx(score[inside.row], abs=1e-5)
+    for reason in found.neighbours:
+        at = int(np.searchsorted(inside.nodes, reason.node))
+        without = detector.classifier_.decision_function(without_edges(alone, inside.row, at))
+        expected = score[inside.row] - without[inside.row]
+        assert reason.change == pytest.approx(expected, abs=1e-4)
+
+
+def test_rows_of_hubs_are_made_a_few_at_a_time(graph, monkeypatch):
+    detector = FraudDetector("hgb_graph").fit(graph)
+    explainer = Explainer(detector, graph)
+    degree = np.diff(explainer.partners.indptr)
+    pairs = np.array([(v, explainer.partners[[v]].indices[0]) for v in np.argsort(-degree)[:9]])
+    found = score_without(detector.classifier_, explainer.prepared, pairs)
+    monkeypatch.setattr("aiec_graph.detect.reasons_removal.ENTRIES_AT_ONCE", 20)
+    again = score_without(detector.classifier_, explainer.prepared, pairs)
+    np.testing.assert_array_equal(found, again)

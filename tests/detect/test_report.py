@@ -107,6 +107,8 @@ def test_a_page_says_what_it_is_about(page):
         "Where to cut the list",
         "labelled nodes of these data that took no part in the training",
         "Suspects and why",
+        "Not looked at: report --as-of DAY",
+        "Drift since the training",
         "All were fitted on the same training nodes",
         "AIEC's channels",
         "Configuration and versions",

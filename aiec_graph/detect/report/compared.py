@@ -1,6 +1,5 @@
 """The detector beside plain baselines, on the same split and the same nodes."""
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiec_graph.data import Graph, Split
+from aiec_graph.detect.effort import effort_of_fit
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
 from aiec_graph.train.registry import make_classifier
 
 if TYPE_CHECKING:
     from aiec_graph.detect.estimator import FraudDetector
 
-LOG = logging.getLogger("aiec_graph.detect")
 BASELINES = ("logistic", "rf", "rf_graph")
 MOST_TRAINED = 100_000
 """Training nodes that a baseline is fitted on; of more, so many are drawn."""
@@ -56,8 +55,10 @@ def compare(
     split = Split(_drawn(train), val, np.zeros(len(y), bool))
     for name in BASELINES:
         if name != detector.model:
-            LOG.info("comparing with %s", name)
-            model: Any = make_classifier(name, seed=0, n_jobs=detector.n_jobs).fit(graph, split)
+            model: Any = make_classifier(name, seed=0, n_jobs=detector.n_jobs)
+            rows = int(split.train_mask.sum())
+            effort_of_fit(model, graph, rows).say(f"comparing with {name}")
+            model.fit(graph, split)
             margin = model.decision_function(graph)
             found.append(Compared(name, False, _evaluate(y[judged], margin[judged])))
     return sorted(found, key=lambda part: -part.found.ap.value)

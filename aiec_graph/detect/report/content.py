@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from aiec_graph.data import UNKNOWN, Graph
 from aiec_graph.detect.card import describe_threshold, in_words, make_card
 from aiec_graph.detect.drift import column_names
+from aiec_graph.detect.effort import effort_of_scoring
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
 from aiec_graph.detect.inputs import align
 from aiec_graph.detect.leakage import LeakageGap, compare_knowledge
 from aiec_graph.detect.nodes import Nodes
-from aiec_graph.detect.reasons import Explainer, NodeReasons
+from aiec_graph.detect.reasons import Explainer
 from aiec_graph.detect.reasons_channels import measure_layers
+from aiec_graph.detect.reasons_words import NodeReasons
 from aiec_graph.detect.report import figures
 from aiec_graph.detect.report.compared import MOST_TRAINED, compare, verdict
 from aiec_graph.detect.report.cuts import Judged, make_cuts
@@ -81,6 +83,7 @@ def make_content(
     found = align(nodes.graph, detector.columns_, detector.n_features_in_)
     graph = found.graph
     LOG.info("scoring %s nodes", f"{len(graph.y):,}")
+    effort_of_scoring(detector.classifier_, graph).say("scoring")
     score = detector.classifier_.decision_function(graph)
     explainer = Explainer(detector, graph, score)
     parts = detector.trained_on_.parts(graph)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aiec_graph.detect.reasons import Explainer, NodeReasons
+from aiec_graph.detect.reasons import Explainer
+from aiec_graph.detect.reasons_words import NodeReasons
 
 MOST_DRAWN = 10
 CENTRE, RADIUS = (170.0, 105.0), (84.0, 72.0)

@@ -1,0 +1,139 @@
+"""Reasons as values, and in the words of an analyst."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from aiec_graph.detect.reasons_channels import ChannelReason
+
+
+@dataclass(frozen=True)
+class ColumnReason:
+    """What one column contributes to a score."""
+
+    column: str
+    contribution: float
+    """In units of the score of a single model; of a mixture, see `contributions`. Above 0 it makes
+    the node more anomalous."""
+    value: float
+    typical: float
+    """The median over the nodes of the data that are not flagged; NaN where none has a value."""
+    is_category: bool = False
+
+    def __str__(self) -> str:
+        if self.is_category:
+            return self.column if self.value else f"not: {self.column}"
+        if np.isnan(self.value):
+            return f"{self.column}: missing, typical {number(self.typical)}"
+        value, typical = (number(value) for value in (self.value, self.typical))
+        for digits in range(4, 8):
+            if value != typical or self.value == self.typical:
+                break
+            value, typical = (f"{value:.{digits}g}" for value in (self.value, self.typical))
+        return f"{self.column} {value}, typical {typical}"
+
+
+@dataclass(frozen=True)
+class NeighbourReason:
+    """What one neighbour does to a score."""
+
+    id: str
+    node: int
+    """Its number."""
+    change: float
+    """The score less what it is once the edges with this neighbour are gone."""
+    score: float
+    """The neighbour's own."""
+    is_flagged: bool
+
+    def __str__(self) -> str:
+        flagged = ", itself flagged" if self.is_flagged else ""
+        return f"{self.id} ({self.change:+.3g}{flagged})"
+
+
+class Part(NamedTuple):
+    """A neighbourhood that had to be cut."""
+
+    nodes: int
+    score: float
+    """Of the node, where networks see this neighbourhood alone."""
+
+
+@dataclass(frozen=True)
+class NodeReasons:
+    """Why one node scores as it does."""
+
+    id: str
+    node: int
+    """Its number in the graph."""
+    score: float
+    columns: list[ColumnReason]
+    """Those that carry most of the score, whichever way, the strongest first."""
+    neighbours: list[NeighbourReason]
+    """Those whose removal changes the score most, whichever way; exact."""
+    num_neighbours: int
+    """Of the node, in any direction."""
+    num_tried: int
+    """How many of them were looked at."""
+    hops: int
+    """How far the model looks."""
+    reach: int
+    """Nodes within so many hops, itself among them."""
+    part: Part | None
+    """What reasons were computed in, where a network looks further than `MOST_REACHED` nodes."""
+    channels: ChannelReason | None
+    """Of a network with AIEC."""
+
+    def __str__(self) -> str:
+        """One line for a cell of a table: what makes the node more anomalous."""
+        parts = [str(c) for c in self.columns if c.contribution > 0]
+        near = [str(n) for n in self.neighbours if n.change > 0]
+        if near:
+            parts.append(f"neighbours {', '.join(near[:3])}")
+        return "; ".join(parts) or "nothing stands out"
+
+    def lines(self) -> Iterator[str]:
+        """For people, in several lines."""
+        yield f"{self.id}: score {self.score:.4g}"
+        yield "  columns, by what they contribute to the score:"
+        for column in self.columns:
+            yield f"    {column.contribution:+.3g}  {column}"
+        if self.channels is not None:
+            yield f"  {self.channels}"
+        if not self.hops:
+            yield "  the model looks at no neighbour"
+            return
+        yield (
+            f"  neighbours, by what the score loses without them ({self.num_tried:,} of "
+            f"{self.num_neighbours:,} looked at):"
+        )
+        for neighbour in self.neighbours:
+            flagged = ", flagged" if neighbour.is_flagged else ""
+            yield (
+                f"    {neighbour.change:+.3g}  {neighbour.id}, whose score is "
+                f"{neighbour.score:.4g}{flagged}"
+            )
+        yield f"  {self.scope()}"
+
+    def scope(self) -> str:
+        """Says which nodes the score depends on, and which of them the reasons look at."""
+        line = f"the score depends on {self.reach:,} nodes within {self.hops} hops"
+        if self.part is None:
+            return line
+        return (
+            f"{line}; the reasons are those of {self.part.nodes:,} of them, the nearest first, "
+            f"among which alone the score is {self.part.score:.4g}"
+        )
+
+
+def number(value: float) -> str:
+    """A number as people write it."""
+    if np.isnan(value):
+        return "unknown"
+    if value == round(value) and abs(value) < 1e15:
+        return f"{value:,.0f}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
