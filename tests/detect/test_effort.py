@@ -11,6 +11,8 @@ from aiec_graph.train.baselines import COLUMNS, ESTIMATORS, Columns
 from aiec_graph.train.registry import make_classifier
 from aiec_graph.train.trainer import LOG
 
+pytestmark = pytest.mark.filterwarnings("ignore::aiec_graph.detect.DetectionWarning")
+
 
 def test_every_model_has_its_rate():
     assert set(effort.EPOCH_S) == set(MODELS)
