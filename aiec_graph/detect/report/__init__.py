@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from aiec_graph.detect.report.backtest import read_backtest
 from aiec_graph.detect.nodes import Nodes
+from aiec_graph.detect.report.backtest import read_backtest
 from aiec_graph.detect.report.content import make_content
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
