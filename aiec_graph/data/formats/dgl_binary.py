@@ -66,6 +66,8 @@ class StoredGraph:
     ndata: dict[str, Arrays]
     """By node type: arrays with a row for each of its nodes."""
     edge_types: list[EdgeType] = field(default_factory=list)
+    edata: tuple[str, ...] = ()
+    """Names of the arrays of edges, which are not kept."""
 
 
 def is_dgl_file(path: Path) -> bool:
@@ -126,7 +128,7 @@ class _Reader:
         relations = [self.edges() for _ in range(self.length(8))]
         counts = [self.number() for _ in range(self.length(8))]
         ndata = self.list_of(lambda: self.list_of(self.named_array))
-        self.list_of(lambda: self.list_of(self.named_array))  # of edges: not used
+        edata = self.list_of(lambda: self.list_of(self.named_array))
         node_names, edge_names = self.list_of(self.text), self.list_of(self.text)
         lengths = {len(counts), len(ndata), len(node_names), types}
         names_differ = len(set(node_names)) == len(node_names)
@@ -146,6 +148,7 @@ class _Reader:
                 EdgeType(name, node_names[s], node_names[t], *_within(pair, counts[s], counts[t]))
                 for name, pair, (s, t) in zip(edge_names, relations, ends, strict=True)
             ],
+            edata=tuple(sorted({name for arrays in edata for name, _ in arrays})),
         )
 
     def edges(self) -> tuple[NDArray[np.integer], NDArray[np.integer]]:

@@ -6,7 +6,13 @@ import numpy as np
 
 from aiec_graph.data.edges import Edges
 from aiec_graph.data.formats.dgl_binary import StoredGraph, read_graphs
-from aiec_graph.data.formats.node_arrays import FEATURE_NAMES, LABEL_NAMES, first_of, make_graph
+from aiec_graph.data.formats.node_arrays import (
+    FEATURE_NAMES,
+    LABEL_NAMES,
+    first_of,
+    make_graph,
+    tell_unused,
+)
 from aiec_graph.data.formats.options import FileOptions, choose_edge_types
 from aiec_graph.data.graph import Graph
 from aiec_graph.errors import InputError, named
@@ -42,9 +48,7 @@ def from_stored(name: str, stored: StoredGraph, path: Path, options: FileOptions
         within = [e for e in stored.edge_types if e.source_type == e.target_type == node_type]
         if not within:
             raise InputError(f"it has no edges between nodes of the type {node_type}")
-        chosen = [
-            within[i] for i in choose_edge_types([e.name for e in within], options.edge_types)
-        ]
+        chosen = [within[i] for i in choose_edge_types([e.name for e in within], options)]
     features = first_of(arrays, FEATURE_NAMES, path)
     labels = first_of(arrays, LABEL_NAMES, path)
     ends = [(e.source, e.target) for e in chosen]
@@ -53,7 +57,8 @@ def from_stored(name: str, stored: StoredGraph, path: Path, options: FileOptions
     )
     with named(path):
         edges = Edges.from_pairs(source, target, len(features))
-    return make_graph(name, path, features, labels, edges, arrays, options)
+    graph = make_graph(name, path, features, labels, edges, arrays, options)
+    return tell_unused(graph, stored.edata, "of the edges their ends alone are read")
 
 
 def _node_type(stored: StoredGraph) -> str:

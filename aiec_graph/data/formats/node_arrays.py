@@ -1,6 +1,7 @@
 """From the arrays that a graph file holds to a checked graph: features, labels and masks."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ MASK_NAMES = {
 }
 GADBENCH_TRIALS = 20
 """Number of masks in a GADBench file: 10 fully supervised, then 10 semi-supervised."""
+MOST_NAMED = 5
 VALIDATION_SHARE = 1 / 3
 """Of the training nodes, where a file has no mask for validation."""
 
@@ -41,6 +43,22 @@ def first_of(arrays: Arrays, names: Iterable[str], path: Path) -> NDArray[Any]:
     raise InputError(
         f"{path}: no {' or '.join(names)} in it; found {', '.join(sorted(arrays)) or 'nothing'}"
     )
+
+
+def tell_unused(graph: Graph, names: Iterable[str], hint: str) -> Graph:
+    """Notes on a graph which arrays of its file play no part in it.
+
+    Args:
+        graph: is not changed.
+        names: of the arrays.
+        hint: what takes their place.
+    """
+    unused = sorted(names)
+    if not unused:
+        return graph
+    more = " …" if len(unused) > MOST_NAMED else ""
+    line = f"not used: {', '.join(unused[:MOST_NAMED])}{more}; {hint}"
+    return replace(graph, notes=(*graph.notes, line), trusted=True)
 
 
 def make_graph(
@@ -68,7 +86,7 @@ def make_graph(
     Raises:
         InputError: a shape, type or value is not as it should be; names the file.
     """
-    nodes = len(features)
+    nodes = len(features) if features.ndim else 0
     if features.ndim != 2 or features.dtype.kind not in "fiub":
         raise InputError(
             f"{path}: features must be real numbers [N, F], not {features.dtype} in the shape "
@@ -120,19 +138,24 @@ def _labels(
     wrong = np.flatnonzero(y < UNKNOWN)
     if len(wrong):
         found = ", ".join(f"{value:g}" for value in np.unique(values[wrong])[:5])
+        known = _listed(options.anomalous)
+        ways = "write these numbers instead"
+        if options.yaml:
+            ways = (
+                f"say what others mean in {options.yaml}, such as 'anomalous: [{known}, {found}]', "
+                "or normal: or unknown:, listing every number of that meaning"
+            )
         raise InputError(
             f"{path}: node {wrong[0]} has the label {values[wrong[0]]:g}; expected "
-            f"{_listed(options.normal)} (normal) or {_listed(options.anomalous)} (anomalous), and "
-            f"{_listed(options.unknown)} or NaN for unknown. What others mean can be declared: "
-            f"anomalous: [{found}], or normal: or unknown:, in "
-            f"{path.with_suffix('.graph.yaml').name} beside the file"
+            f"{_listed(options.normal)} (normal) or {known} (anomalous), and "
+            f"{_listed(options.unknown)} or NaN for unknown; {ways}"
         )
     return y
 
 
 def _listed(words: Iterable[str]) -> str:
-    numbers = [word for word in words if _numbers([word])]
-    return ", ".join(number for number in numbers if number not in _WORDS) or "none"
+    numbers = [word for word in words if word not in _WORDS and np.isfinite(_numbers([word])).any()]
+    return ", ".join(numbers) or "none"
 
 
 def _numbers(words: Iterable[str]) -> list[float]:

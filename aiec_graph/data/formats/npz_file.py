@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiec_graph.data.edges import Edges
-from aiec_graph.data.formats.node_arrays import make_graph
+from aiec_graph.data.formats.node_arrays import make_graph, tell_unused
 from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.graph import Graph
 from aiec_graph.data.storage.torch_file import ZIP_ERRORS, read_member
@@ -27,7 +27,7 @@ def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph: 
     Raises:
         InputError: the file is damaged, holds Python objects, or something is missing.
     """
-    arrays = _load(path)
+    arrays, others = _load(path)
     missing = [part for part in NAMES if part not in arrays]
     if missing:
         raise InputError(
@@ -43,18 +43,21 @@ def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph: 
     with named(path):
         edges = Edges.from_pairs(both[:, 0], both[:, 1], len(features))
     masks = {mask: arrays[mask].T for mask in MASKS if mask in arrays}
-    return make_graph(name, path, features, labels, edges, masks, options)
+    graph = make_graph(name, path, features, labels, edges, masks, options)
+    return tell_unused(graph, others, "the edges have no weights")
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
+def _load(path: Path) -> tuple[dict[str, NDArray[Any]], set[str]]:
+    """The arrays that are read, and the names of the others."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
-            return {
+            found = {
                 key: _array(read_member(archive, members[key], path))
                 for key in (*NAMES, *MASKS)
                 if key in members
             }
+            return found, set(members) - set(found)
     except InputError:
         raise
     except OSError as error:

@@ -21,24 +21,29 @@ class FileOptions:
     unknown: tuple[str, ...] = ("-1", "unknown")
     edge_types: tuple[str, ...] | None = None
     """The edge types to take, or `all`; they are merged. None where there should be one."""
+    yaml: str = ""
+    """File in which all this is declared; empty for an object in memory."""
 
 
 MERGED = FileOptions(edge_types=(ALL_EDGES,))
 """The benchmark's: the relations of a graph are merged, as GADBench does."""
 
 
-def choose_edge_types(found: Sequence[str], wanted: Sequence[str] | None) -> list[int]:
+def choose_edge_types(found: Sequence[str], options: FileOptions) -> list[int]:
     """Returns the positions of the edge types to take.
 
     Raises:
         InputError: there are several and none was chosen, or a chosen one is not there.
     """
-    names = ", ".join(found)
+    names, wanted = ", ".join(found), options.edge_types
     if wanted is None:
         if len(found) > 1:
+            ways = f"edge_types=[{found[0]!r}], or edge_types=[{ALL_EDGES!r}]"
+            if options.yaml:
+                ways = f"edge_types: [{found[0]}], or edge_types: {ALL_EDGES}, in {options.yaml}"
             raise InputError(
-                f"its graph has {len(found)} edge types: {names}. Say which to take with "
-                f"edge_types: [{found[0]}], or edge_types: {ALL_EDGES} to merge all of them"
+                f"its graph has {len(found)} edge types: {names}. Say which to take, {ways} to "
+                "merge all of them"
             )
         return list(range(len(found)))
     if tuple(wanted) == (ALL_EDGES,):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from aiec_graph.data.edges import Edges
-from aiec_graph.data.formats.node_arrays import MASK_NAMES, make_graph
+from aiec_graph.data.formats.node_arrays import MASK_NAMES, make_graph, tell_unused
 from aiec_graph.data.formats.options import FileOptions, choose_edge_types
 from aiec_graph.data.graph import Graph
 from aiec_graph.data.storage.pickle_machine import Record, plain
@@ -22,6 +22,7 @@ from aiec_graph.data.storage.torch_file import (
 from aiec_graph.errors import InputError, named
 
 ADJACENCY_NAMES = ("adj", "adjacency", "adj_t")
+USED = ("x", "y", "edge_index", "edge_weight", "num_nodes", *ADJACENCY_NAMES)
 MOST_ZEROS = 1000
 """More zeros than this for each entry of a sparse feature matrix are refused."""
 
@@ -65,7 +66,9 @@ def from_data(
         edges = Edges.from_pairs(*_joined(pairs), len(x), _weights(pairs))
         names = [name for part in MASK_NAMES.values() for name in part]
         masks = {key: _array(parts, key) for key in names if parts.get(key) is not None}
-    return make_graph(name, path, x, labels, edges, masks, options)
+        unused = {str(k) for part in (parts, *relations) for k in part if part[k] is not None}
+    graph = make_graph(name, path, x, labels, edges, masks, options)
+    return tell_unused(graph, unused - {*names, *USED}, "weights of edges are edge_weight")
 
 
 def _parts(data: Any, options: FileOptions) -> tuple[Parts, list[Parts]]:
@@ -86,7 +89,7 @@ def _parts(data: Any, options: FileOptions) -> tuple[Parts, list[Parts]]:
     within = {key[1]: parts for key, parts in edges.items() if key[0] == key[2] == able[0]}
     if not within:
         raise InputError(f"it has no edges between nodes of the type {able[0]}")
-    chosen = choose_edge_types(list(within), options.edge_types)
+    chosen = choose_edge_types(list(within), options)
     return nodes[able[0]], [list(within.values())[i] for i in chosen]
 
 

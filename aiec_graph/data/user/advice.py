@@ -7,7 +7,7 @@ import yaml
 
 from aiec_graph.data.user.column_values import to_yaml
 
-ADVISED = re.compile(r"'([a-z_]+: (?:\"(?:[^\"\\]|\\.)*\"|[^'\"])+)' in graph\.yaml")
+ADVISED = re.compile(r"'([a-z_]+: (?:\"(?:[^\"\\]|\\.)*\"|[^'\"])+)' in (?:[^']*?\.)?graph\.yaml")
 
 
 def gather_lines(messages: Iterable[str]) -> list[str]:

@@ -76,7 +76,7 @@ def take_rows(table: Table, rows: NDArray[np.int64]) -> Table:
     return _Rows(
         frame=frame,
         where=table.where,
-        in_python=table.in_python,
+        yaml=table.yaml,
         repeated=table.repeated,
         vectors=table.vectors,
         is_clean=table.is_clean,

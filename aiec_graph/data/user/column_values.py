@@ -43,15 +43,20 @@ class Options:
     """The column of the training data whose kind this one takes."""
     is_measure: bool = False
     """Whether it must hold numbers, as an amount or a weight does."""
-    in_python: bool = True
-    """Whether advice names arguments of `Declaration` instead of lines of graph.yaml."""
+    yaml: str = ""
+    """File in which it is declared; empty where that is done by a `Declaration` in Python."""
 
     def advise(self, key: str, value: Any = None) -> str:
         """Says how to declare something: by default that the column is in the list `key`."""
         value = [self.name] if value is None else value
-        if self.in_python:
-            return f"Declaration({key}={value!r})"
-        return f"'{key}: {to_yaml(value)}' in graph.yaml"
+        return advise(self.yaml, key, value)
+
+
+def advise(yaml: str, key: str, value: Any) -> str:
+    """Says how to declare something, in a file or, where that has no name, in Python."""
+    if not yaml:
+        return f"Declaration({key}={value!r})"
+    return f"'{key}: {to_yaml(value)}' in {yaml}"
 
 
 @dataclass(frozen=True)

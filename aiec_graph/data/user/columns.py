@@ -22,7 +22,7 @@ from aiec_graph.data.user.column_values import (
     refuse,
     show,
 )
-from aiec_graph.data.user.words import Words, spell, split_words
+from aiec_graph.data.user.words import Words, full_match, spell, split_words
 
 MOST_CATEGORIES = 1000
 FEW = 20
@@ -58,6 +58,12 @@ def read_column(values: pd.Series, options: Options = PLAIN) -> ColumnValues:
         )
     if values.isna().all():
         return _read_empty(values, options)
+    dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype) and not pd.api.types.is_string_dtype(
+        dtype.categories.dtype
+    ):
+        is_number = options.is_numeric or options.is_date or trained is not None
+        options = replace(options, is_categorical=options.is_categorical or not is_number)
     if not options.is_categorical:
         if pd.api.types.is_complex_dtype(values):
             return refuse(len(values), Fault("complex numbers are no features"))
@@ -86,7 +92,7 @@ def _read_words(words: Words, options: Options) -> ColumnValues:
     if set(text.str.lower()) <= {"true", "false"}:
         if options.is_numeric:
             truth = (text.str.lower() == "true").to_numpy(np.float64)
-            note = "true and false read as 1 and 0, as in the training data"
+            note = "true and false read as 1 and 0"
             return ColumnValues("number", words.spread(truth, np.nan), notes=(note,))
         return replace(_as_categories(words, options), kind="boolean")
     given = ~text.str.lower().isin(ABSENT).to_numpy(dtype=bool)
@@ -126,10 +132,10 @@ def _read_numbers(words: Words, given: NDArray[np.bool_], options: Options) -> C
     number = len(words.codes)
     if found.doubt:
         return refuse(number, _ask_notation(text[~is_nan], found, options))
-    bad = words.rows_of(~fits)
+    bad = words.first_rows(~fits)
     if len(bad):
         return refuse(number, *_name_words(words, fits & ~is_nan, bad, options))
-    codes = text.str.fullmatch(r"0[0-9]+").to_numpy(dtype=bool)
+    codes = full_match(text, "0[0-9]+")
     if codes.any() and not options.is_numeric:
         row = int(words.rows_of(codes)[0])
         message = (
@@ -186,14 +192,14 @@ def _name_words(
             message = f"{word!r} among numbers; {missing}{kinds} if the column holds categories"
         faults.append(Fault(message, int(row)))
     if len(bad) > MOST_NAMED:
-        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more cells that are no numbers"))
+        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more texts that are no numbers"))
     return faults
 
 
 def _refuse_unit(unit: str, words: Words, options: Options) -> Fault:
+    otherwise = "" if options.is_measure else f", or say {options.advise('categorical')}"
     return Fault(
-        f"numbers with the unit {unit!r}, such as {show(words.text)}; leave the unit out, or say "
-        f"{options.advise('categorical')}"
+        f"numbers with the unit {unit!r}, such as {show(words.text)}; leave the unit out{otherwise}"
     )
 
 

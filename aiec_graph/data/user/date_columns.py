@@ -56,11 +56,21 @@ def list_date_faults(words: Words, found: dates.Dates, options: Options) -> list
                 "write them in one way"
             )
         ]
+    if not found.is_possible.any():
+        form = {options.name: "%d.%m.%Y %H:%M"}
+        return [
+            Fault(
+                f"{show(words.text)} are no dates in a usual form of the years {dates.FIRST_YEAR} "
+                f"to {dates.LAST_YEAR}; say how they are written, as in "
+                f"{options.advise('date_format', form)}"
+            )
+        ]
     faults = []
-    bad = words.rows_of(~found.is_possible)
-    usual = f" between {dates.FIRST_YEAR} and {dates.LAST_YEAR}"
-    if found.is_possible.any():
-        usual += f" as {str(words.text[found.is_possible].iloc[0])!r} is"
+    bad = words.first_rows(~found.is_possible)
+    usual = (
+        f" between {dates.FIRST_YEAR} and {dates.LAST_YEAR} as "
+        f"{str(words.text[found.is_possible].iloc[0])!r} is"
+    )
     for row in bad[:MOST_NAMED]:
         word = words.text[words.codes[row]]
         faults.append(
@@ -72,7 +82,7 @@ def list_date_faults(words: Words, found: dates.Dates, options: Options) -> list
             )
         )
     if len(bad) > MOST_NAMED:
-        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more cells that are no such dates"))
+        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more texts that are no such dates"))
     return faults
 
 

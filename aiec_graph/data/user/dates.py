@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from aiec_graph.data.user.words import full_match
+from aiec_graph.data.user.notation import to_float
+from aiec_graph.data.user.words import extract, full_match, with_plain_blanks
 
 CLOCK = r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}(?:[.,][0-9]+)?))?"
 HALF = r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
@@ -22,7 +25,7 @@ MONTH_FIRST = (
 )
 COMPACT = (
     r"^(?P<a>[0-9]{4})(?P<b>[0-9]{2})(?P<c>[0-9]{2})"
-    rf"(?:T(?P<hour>[0-9]{{2}}):?(?P<minute>[0-9]{{2}})(?::?(?P<second>[0-9]{{2}}))?{OFFSET})?$"
+    rf"(?:T?(?P<hour>[0-9]{{2}}):?(?P<minute>[0-9]{{2}})(?::?(?P<second>[0-9]{{2}}))?{OFFSET})?$"
 )
 TIME_OF_DAY = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:\s*[AaPp]\.?[Mm]\.?)?"
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -76,10 +79,16 @@ def looks_like_months(words: pd.Series) -> NDArray[np.bool_]:
 
 
 def are_compact(numbers: NDArray[np.float64]) -> bool:
-    """Says whether numbers [N] are all dates such as 20260131, and not all the same."""
+    """Says whether numbers [N] are all dates such as 20260131, and not all the same.
+
+    A time of the day may follow, as in 20260131101500.
+    """
     given = numbers[np.isfinite(numbers)]
     if not len(given) or given[0] == given[-1] == given.max() or (given % 1).any():
         return False
+    for clock in (1e6, 1e4):  # 20260131101500 and 202601311015
+        if given.min() >= 18000101 * clock:
+            given = given // clock
     month, day = given // 100 % 100, given % 100
     is_date = (given >= 18000101) & (given < 22000101) & (month >= 1) & (month <= 12)
     return bool((is_date & (day >= 1) & (day <= 31)).all())
@@ -117,7 +126,7 @@ def read_dates(words: pd.Series, date_format: str = "", hint: str = "") -> Dates
         for year in (FIRST_YEAR, LAST_YEAR)
     )
     is_possible = (seconds >= low) & (seconds < high)
-    with_offset = (parts["offset"] != "")[np.isfinite(seconds)]
+    with_offset = parts.has_offset[np.isfinite(seconds)]
     is_mixed = bool(with_offset.any() and not with_offset.all())
     doubt = tuple(different) if len(different) > 1 else ()
     return Dates(seconds, is_possible, order, doubt, is_mixed)
@@ -125,8 +134,10 @@ def read_dates(words: pd.Series, date_format: str = "", hint: str = "") -> Dates
 
 def read_times_of_day(words: pd.Series) -> NDArray[np.float64]:
     """Reads times such as 09:00 as seconds since midnight [W]; NaN where a text is none."""
-    parts = _fill(words.str.extract(rf"^{CLOCK}{HALF}$"))
-    return _clock(parts)
+    hit, parts = extract(words, rf"^{CLOCK}{HALF}$")
+    seconds = np.full(len(words), np.nan)
+    seconds[hit] = _clock(parts)
+    return seconds
 
 
 def _by_format(words: pd.Series, date_format: str) -> Dates:
@@ -138,73 +149,98 @@ def _by_format(words: pd.Series, date_format: str) -> Dates:
     return Dates(seconds, (years >= FIRST_YEAR) & (years < LAST_YEAR))
 
 
-def _take_apart(words: pd.Series) -> pd.DataFrame:
-    result = pd.DataFrame("", index=range(len(words)), columns=list("abc"), dtype=object)
-    for name in ("hour", "minute", "second", "half", "offset", "named"):
-        result[name] = ""
-    words = words.reset_index(drop=True)
-    open_rows = np.ones(len(words), bool)
-    for pattern, named in ((NUMERIC, ""), (COMPACT, ""), (DAY_FIRST, "d"), (MONTH_FIRST, "d")):
-        if not open_rows.any():
+@dataclass(frozen=True)
+class _Parts:
+    """Texts in the shape of a date, taken apart; one in another shape has numbers of no digits."""
+
+    numbers: NDArray[np.float64]
+    """a, b and c, NaN where there is none [3, W]."""
+    digits: NDArray[np.int64]
+    """How many digits each has [3, W]."""
+    is_named: NDArray[np.bool_]
+    """Whether the month is in letters, so that a is the day and c the year [W]."""
+    clock: NDArray[np.float64]
+    """Seconds since midnight, 0 without a time of the day, NaN where there is no such time [W]."""
+    has_offset: NDArray[np.bool_]
+    offset: NDArray[np.float64]
+    """Seconds ahead of UTC [W]."""
+
+
+def _take_apart(words: pd.Series) -> _Parts:
+    count = len(words)
+    numbers, digits = np.full((3, count), np.nan), np.zeros((3, count), np.int64)
+    is_named, has_offset = np.zeros((2, count), bool)
+    clock, offset = np.zeros((2, count))
+    text, rows = with_plain_blanks(words), np.arange(count)
+    for pattern, named in ((NUMERIC, 0), (COMPACT, 0), (DAY_FIRST, 1), (MONTH_FIRST, 1)):
+        if not len(rows):
             break
-        parts = _fill(words[open_rows].str.extract(pattern))
-        hit = parts["a"] != ""
-        parts = parts[hit]
-        if named:
-            months = parts["b"].astype(str).str.lower().str[:3]
-            numbers = {month: str(i + 1) for i, month in enumerate(MONTHS)}
-            parts["b"] = months.map(numbers).fillna("")
-        parts["named"] = named
-        columns = [c for c in parts.columns if c in result.columns]
-        result.loc[parts.index, columns] = parts[columns]
-        open_rows[parts.index] = False
-    return result
+        hit, parts = extract(text.take(rows), pattern)
+        found, rows = rows[hit], rows[~hit]
+        for i, name in enumerate("abc"):
+            part = _number_months(parts[name]) if named and name == "b" else parts[name]
+            numbers[i, found] = _to_numbers(part)
+            digits[i, found] = pc.binary_length(part).to_numpy(zero_copy_only=False)
+        is_named[found] = bool(named)
+        clock[found] = _clock(parts, empty=0.0)
+        has_offset[found] = pc.not_equal(parts["offset"], "").to_numpy(zero_copy_only=False)
+        offset[found] = _offset(parts["offset"])
+    return _Parts(numbers, digits, is_named, clock, has_offset, offset)
 
 
-def _fill(parts: pd.DataFrame) -> pd.DataFrame:
-    return parts.astype(object).where(parts.notna(), "")
+def _number_months(names: pa.Array) -> pa.Array:
+    """The numbers of months, as text; empty where a name is none."""
+    start = pc.utf8_slice_codeunits(pc.utf8_lower(names), 0, 3)
+    place = pc.index_in(start, pa.array(MONTHS))
+    return pc.fill_null(pc.cast(pc.add(place, 1), pa.string()), "")
 
 
-def _number(texts: pd.Series) -> NDArray[np.float64]:
-    plain = texts.astype(str).str.replace(",", ".", regex=False)
-    return pd.to_numeric(plain, errors="coerce").to_numpy(np.float64)
+def _to_numbers(texts: pa.Array) -> NDArray[np.float64]:
+    """Digits as numbers, NaN for an empty text."""
+    given = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    return to_float(pc.replace_substring(given, ",", "."))
 
 
-def _in_order(parts: pd.DataFrame, order: str) -> NDArray[np.float64]:
+def _in_order(parts: _Parts, order: str) -> NDArray[np.float64]:
     """Seconds since 1970 of dates in one order; NaN where a date does not exist in it."""
-    year, month, day = (_number(parts[place]) for place in ORDERS[order])
-    digits = parts[ORDERS[order][0]].astype(str).str.len().to_numpy()
+    places = ["abc".index(letter) for letter in ORDERS[order]]
+    year, month, day = parts.numbers[places]
+    digits, *others = parts.digits[places]
     year = np.where(digits == 2, np.where(year < 70, 2000 + year, 1900 + year), year)
-    is_year = (digits == 4) | (digits == 2)
-    others = [parts[place].astype(str).str.len().to_numpy() for place in ORDERS[order][1:]]
-    is_year &= (others[0] <= 2) & (others[1] <= 2)
-    if order != "dmy":  # a month in letters says where the day is
-        is_year &= (parts["named"] == "").to_numpy()
-    ok = is_year & (month >= 1) & (month <= 12) & (day >= 1)
+    ok = ((digits == 4) | (digits == 2)) & (others[0] <= 2) & (others[1] <= 2)
+    if order != "dmy":
+        ok &= ~parts.is_named
+    ok &= (month >= 1) & (month <= 12) & (day >= 1)
     y = np.where(ok, year, 1970).astype(np.int64)
     m = np.where(ok, month, 1).astype(np.int64)
     start = (y - 1970).astype("M8[Y]").astype("M8[M]") + (m - 1)
     length = ((start + 1).astype("M8[D]") - start.astype("M8[D]")).astype(np.int64)
     ok &= np.where(ok, day, 1) <= length
     days = start.astype("M8[D]").astype(np.int64) + np.where(ok, day, 1) - 1
-    seconds = days * DAY + _clock(parts, empty=0.0) - _offset(parts["offset"])
-    return np.where(ok, seconds, np.nan)
+    return np.where(ok, days * DAY + parts.clock - parts.offset, np.nan)
 
 
-def _clock(parts: pd.DataFrame, empty: float = np.nan) -> NDArray[np.float64]:
-    hour, minute = _number(parts["hour"]), _number(parts["minute"])
-    second = np.where(parts["second"] == "", 0.0, _number(parts["second"]))
-    half = parts["half"].astype(str).str.lower().str[:1].to_numpy(dtype=object)
-    hour = np.where(half == "p", np.where(hour < 12, hour + 12, hour), hour)
-    hour = np.where((half == "a") & (hour == 12), 0, hour)
+def _clock(parts: dict[str, pa.Array], empty: float = np.nan) -> NDArray[np.float64]:
+    """Seconds since midnight; `empty` where a text has no time, NaN where there is no such time."""
+    hour, minute = _to_numbers(parts["hour"]), _to_numbers(parts["minute"])
+    second = np.nan_to_num(_to_numbers(parts["second"]))
+    if "half" in parts:
+        half = pc.utf8_slice_codeunits(pc.utf8_lower(parts["half"]), 0, 1)
+        is_later, is_early = (pc.equal(half, letter).to_numpy(False) for letter in "pa")
+        hour = np.where(is_later & (hour < 12), hour + 12, hour)
+        hour = np.where(is_early & (hour == 12), 0, hour)
     ok = (hour < 24) & (minute < 60) & (second < 61)
     seconds = np.where(ok, hour * 3600 + minute * 60 + second, np.nan)
-    return np.where(parts["hour"] == "", empty, seconds)
+    return np.where(np.isnan(hour), empty, seconds)
 
 
-def _offset(texts: pd.Series) -> NDArray[np.float64]:
-    digits = texts.astype(str).str.replace(r"[^0-9+-]", "", regex=True)
-    hours = _number(digits.str[1:3])
-    minutes = _number(digits.str[3:5])
-    seconds = np.nan_to_num(hours) * 3600 + np.nan_to_num(minutes) * 60
-    return np.where(digits.str[:1] == "-", -seconds, seconds)
+def _offset(texts: pa.Array) -> NDArray[np.float64]:
+    """Seconds that offsets such as +01:00, -0530, Z or nothing are ahead of UTC."""
+    coded = texts.dictionary_encode()
+    hit, parts = extract(
+        coded.dictionary, r"^(?P<sign>[+-])(?P<hour>[0-9]{2}):?(?P<minute>[0-9]*)$"
+    )
+    seconds = np.zeros(len(hit))
+    size = _to_numbers(parts["hour"]) * 3600 + np.nan_to_num(_to_numbers(parts["minute"])) * 60
+    seconds[hit] = np.where(pc.equal(parts["sign"], "-").to_numpy(False), -size, size)
+    return seconds[coded.indices.to_numpy(zero_copy_only=False)]

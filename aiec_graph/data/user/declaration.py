@@ -196,7 +196,7 @@ class Declaration:
         """Says whether nothing was declared for a key."""
         return getattr(self, key) == getattr(Declaration(), key)
 
-    def options_of(self, name: str, trained: Column | None = None, *, in_python: bool) -> Options:
+    def options_of(self, name: str, trained: Column | None = None, *, yaml: str) -> Options:
         """Returns what was declared about one column."""
 
         def pick(value: str | dict[str, str]) -> str:
@@ -217,7 +217,7 @@ class Declaration:
             thousands=pick(self.thousands),
             missing_values=tuple(self.missing_values),
             trained=trained,
-            in_python=in_python,
+            yaml=yaml,
         )
 
 

@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from aiec_graph.data.graph import Graph
 
 
-def file_options(declared: Declaration) -> FileOptions:
-    """Returns what a declaration says of a graph file."""
+def file_options(declared: Declaration, yaml: str) -> FileOptions:
+    """Returns what a declaration, in a file of this name, says of a graph file."""
     types = declared.edge_types
     return FileOptions(
         **{meaning: tuple(getattr(declared, meaning) or USUAL[meaning]) for meaning in USUAL},
         edge_types=None if types is None else tuple(types),
+        yaml=yaml,
     )
 
 
@@ -187,7 +188,9 @@ def declaration_of(sources: Sources, otherwise: Declaration | None = None) -> De
 def _read(sources: Sources, reading: Reading) -> GraphTables | None:
     reading.findings.notes += sources.notes
     if sources.graph is not None:
-        return assemble(*read_xml(sources.graph, reading.declared), reading)
+        nodes, edges = read_xml(sources.graph, reading.declared)
+        tables = (replace(table, yaml=sources.yaml) for table in (nodes, edges))
+        return assemble(*tables, reading)
     found = read_sources(sources, reading)
     labels = found.get("labels")
     if sources.transactions:
@@ -206,7 +209,7 @@ def read_sources(sources: Sources, reading: Reading) -> dict[str, Table]:
         paths = getattr(sources, role)
         if paths:
             try:
-                found[role] = read_tables(paths)
+                found[role] = read_tables(paths, sources.yaml)
             except InputError as error:
                 reading.findings.add_fault(str(error))
     reading.findings.raise_faults()
@@ -218,7 +221,7 @@ def _load_file(sources: Sources, reading: Reading, name: str) -> "Graph":
     from aiec_graph.data.formats import graph_file
 
     assert sources.graph is not None  # the caller has looked
-    graph = graph_file.read(name, sources.graph, file_options(reading.declared))
+    graph = graph_file.read(name, sources.graph, file_options(reading.declared, sources.yaml))
     reading.findings.notes += graph.notes
     inspect_tables(tables_of(graph), reading, str(sources.graph))
     findings = reading.findings

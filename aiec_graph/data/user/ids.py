@@ -9,15 +9,18 @@ from numpy.typing import NDArray
 from aiec_graph.data.user.columns import Fault
 from aiec_graph.data.user.findings import Findings
 from aiec_graph.data.user.tables import Table
-from aiec_graph.data.user.words import BLANK
+from aiec_graph.data.user.words import BLANK, full_match
 
 MOST_NAMED = 3
+SHORTENED = r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}"
 JOINT, ESCAPED = "/", "\\/"
+CAPITALS, BLANKS = "capitals and small letters differ", "blanks within differ"
+ZEROS, POINT = "zeros before the number differ", "one has .0 after the number"
 CAUSES: dict[str, Callable[[pd.Series], pd.Series]] = {
-    "capitals and small letters differ": lambda s: s.str.lower(),
-    "blanks within differ": lambda s: s.str.replace(r"\s+", "", regex=True),
-    "zeros before the number differ": lambda s: s.str.replace(r"^0+(?=\d)", "", regex=True),
-    "one has .0 after the number": lambda s: s.str.replace(r"\.0+$", "", regex=True),
+    CAPITALS: lambda s: s.str.lower(),
+    BLANKS: lambda s: s.str.replace(r"\s+", "", regex=True),
+    ZEROS: lambda s: s.str.replace(r"^0+([0-9])", r"\1", regex=True),
+    POINT: lambda s: s.str.replace(r"\.0+$", "", regex=True),
     "the last letters or the punctuation differ": lambda s: s.str.replace(
         r"[^\w]|_", "", regex=True
     ),
@@ -70,6 +73,14 @@ def _read_part(
         text = raw.str.strip(BLANK)
         if bool((raw != text).any()):
             findings.notes.append(f"{table.where}: blanks around {column} are left out")
+        for row in np.flatnonzero(full_match(text, SHORTENED))[:MOST_NAMED]:
+            faults.append(
+                Fault(
+                    f"{column} is {text[row]!r}, a number that a spreadsheet has shortened, so "
+                    "that several ids became one; export the column as text",
+                    int(row),
+                )
+            )
     empty = text == ""
     if missing_values:
         empty |= text.isin([str(word).strip() for word in missing_values])
@@ -82,6 +93,28 @@ def _read_part(
         said = fault.message if fault.message.startswith(column) else f"{column} {fault.message}"
         findings.add_fault(f"{place}: {said}", f"{table.where} {column}")
     return text.reset_index(drop=True)
+
+
+def tell_near(ids: pd.Index) -> str:
+    """Says that some ids differ from others by a mere way of writing them; empty where none do.
+
+    Args:
+        ids: different ones [N].
+    """
+    text = pd.Series(ids, dtype="str")
+    for cause in (CAPITALS, BLANKS, ZEROS, POINT):
+        reduced = CAUSES[cause](text)
+        if not (reduced != text).any():
+            continue
+        again = reduced.duplicated(keep=False)
+        if again.any():
+            alike = text[reduced == reduced[again].iloc[0]]
+            return (
+                f"{int(again.sum()):,} of {len(text):,} ids are the same but for one thing, "
+                f"{cause}: {alike.iloc[0]!r} and {alike.iloc[1]!r}; if these are one account, "
+                "write it in one way"
+            )
+    return ""
 
 
 def to_node_ids(ids: pd.Index) -> NDArray[np.generic]:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from aiec_graph.data.column import NO_PART, PARTS, UNKNOWN
 from aiec_graph.data.user import dates
-from aiec_graph.data.user.columns import MOST_NAMED, Fault, Options
+from aiec_graph.data.user.columns import MOST_NAMED, Fault, Options, show
 from aiec_graph.data.user.date_columns import list_date_faults
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.words import Words, spell, split_words
@@ -43,6 +43,8 @@ SPLIT_WORDS = {
     "unlabelled": NO_PART,
 }
 WRONG = -9
+MOST_WORDS = 20
+"""More different words than this are not the words of a few meanings."""
 
 
 def read_labels(
@@ -66,19 +68,24 @@ def read_labels(
                 "the other way round"
             )
         )
-    bad = words.rows_of(known == WRONG)[: 0 if faults else None]
+    bad = words.first_rows(known == WRONG)[: 0 if faults else None]
+    strange = words.text[known == WRONG]
+    if len(bad) and len(strange) > MOST_WORDS:
+        message = f"{len(strange):,} different words, such as {show(strange)}, are no labels"
+        return words.spread(known, UNKNOWN), [Fault(message, int(bad[0]))]
     for row in bad[:MOST_NAMED]:
-        word = words.text[words.codes[row]]
+        word, count = words.text[words.codes[row]], words.counts[words.codes[row]]
+        more = f" (in {count:,} rows)" if count > 1 else ""
         faults.append(
             Fault(
-                f"the label {word!r} is none of {', '.join(list(meaning)[1:12])} …; say "
+                f"the label {word!r}{more} is none of {', '.join(list(meaning)[1:12])} …; say "
                 f"{options.advise('anomalous', [word])} or {options.advise('normal', [word])} "
                 f"(or unknown:), listing every word of that meaning",
                 int(row),
             )
         )
     if len(bad) > MOST_NAMED:
-        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more labels like these"))
+        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more words that are no labels"))
     return words.spread(known, UNKNOWN), faults
 
 
@@ -115,13 +122,13 @@ def read_split(values: pd.Series, options: Options) -> tuple[NDArray[np.int8], l
     """Reads train, val and test as `PARTS`, and `NO_PART` where the cell is empty [N]."""
     words = split_words(values, options.missing_values)
     known = np.array([SPLIT_WORDS.get(word.lower(), WRONG) for word in words.text], np.int64)
-    bad = words.rows_of(known == WRONG)
+    bad = words.first_rows(known == WRONG)
     faults = [
         Fault(f"{words.text[words.codes[row]]!r} is none of train, val, test", int(row))
         for row in bad[:MOST_NAMED]
     ]
     if len(bad) > MOST_NAMED:
-        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more cells like these"))
+        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more words that are none"))
     return words.spread(known, NO_PART).astype(np.int8), faults
 
 

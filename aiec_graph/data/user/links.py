@@ -131,7 +131,7 @@ def read_number_column(
         decimal=plain.decimal,
         thousands=plain.thousands,
         missing_values=plain.missing_values,
-        in_python=plain.in_python,
+        yaml=plain.yaml,
     )
     found = read_column(table.frame[column], options)
     reading.record(table, column, role, found.kind)

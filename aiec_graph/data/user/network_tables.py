@@ -42,9 +42,17 @@ def tables_of_network(
     name_id, first, second = (
         _get_single(declared, key, where[0]) for key in ("id", "source", "target")
     )
+    notes, told = [], []
+    if name_id in keys and any(str(data.get(name_id, n)) != str(n) for n, data in rows.items()):
+        notes.append(f"the attribute {name_id} of the nodes is not used; a node's key is its id")
     nodes = nodes.drop(columns=name_id, errors="ignore")
     nodes.insert(0, name_id, [str(node) for node in rows])
-    ends = list(graph.edges(data=declared.weight, default=1))
+    links = list(graph.edges(data=True))
+    ends = [(s, t, data.get(declared.weight, 1)) for s, t, data in links]
+    others = sorted({str(key) for *_, data in links for key in data} - {declared.weight, "id"})
+    if others:
+        listed = ", ".join(others[:5]) + (" …" if len(others) > 5 else "")
+        told.append(f"not used: {listed}; weight: names the attribute that weighs them")
     columns = [first, second, declared.weight]
     edges = pd.DataFrame([(str(s), str(t), w) for s, t, w in ends], columns=columns)
     if not graph.is_directed() and not declared.undirected:
@@ -53,7 +61,7 @@ def tables_of_network(
         edges = pd.concat([edges, back], ignore_index=True)
     if (edges[declared.weight] == 1).all():
         edges = edges.drop(columns=declared.weight)
-    return Table(nodes, where[0]), Table(edges, where[1])
+    return Table(nodes, where[0], notes=tuple(notes)), Table(edges, where[1], notes=tuple(told))
 
 
 def _get_single(declared: Declaration, key: str, where: str) -> str:

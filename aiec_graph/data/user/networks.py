@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from aiec_graph.data.edges import Edges
 from aiec_graph.data.formats.dgl_binary import EdgeType, StoredGraph
 from aiec_graph.data.formats.dgl_file import from_stored
+from aiec_graph.data.formats.node_arrays import make_graph
 from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.formats.pyg_file import from_data
-from aiec_graph.data.graph import UNKNOWN, Graph
+from aiec_graph.data.graph import Graph
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.frames import graph_of
 from aiec_graph.data.user.network_tables import tables_of_network
@@ -59,8 +59,7 @@ def from_scipy(
     Raises:
         InputError: a shape or value is not as it should be.
     """
-    matrix = adjacency.tocoo()
-    features = np.ascontiguousarray(x, dtype=np.float32)
+    matrix, features = adjacency.tocoo(), np.asarray(x)
     nodes = len(features)
     if matrix.shape != (nodes, nodes):
         raise InputError(f"{name}: an adjacency of {matrix.shape} for {nodes} rows of features")
@@ -68,13 +67,12 @@ def from_scipy(
     if not (np.isfinite(weight) & (weight >= 0)).all():
         raise InputError(f"{name}: the weights in adjacency must be numbers from 0 up")
     source, target = (np.asarray(end, dtype=np.int64) for end in (matrix.row, matrix.col))
-    return Graph(
-        name=name,
-        x=torch.from_numpy(features if features is not x else features.copy()),
-        edges=Edges.from_pairs(source, target, nodes, None if (weight == 1).all() else weight),
-        y=np.full(nodes, UNKNOWN) if y is None else np.array(y, dtype=np.int64),
-        node_ids=np.arange(nodes) if node_ids is None else np.array(node_ids),
-    )
+    edges = Edges.from_pairs(source, target, nodes, None if (weight == 1).all() else weight)
+    labels = np.full(nodes, np.nan) if y is None else np.asarray(y)
+    made = make_graph(name, Path(name), features, labels, edges, {}, FileOptions())
+    ids = made.node_ids if node_ids is None else np.array(node_ids)
+    is_shared = np.shares_memory(made.x.numpy(), features)
+    return replace(made, x=made.x.clone() if is_shared else made.x, node_ids=ids)
 
 
 def from_pyg(data: Any, name: str = "graph") -> Graph:
@@ -111,6 +109,9 @@ def from_dgl(graph: Any, edge_types: Sequence[str] | None = None, name: str = "g
             for kind in graph.canonical_etypes
             for source, word, target in [kind]
         ],
+        edata=tuple(
+            sorted({key for kind in graph.canonical_etypes for key in graph.edges[kind].data})
+        ),
     )
     chosen = None if edge_types is None else tuple(edge_types)
     made = from_stored(name, stored, Path(name), FileOptions(edge_types=chosen))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from aiec_graph.data.user.words import full_match
+from aiec_graph.data.user.words import extract, full_match, with_plain_blanks
 
 PLAIN = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 CURRENCIES = (
@@ -21,8 +21,7 @@ CURRENCIES = (
     "USDC|USDT|VND|WEI|ZAR"
 )
 SIGNS = r"(?:[A-Z]{1,3})?[$€£¥₹₽₩₺₴₪฿₫₦₿]|kr\.?|zł|Kč|Ft|Fr\.?"
-MARK = rf"(?:(?i:{CURRENCIES})(?![A-Za-z])|{SIGNS})"
-BLANKS = "\u00a0\u202f\u2009"
+MARK = rf"(?:(?i:{CURRENCIES})|{SIGNS})"
 WRITTEN = (
     r"^(?P<open>\()?\s*(?P<sign>[+-])?\s*"
     rf"(?P<before>{MARK})?\s*(?P<inner>[+-])?\s*"
@@ -31,9 +30,10 @@ WRITTEN = (
 )
 NOTATIONS = (".", ".,", ".'", ". ", "._", ",", ",.", ", ", ",'")
 """The decimal sign and, where there is one, the sign between thousands."""
-LOOSE = r"[^\w/:;|\[\]{}]*[\d½¼¾∞][\d.,'’_\s]*[^\w/:;|\[\]{}]*"
+AROUND = r"[^\p{L}\p{N}_/:;|\[\]{}]*"
+LOOSE = rf"{AROUND}[\p{{Nd}}½¼¾∞][\p{{Nd}}.,'’_\s]*{AROUND}"
 """What has digits of any script, and signs that stand in numbers, and no letters."""
-UNIT = r"^[+-]?[0-9][0-9.,]*\s*([A-Za-zµμ°²³/]+)$"
+UNIT = r"^[+-]?[0-9][0-9.,]*\s*(?P<unit>[A-Za-zµμ°²³/]+)$"
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,10 @@ def is_plain(words: pd.Series) -> NDArray[np.bool_]:
     return full_match(words, PLAIN)
 
 
-def to_float(words: pd.Series) -> NDArray[np.float64]:
+def to_float(words: pd.Series | pa.Array) -> NDArray[np.float64]:
     """Converts plain numbers; digits beyond a float's are rounded, too large ones infinite."""
-    if not len(words):
-        return np.empty(0)
-    return pc.cast(pa.array(words, pa.string()), pa.float64()).to_numpy(zero_copy_only=False)
+    text = words if isinstance(words, pa.Array) else pa.array(words, pa.string())
+    return pc.cast(text, pa.float64()).to_numpy(zero_copy_only=False)
 
 
 def read_numbers(words: pd.Series, decimal: str = "", thousands: str = "") -> Numbers:
@@ -74,9 +73,9 @@ def read_numbers(words: pd.Series, decimal: str = "", thousands: str = "") -> Nu
     if not decimal and not thousands and plain.all() and not _could_be_thousands(words):
         return Numbers(_sparse_float(words, plain), plain)
     parts = _take_apart(words)
-    rows = _candidates(parts["body"], decimal, thousands)
+    rows = _candidates(parts.body, decimal, thousands)
     best = max(rows, key=lambda notation: int(rows[notation].sum()))
-    is_whole = parts["is_whole"].to_numpy(dtype=bool)
+    is_whole = parts.is_whole
     fits = rows[best] & is_whole
     values = _evaluate(parts, fits, best)
     others = [
@@ -86,14 +85,14 @@ def read_numbers(words: pd.Series, decimal: str = "", thousands: str = "") -> Nu
         and bool((ok & is_whole).sum() == fits.sum() == is_whole.sum())
         and not np.array_equal(_evaluate(parts, ok & is_whole, notation), values, equal_nan=True)
     ]
-    marks = set(parts.loc[fits, "mark"])
+    marks = set(parts.mark[fits])
     doubt = ""
     if others and fits.any():
         doubt = "several notations fit"
     elif fits.any() and len(marks) > 1:
         if "" in marks:  # some with a sign and some without: these are not one notation
-            usual = parts.loc[fits, "mark"].mode()[0]
-            fits &= (parts["mark"] == usual).to_numpy()
+            usual = pd.Series(parts.mark[fits]).mode()[0]
+            fits &= parts.mark == usual
         else:
             doubt = "amounts in several currencies or units: " + ", ".join(sorted(marks))
     return Numbers(values, fits, best, _describe(best, marks), doubt)
@@ -101,16 +100,16 @@ def read_numbers(words: pd.Series, decimal: str = "", thousands: str = "") -> Nu
 
 def looks_like_numbers(words: pd.Series) -> NDArray[np.bool_]:
     """Says of each text whether it has digits, and signs around and between them, alone [W]."""
-    written = words.str.fullmatch(WRITTEN).to_numpy(dtype=bool)
-    return written | words.astype(object).str.fullmatch(LOOSE).to_numpy(dtype=bool)
+    return full_match(words, WRITTEN) | full_match(words, LOOSE)
 
 
 def shared_unit(words: pd.Series) -> str:
     """Returns the unit that every text ends in, as in 12 kg; empty where there is none."""
     if len(words) < 2:
         return ""
-    units = words.str.extract(UNIT, expand=False)
-    return str(units.iloc[0]) if units.notna().all() and units.nunique() == 1 else ""
+    hit, parts = extract(words, UNIT)
+    units = parts["unit"].unique() if hit.all() else []
+    return str(units[0]) if len(units) == 1 else ""
 
 
 def _sparse_float(words: pd.Series, fits: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -124,63 +123,79 @@ def _could_be_thousands(words: pd.Series) -> bool:
     pointed = words.str.contains(".", regex=False).to_numpy(dtype=bool)
     if not pointed.any():
         return False
-    grouped = words[pointed].str.fullmatch(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
-    return bool(grouped.all())
+    return bool(full_match(words[pointed], r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+").all())
 
 
-def _take_apart(words: pd.Series) -> pd.DataFrame:
-    text = words.str.replace("−", "-").str.replace("’", "'")
-    for blank in BLANKS:
-        text = text.str.replace(blank, " ")
-    parts = text.str.strip().str.extract(WRITTEN)
-    parts = parts.astype(object).where(parts.notna(), "")
-    is_negative = (
-        (parts["sign"] == "-").astype(int)
-        + (parts["inner"] == "-")
-        + (parts["behind"] == "-")
-        + (parts["open"] == "(")
+@dataclass(frozen=True)
+class _Parts:
+    """Texts taken apart; what is no number in any notation has an empty body."""
+
+    body: pa.Array
+    """Digits with the signs between them [W]."""
+    mark: NDArray[np.object_]
+    """The currency or percent sign, in capitals [W]."""
+    is_negative: NDArray[np.bool_]
+    is_whole: NDArray[np.bool_]
+    """Whether brackets and signs around the body belong together [W]."""
+
+
+def _take_apart(words: pd.Series) -> _Parts:
+    text = with_plain_blanks(words)
+    for sign, plain in (("−", "-"), ("’", "'")):
+        text = pc.replace_substring(text, sign, plain)
+    hit, parts = extract(pc.ascii_trim_whitespace(text), WRITTEN)
+    has = {name: pc.not_equal(part, "").to_numpy(False) for name, part in parts.items()}
+    signs = {name: pc.equal(parts[name], "-").to_numpy(False) for name in ("sign", "inner")}
+    no_cents = full_match(parts["body"], r".*[.,]") & has["behind"]  # 12.- is twelve
+    is_negative = np.sum([*signs.values(), has["behind"] & ~no_cents, has["open"]], axis=0)
+    is_whole = (has["open"] == has["close"]) & (is_negative <= 1)
+    is_whole &= ~(has["before"] & has["after"]) & ~(has["sign"] & has["inner"])
+    mark = pc.utf8_upper(pc.binary_join_element_wise(parts["before"], parts["after"], ""))
+    return _Parts(
+        body=_spread(hit, parts["body"]),
+        mark=_spread(hit, mark).to_numpy(False),
+        is_negative=_spread(hit, pa.array(is_negative == 1)).to_numpy(False),
+        is_whole=_spread(hit, pa.array(is_whole)).to_numpy(False),
     )
-    balanced = (parts["open"] == "(") == (parts["close"] == ")")
-    one_mark = (parts["before"] == "") | (parts["after"] == "") | (parts["after"] == "%")
-    one_mark &= ~((parts["sign"] != "") & (parts["inner"] != ""))
-    one_mark &= ~((parts["before"] != "") & (parts["after"] == "%"))
-    mark = (parts["before"] + parts["after"]).astype(str).str.upper()
-    return pd.DataFrame(
-        {
-            "body": parts["body"].astype(str),
-            "mark": mark,
-            "is_negative": is_negative == 1,
-            "is_whole": (parts["body"] != "") & balanced & one_mark & (is_negative <= 1),
-        }
-    )
 
 
-def _candidates(body: pd.Series, decimal: str, thousands: str) -> dict[str, NDArray[np.bool_]]:
-    """For each notation that the declared signs allow, which bodies are numbers in it [W]."""
+def _spread(hit: NDArray[np.bool_], values: pa.Array) -> pa.Array:
+    """Values of some of the texts [H], for all of them [W]; empty or false for the others."""
+    codes = pa.array(np.where(hit, np.cumsum(hit) - 1, 0), mask=~hit)
+    return pc.fill_null(values.take(codes), False if values.type == pa.bool_() else "")
+
+
+def _candidates(body: pa.Array, decimal: str, thousands: str) -> dict[str, NDArray[np.bool_]]:
+    """For each notation that the declared signs allow, which bodies are numbers in it [W].
+
+    A notation whose sign between thousands stands nowhere says what another one says already.
+    """
     names = [n for n in NOTATIONS if not decimal or n[0] == decimal]
     if thousands:
         names = [n for n in names if n[1:] == thousands]
         names = names or [(decimal or ("," if thousands == "." else ".")) + thousands]
+    is_there = {sign: pc.any(pc.match_substring(body, sign)).as_py() for sign in ".,'_ "}
     rows = {}
-    for name in names or [decimal]:
+    for name in [n for n in names if is_there.get(n[1:], True)] or names or [decimal]:
         point, group = f"\\{name[0]}", name[1:]
         whole = "[0-9]+"
         if group:
             whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:\{group}[0-9]{{3}})+)"
         pattern = rf"(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
-        rows[name] = body.str.fullmatch(pattern).to_numpy(dtype=bool)
+        rows[name] = full_match(body, pattern)
     return rows
 
 
-def _evaluate(parts: pd.DataFrame, fits: NDArray[np.bool_], notation: str) -> NDArray[np.float64]:
-    values = np.full(len(parts), np.nan)
-    body = parts.loc[fits, "body"]
+def _evaluate(parts: _Parts, fits: NDArray[np.bool_], notation: str) -> NDArray[np.float64]:
+    values = np.full(len(fits), np.nan)
+    body = parts.body.filter(pa.array(fits))
     if notation[1:]:
-        body = body.str.replace(notation[1:], "", regex=False)
-    body = body.str.replace(notation[0], ".", regex=False)
+        body = pc.replace_substring(body, notation[1:], "")
+    if notation[0] != ".":
+        body = pc.replace_substring(body, notation[0], ".")
     numbers = to_float(body)
-    numbers = np.where(parts.loc[fits, "is_negative"], -numbers, numbers)
-    values[fits] = np.where(parts.loc[fits, "mark"] == "%", numbers / 100, numbers)
+    numbers = np.where(parts.is_negative[fits], -numbers, numbers)
+    values[fits] = np.where(parts.mark[fits] == "%", numbers / 100, numbers)
     return values
 
 

@@ -148,7 +148,7 @@ class Reading:
 
     def options(self, table: Table, name: str, trained: Column | None = None) -> Options:
         """Returns what was declared about a column of a table."""
-        found = self.declared.options_of(name, trained, in_python=table.in_python)
+        found = self.declared.options_of(name, trained, yaml=table.yaml)
         return replace(found, hides_later=self.hides_later)
 
     def fault(self, table: Table, column: str, faults: Any) -> None:

@@ -58,7 +58,9 @@ MASKS = re.compile(
     r"(?:is|in)?(?:train|training|val|valid|validation|test|testing|dev|holdout)"
     r"(?:mask|set|split|idx|flag)?|(?:has|is|with)label(?:led|ed)?|labell?ed|masks?|ismasked"
 )
-LOOKED_AT = 5_000
+FOLDS = re.compile(r"(?:cv|k)?folds?(?:id|no|nr|number|idx|index)?|(?:cv)?splits?(?:id|no|number)")
+MOST_FOLDS = 100
+LOOKED_AT = 1_000
 """Rows by which the kind of a column that is not used is told."""
 COUNTERS = re.compile(r"index|row|rownumber|rownum|rowid|rowno|lineno|linenumber|level0|counter")
 
@@ -79,6 +81,12 @@ def find_near(table: Table, key: str, taken: Sequence[str] = ()) -> tuple[str, b
         base = name.removesuffix(".1") if key == "target" else name
         if simplify(base) in SYNONYMS.get(key, ()):
             return name, False
+    if key in ("source", "target"):  # as in IBM's tables, where both are called Account
+        for name in free:
+            base = name.removesuffix(".1")
+            is_end = base in table.repeated and simplify(base) in SYNONYMS["id"]
+            if is_end and (base == name) == (key == "source"):
+                return name, False
     return "", False
 
 
@@ -228,7 +236,12 @@ def _ask_role(table: Table, reading: Reading, name: str) -> str:
         )
     drop = table.advise("drop", [name])
     values = table.frame[name]
-    has_label = any(n in table.names for n in declared.columns_of("label"))
+    has_label = declared.label in table.names and (
+        not declared.is_default("label")
+        or declared.anomalous is not None
+        or declared.normal is not None
+        or _are_labels(table.frame[declared.label], reading, table)
+    )
     if simple in SYNONYMS["label"] and _are_labels(values, reading, table):
         if not has_label:
             return f"is it the label? Then say {table.advise('label', name)}; if not, say {drop}"
@@ -241,6 +254,8 @@ def _ask_role(table: Table, reading: Reading, name: str) -> str:
             f"looks like a mask and not like a feature; say {drop}, or make one column split of "
             "the masks, with train, val and test in it"
         )
+    if FOLDS.fullmatch(simple) and len(split_words(values).text) <= MOST_FOLDS:
+        return f"looks like the folds of a cross-validation and not like a feature; say {drop}"
     tells = {word for word in words or () if SPLIT_WORDS.get(word)}
     if words and len(tells) > 1 and set(words) <= set(SPLIT_WORDS):
         return f"looks like a split; say {table.advise('split', name)}, or {drop}"
@@ -249,7 +264,7 @@ def _ask_role(table: Table, reading: Reading, name: str) -> str:
 
 def _few_words(values: pd.Series) -> list[str] | None:
     """The words of a column that has at most eight; None for any other."""
-    if pd.api.types.is_float_dtype(values) and values.nunique() > 8:
+    if len(split_words(values.head(LOOKED_AT)).text) > 8:
         return None
     words = split_words(values).text
     return [w.lower() for w in spell(words)] if 0 < len(words) <= 8 else None
@@ -260,7 +275,7 @@ def _are_labels(values: pd.Series, reading: Reading, table: Table) -> bool:
     if words is None:
         return False
     plain = Declaration()
-    _, faults = read_labels(values, plain, plain.options_of("", in_python=table.in_python))
+    _, faults = read_labels(values, plain, plain.options_of("", yaml=table.yaml))
     return not faults
 
 

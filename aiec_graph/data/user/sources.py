@@ -6,6 +6,7 @@ from pathlib import Path
 from aiec_graph.data.formats.table_file import SUFFIXES, UNREAD, suffix_of
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.graph_yaml import read_declaration
+from aiec_graph.data.user.naming import describe_tables
 from aiec_graph.errors import InputError
 
 DECLARATION = "graph.yaml"
@@ -23,6 +24,8 @@ class Sources:
     graph: Path | None = None
     """A whole graph in one file, in place of tables."""
     declaration: Path | None = None
+    yaml: str = DECLARATION
+    """Name that the declaration has, or would have."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -61,8 +64,7 @@ def find_sources(path: Path, declaration: Declaration | None = None) -> Sources:
     """
     given, path = path, folder_of(path)
     if path.is_file():
-        beside = path.with_suffix(f".{DECLARATION}")
-        return _find_file(path, beside if beside.is_file() else None)
+        return _find_file(path, path.with_suffix(f".{DECLARATION}"))
     if not path.is_dir():
         raise InputError(f"{path}: there is no such file or folder")
     file = path / DECLARATION
@@ -94,10 +96,11 @@ def find_sources(path: Path, declaration: Declaration | None = None) -> Sources:
     )
 
 
-def _find_file(path: Path, declaration: Path | None) -> Sources:
+def _find_file(path: Path, beside: Path) -> Sources:
+    declaration = beside if beside.is_file() else None
     if suffix_of(path):
-        return Sources(transactions=[path], declaration=declaration)
-    return Sources(graph=path, declaration=declaration)
+        return Sources(transactions=[path], declaration=declaration, yaml=beside.name)
+    return Sources(graph=path, declaration=declaration, yaml=beside.name)
 
 
 def _find_graph(folder: Path, name: str) -> Path:
@@ -114,12 +117,13 @@ def _explain_missing(path: Path, nodes: list[Path], edges: list[Path]) -> str:
     unread = [name for name in found if name.lower().endswith(UNREAD)]
     if unread:
         hint += f" {unread[0]} is of a kind that is not read: save it as CSV, Parquet or .xlsx."
-    tables = [name for name in found if suffix_of(path / name)]
-    if tables:
-        hint += f" Other names are declared in graph.yaml, such as 'nodes: {tables[0]}'."
+    known = {p.name for p in (*nodes, *edges)}
+    tables = [path / name for name in found if suffix_of(path / name) and name not in known]
+    lacks = [role for role, paths in (("nodes", nodes), ("edges", edges)) if not paths]
+    told = describe_tables(tables, lacks)
     return (
         f"{path}: no {missing} (or .parquet, .xlsx, .csv.gz …) in it, nor transactions.csv.{hint} "
-        "docs/guides/own-graphs.md says what a folder holds"
+        f"{told}{' ' if told else ''}docs/guides/own-graphs.md says what a folder holds"
     )
 
 

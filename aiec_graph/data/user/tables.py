@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aiec_graph.data.formats.table_file import read_file
-from aiec_graph.data.user.column_values import Fault, to_yaml
+from aiec_graph.data.user.column_values import Fault, advise
 from aiec_graph.data.user.findings import Findings
 from aiec_graph.data.user.words import BLANK
 from aiec_graph.errors import InputError, did_you_mean
@@ -28,8 +28,8 @@ class Table:
     where: str
     locate: Callable[[int], int] | None = None
     """Gives the line of a row in the file that it is from."""
-    in_python: bool = True
-    """Whether it is from an object in memory, so that advice is about Python."""
+    yaml: str = ""
+    """File in which its columns are declared; empty for an object in memory."""
     notes: tuple[str, ...] = ()
     repeated: frozenset[str] = frozenset()
     """Names that stood there more than once; the second now has `.1` after it."""
@@ -51,15 +51,13 @@ class Table:
         return [str(name) for name in self.frame.columns]
 
     def advise(self, key: str, value: Any) -> str:
-        """Says how to declare something, in graph.yaml or in Python."""
-        if self.in_python:
-            return f"Declaration({key}={value!r})"
-        return f"'{key}: {to_yaml(value)}' in graph.yaml"
+        """Says how to declare something, in a file or in Python."""
+        return advise(self.yaml, key, value)
 
     @property
     def declared_in(self) -> str:
         """Where a declaration of this table stands."""
-        return "the declaration" if self.in_python else "graph.yaml"
+        return self.yaml or "the declaration"
 
     def explain(self, column: str, fault: Fault) -> str:
         """Puts the place before a fault of a column."""
@@ -81,23 +79,27 @@ class Table:
         return self.frame[column]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, yaml: str = "graph.yaml") -> Table:
     """Reads a table file of any kind that is read; see `formats.table_file`.
+
+    Args:
+        path: the file.
+        yaml: name of the file in which its columns are declared.
 
     Raises:
         InputError: it cannot be read.
     """
     found = read_file(path)
-    return Table(found.frame, str(path), found.locate, in_python=False, notes=found.notes)
+    return Table(found.frame, str(path), found.locate, yaml, notes=found.notes)
 
 
-def read_tables(paths: Iterable[Path]) -> Table:
+def read_tables(paths: Iterable[Path], yaml: str = "graph.yaml") -> Table:
     """Reads several files with the same columns as one table.
 
     Raises:
         InputError: one cannot be read, or their columns differ.
     """
-    tables = [read_table(path) for path in paths]
+    tables = [read_table(path, yaml) for path in paths]
     first = tables[0]
     if len(tables) == 1:
         return first
@@ -112,7 +114,7 @@ def read_tables(paths: Iterable[Path]) -> Table:
     starts = np.cumsum([0, *(len(table.frame) for table in tables)])
     frame = pd.concat([table.frame[first.names] for table in tables], ignore_index=True)
     notes = tuple(note for table in tables for note in table.notes)
-    return _Joined(frame, first.where, None, False, notes, parts=(tables, starts))
+    return _Joined(frame, first.where, None, yaml, notes, parts=(tables, starts))
 
 
 @dataclass(frozen=True)
@@ -232,5 +234,9 @@ def _to_parts(name: str, values: pd.Series) -> dict[str, pd.Series] | Fault | No
     if not 0 < width <= MOST_IN_VECTOR:
         return Fault(f"vectors of {width} numbers")
     rows: list[Any] = [cast(Any, v).tolist() if hasattr(v, "tolist") else list(v) for v in given]
+    nested = [i for i, row in enumerate(rows) if any(hasattr(v, "__iter__") for v in row)]
+    nested = [i for i in nested if not all(isinstance(v, str | None) for v in rows[i])]
+    if nested:
+        return Fault("a vector within a vector", int(np.flatnonzero(values.notna())[nested[0]]))
     inner = pd.DataFrame(rows, index=given.index).reindex(values.index)
     return {f"{name}[{i}]": inner[i] for i in range(width)}

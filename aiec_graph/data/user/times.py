@@ -7,19 +7,24 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.data.user import dates
-from aiec_graph.data.user.column_values import ColumnValues, Fault, Options, refuse
+from aiec_graph.data.user.column_values import ColumnValues, Fault, Options, refuse, show
 from aiec_graph.data.user.columns import read_column
 from aiec_graph.data.user.date_columns import list_date_faults
+from aiec_graph.data.user.notation import is_plain
 from aiec_graph.data.user.profile import Reading
 from aiec_graph.data.user.tables import Table
-from aiec_graph.data.user.words import split_words
+from aiec_graph.data.user.words import full_match, split_words
 
 EPOCH_LIKE = 5e8
 """Seconds since 1970 are larger than this; smaller numbers may count anything."""
 LAST_SECOND = 7_258_118_400
 """The beginning of the year 2200."""
 MOST_NAMED = 3
-WHOLE_DAY = r"(?:18|19|20|21)[0-9]{2}[01][0-9][0-3][0-9](?:\.0)?"
+WHOLE_DAY = (
+    r"(?:18|19|20|21)[0-9]{2}[01][0-9][0-3][0-9](?:[0-2][0-9][0-5][0-9](?:[0-5][0-9])?)?(?:\.0)?"
+)
+"""20260131, also with a time of the day after it: 20260131101500."""
+EIGHT_DIGITS = "[0-9]{8}"
 
 
 def read_times(table: Table, reading: Reading) -> NDArray[np.float64] | None:
@@ -77,7 +82,7 @@ def _read_one(values: pd.Series, options: Options) -> ColumnValues:
             f"{options.advise('time', ['date', options.name])} if their day is in a column date"
         )
         return refuse(len(values), Fault(message), kind="date")
-    whole_days = words.text.str.fullmatch(WHOLE_DAY).all()
+    whole_days = full_match(words.text, WHOLE_DAY).all()
     like_dates = dates.looks_like_dates(words.text)
     if (
         options.date_format
@@ -88,9 +93,25 @@ def _read_one(values: pd.Series, options: Options) -> ColumnValues:
         read = dates.read_dates(words.text, options.date_format)
         faults = tuple(list_date_faults(words, read, options))
         return ColumnValues("date", words.spread(read.seconds, np.nan), faults=faults)
+    if not options.is_numeric and full_match(words.text, EIGHT_DIGITS).all():
+        for form in ("%d%m%Y", "%m%d%Y"):
+            if dates.read_dates(words.text, form).is_possible.all():
+                message = (
+                    f"{show(words.text)} can be dates or numbers; say "
+                    f"{options.advise('date_format', {options.name: form})} or "
+                    f"{options.advise('numeric')}"
+                )
+                return refuse(len(values), Fault(message), kind="date")
     found = read_column(values, replace(options, is_numeric=True, is_measure=True))
     if found.kind != "number" or found.faults:
         faults = found.faults or (Fault("holds neither numbers nor dates"),)
+        if not (is_plain(words.text) | like_dates).any():
+            form = {options.name: "%d/%b/%Y:%H:%M:%S"}
+            message = (
+                f"holds neither numbers nor dates in a usual form, such as {show(words.text)}; say "
+                f"how they are written, as in {options.advise('date_format', form)}"
+            )
+            faults = (Fault(message),)
         faults = tuple(
             replace(fault, message=fault.message.replace(_NO_NUMBER, _NEITHER, 1))
             for fault in faults

@@ -11,7 +11,7 @@ from aiec_graph.data.column import UNKNOWN, Column
 from aiec_graph.data.user.aggregate import Groups
 from aiec_graph.data.user.as_of import keep_known
 from aiec_graph.data.user.hints import tell_banks, tell_currencies, tell_ignored
-from aiec_graph.data.user.ids import explain_strangers, read_ids
+from aiec_graph.data.user.ids import explain_strangers, read_ids, tell_near
 from aiec_graph.data.user.inspection import describe_span
 from aiec_graph.data.user.links import (
     both_ways,
@@ -70,6 +70,8 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
     known = known.drop_duplicates()
     codes, ids = pd.factorize(np.concatenate([known, ends[0], ends[1]]))
     out, into = np.split(codes[len(known) :].astype(np.int64), 2)
+    if line := tell_near(pd.Index(ids)):
+        reading.findings.warnings.append(f"{table.where}: {line}")
     if reading.findings.faults:
         return None
     features = [

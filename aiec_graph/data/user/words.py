@@ -33,6 +33,12 @@ class Words:
         mask = np.concatenate([chosen, [False]])
         return np.flatnonzero(mask[self.codes])
 
+    def first_rows(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Returns the first row of each of the chosen words [W], in their order."""
+        rows = self.rows_of(chosen)
+        _, first = np.unique(self.codes[rows], return_index=True)
+        return rows[np.sort(first)]
+
     def spread(self, values: NDArray[Any], empty: Any) -> NDArray[Any]:
         """Gives each row the value of its word."""
         return np.concatenate([values, np.array([empty], dtype=values.dtype)])[self.codes]
@@ -64,11 +70,36 @@ def split_words(values: pd.Series, missing_values: Collection[str] = ()) -> Word
     return Words(table[codes], words[kept].reset_index(drop=True), is_trimmed)
 
 
-def full_match(words: pd.Series, pattern: str) -> NDArray[np.bool_]:
-    """Says of each text whether a pattern without look-around fits all of it [W]."""
-    text = pa.array(words, pa.string())
-    found = pc.match_substring_regex(text, f"^(?:{pattern})$")  # pyright: ignore - made at import
+def full_match(words: pd.Series | pa.Array, pattern: str) -> NDArray[np.bool_]:
+    """Says of each text whether a pattern fits all of it [W].
+
+    Patterns are Arrow's: without look-around, and a blank in them stands for any blank of Unicode.
+    """
+    found = pc.match_substring_regex(with_plain_blanks(words), f"^(?:{pattern})$")
     return found.to_numpy(zero_copy_only=False).astype(bool)
+
+
+def extract(
+    words: pd.Series | pa.Array, pattern: str
+) -> tuple[NDArray[np.bool_], dict[str, pa.Array]]:
+    """Takes apart each text that a pattern fits; see `full_match` about patterns.
+
+    Returns:
+        Whether it fits each text [W], and by the names of its groups the parts of those that it
+        fits [H]; a group that took no part is empty.
+    """
+    found = pc.extract_regex(with_plain_blanks(words), pattern)
+    hit = found.is_valid().to_numpy(zero_copy_only=False)
+    names = [found.type.field(i).name for i in range(found.type.num_fields)]
+    return hit, dict(zip(names, found.drop_null().flatten(), strict=True))
+
+
+def with_plain_blanks(words: pd.Series | pa.Array) -> pa.Array:
+    """Texts with one blank in place of each blank of another kind, such as the narrow one."""
+    text = words if isinstance(words, pa.Array) else pa.array(words, pa.string())
+    if pc.all(pc.string_is_ascii(text)).as_py() is not False:
+        return text
+    return pc.replace_substring_regex(text, r"\p{Z}", " ")
 
 
 def spell(words: pd.Series) -> pd.Series:
@@ -78,21 +109,19 @@ def spell(words: pd.Series) -> pd.Series:
     """
     text = words.astype("str")
     result = text.astype(object)
-    whole = text.str.fullmatch(WHOLE).to_numpy(dtype=bool)
+    whole = full_match(text, WHOLE)
     result[whole] = text[whole].str.replace(r"\.0*$", "", regex=True).str.lstrip("+")
     result[result == "-0"] = "0"
-    fraction = text.str.fullmatch(FRACTION).to_numpy(dtype=bool) & ~whole
+    fraction = full_match(text, FRACTION) & ~whole
     result[fraction] = [repr(float(word)) for word in text[fraction]]
     lower = text.str.lower()
     truth = lower.isin(["true", "false"]).to_numpy(dtype=bool)
     result[truth] = lower[truth]
-    clock = text.str.fullmatch(r"[0-9]{1,2}:[0-9]{2}(?::00(?:\.0+)?)?").to_numpy(dtype=bool)
+    clock = full_match(text, r"[0-9]{1,2}:[0-9]{2}(?::00(?:\.0+)?)?")
     result[clock] = (
         text[clock].str.zfill(5).str.replace(r"^([0-9]{2}:[0-9]{2}):.*$", r"\1", regex=True)
     )
-    midnight = text.str.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]00:00:00(?:\.0+)?").to_numpy(
-        dtype=bool
-    )
+    midnight = full_match(text, r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]00:00:00(?:\.0+)?")
     result[midnight] = text[midnight].str[:10]
     return result.astype("str")
 

@@ -34,7 +34,8 @@ def read_xml(path: Path, declared: Declaration = Declaration()) -> tuple[Table, 
         raise InputError(f"{path}: {error.strerror or error}") from None
     kind = path.suffix.lower()[1:]
     try:
-        _Scan(path).run(content)
+        scan = _Scan(path)
+        scan.run(content)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "No key type")  # text that is a number becomes one
             graph = (nx.read_graphml if kind == "graphml" else nx.read_gexf)(path)
@@ -43,6 +44,7 @@ def read_xml(path: Path, declared: Declaration = Declaration()) -> tuple[Table, 
     except Exception as error:  # noqa: BLE001 (a damaged file can raise anything)
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: not a readable {kind} file ({reason})") from None
+    _fill_defaults(graph)
     rows = dict(graph.nodes(data=True))
     unwanted = {*OWN_KEYS}
     if kind == "gexf" and all(data.get("label") == node for node, data in rows.items()):
@@ -51,7 +53,19 @@ def read_xml(path: Path, declared: Declaration = Declaration()) -> tuple[Table, 
         for key in unwanted & set(data):
             del data[key]
     nodes, edges = tables_of_network(graph, declared, (f"{path}, nodes", f"{path}, edges"))
-    return replace(nodes, in_python=False), replace(edges, in_python=False)
+    lines = scan.lines
+    ids = nodes.frame.iloc[:, 0].tolist()
+    return replace(nodes, locate=lambda row: lines[ids[row]]), edges
+
+
+def _fill_defaults(graph: Any) -> None:
+    """Gives nodes and edges the values that the file declares for those that state none."""
+    defaults = graph.graph.get("node_default", {})
+    for _, data in graph.nodes(data=True) if defaults else ():
+        data.update({**defaults, **data})
+    defaults = graph.graph.get("edge_default", {})
+    for *_, data in graph.edges(data=True) if defaults else ():
+        data.update({**defaults, **data})
 
 
 class _Scan:
@@ -64,13 +78,13 @@ class _Scan:
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._refuse
         self._depth = 0
-        self._lines: dict[str, int] = {}
+        self.lines: dict[str, int] = {}
         self._ends: dict[str, int] = {}
 
     def run(self, content: bytes) -> None:
         self._parser.Parse(content, True)
         for end, line in self._ends.items():
-            if end not in self._lines:
+            if end not in self.lines:
                 raise InputError(f"{self._path}, line {line}: no node has the id {end!r}")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -81,12 +95,17 @@ class _Scan:
         kind = tag.rpartition(":")[2]
         if kind == "node" and "id" in attributes:
             node = attributes["id"]
-            if node in self._lines:
+            if node in self.lines:
                 raise InputError(
                     f"{self._path}, line {line}: the node {node!r} is repeated (first in line "
-                    f"{self._lines[node]})"
+                    f"{self.lines[node]})"
                 )
-            self._lines[node] = line
+            self.lines[node] = line
+        elif kind == "attribute" and attributes.get("title") == "label":
+            raise InputError(
+                f"{self._path}, line {line}: an attribute called label, whose values GEXF's own "
+                "label of a node hides; give it another name"
+            )
         elif kind == "edge":
             for end in ("source", "target"):
                 if end in attributes:

@@ -39,7 +39,7 @@ def read_meaning(role: str, cells: Sequence[str]) -> str:
     column = pd.Series([cell if cell else None for cell in cells], dtype="str")
     reading = Reading(Declaration(as_of="2026-01-11"))
     name = {"seconds": "time", "number": "c", "category": "c", "date": "c"}.get(role, role)
-    table = Table(pd.DataFrame({name: column}), "t", lambda row: row + 2, in_python=False)
+    table = Table(pd.DataFrame({name: column}), "t", lambda row: row + 2, yaml="graph.yaml")
     said = _read(role, name, table, reading)
     findings = reading.findings
     if findings.faults:
