@@ -179,6 +179,7 @@ def parse(program: str, signature: Signature, arguments: list[str]) -> dict[str,
     parser = _make_parser(program, signature)
     flags = [o.flag for o in signature.options.values() if o.flag.startswith("-")]
     _refuse_unknown(arguments, [*flags, "--config", "--print_config", "--help", "-h", "--version"])
+    _refuse_repeated(arguments, signature)
     if signature.takes_file:
         arguments = _with_file(parser, signature, arguments)
     found = vars(_parse(parser, arguments))
@@ -242,6 +243,17 @@ def _refuse_unknown(arguments: list[str], flags: list[str]) -> None:
             raise InputError(
                 f"unknown option {_short(name)!r}.{did_you_mean(name, flags)} See --help"
             )
+
+
+def _refuse_repeated(arguments: list[str], signature: Signature) -> None:
+    """Refuses a list that is begun twice, of which the second would take the place of the first."""
+    lists = {
+        option.flag for option in signature.options.values() if get_origin(option.kind) is list
+    }
+    names = [argument.partition("=")[0] for argument in arguments]
+    for name in lists & set(names):
+        if names.count(name) > 1:
+            raise InputError(f"{name} is there twice; name all after one, as in {name} A B")
 
 
 def _refuse_impossible(option: Option, value: object) -> None:

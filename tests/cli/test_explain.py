@@ -38,6 +38,7 @@ def test_reasons_of_nodes_are_printed(work, capsys):
         ((), "name the nodes"),
         (("--node", "N0-3x"), "no node 'N0-3x'"),
         (("--node", "N0-3", "--most", 0), "--most must be at least 1"),
+        (("--node", "N0-3", "--node", "N0-5"), "--node is there twice; name all after one"),
     ],
 )
 def test_what_cannot_be_explained(work, capsys, more, said):

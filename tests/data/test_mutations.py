@@ -27,12 +27,15 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
+from aiec_graph.artifacts.checkpoint import Origin, load_checkpoint, save_checkpoint
+from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.artifacts.tensor_file import load_tensors, save_tensors
-from aiec_graph.data import Graph, find_source
+from aiec_graph.data import Graph, Preprocessor, find_source, make_split
 from aiec_graph.data.formats.dgl_binary import write_graph
 from aiec_graph.data.storage.frame_file import read_frame
-from aiec_graph.data.user import load_own
+from aiec_graph.data.user import from_frames, load_own
 from aiec_graph.errors import InputError
+from aiec_graph.train import TrainSettings, build_model, prepare_graph
 
 TRIES = 30
 MEMORY, SECONDS = 500 * 2**20, 10
@@ -64,7 +67,12 @@ def network() -> nx.DiGraph:
 def write_tables(folder: Path, suffix: str) -> None:
     for name, frame in zip(("nodes", "edges"), tables(), strict=True):
         path = folder / f"{name}{suffix}"
-        frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+        if suffix == ".csv":
+            frame.to_csv(path, index=False)
+        elif suffix == ".xlsx":
+            frame.to_excel(path, index=False)
+        else:
+            frame.to_parquet(path)
 
 
 def write_yaml(folder: Path) -> None:
@@ -106,6 +114,26 @@ def write_checkpoint(folder: Path) -> None:
     save_tensors(folder / "g.safetensors", content, {"w": torch.from_numpy(X)})
 
 
+def write_network(folder: Path) -> None:
+    """A checkpoint of a network that is ready to score, though it was never trained."""
+    graph = from_frames(*tables())
+    split = make_split(graph, "supervised", 0, (0.4, 0.2))
+    spec = RunSpec("net", None, "supervised", "gcn", "relu", TrainSettings(hidden=4))
+    preprocessor = Preprocessor.fit(graph, split.train_mask, "standard")
+    width = preprocessor.network_inputs(graph).shape[1]
+    network = build_model("gcn", "relu", width, spec.settings)
+    origin = Origin.of(graph, split)
+    save_checkpoint(folder / "g.safetensors", network, preprocessor, spec, 3407, origin)
+
+
+def read_network(folder: Path) -> object:
+    """The scores of a network, so that a changed weight shows."""
+    found = load_checkpoint(folder / "g.safetensors")
+    graph, adjacency = prepare_graph(from_frames(*tables()))
+    with torch.no_grad():
+        return found.network(found.preprocessor.network_inputs(graph), adjacency).tolist()
+
+
 @dataclass(frozen=True)
 class Format:
     """How a sound file is written, which of its files are mutated, and how they are read."""
@@ -126,6 +154,7 @@ def of_file(write: Callable[[Path], None], pattern: str) -> Format:
 FORMATS = {
     "csv": Format(lambda folder: write_tables(folder, ".csv"), "*.csv", load_own),
     "parquet": Format(lambda folder: write_tables(folder, ".parquet"), "*.parquet", load_own),
+    "xlsx": Format(lambda folder: write_tables(folder, ".xlsx"), "*.xlsx", load_own),
     "yaml": Format(write_yaml, "graph.yaml", load_own),
     "graphml": of_file(lambda f: nx.write_graphml(network(), f / "g.graphml"), "g.graphml"),
     "gexf": of_file(lambda f: nx.write_gexf(network(), f / "g.gexf"), "g.gexf"),
@@ -141,6 +170,7 @@ FORMATS = {
     "checkpoint": Format(
         write_checkpoint, "g.safetensors", read_first(load_tensors, "g.safetensors")
     ),
+    "network": Format(write_network, "g.safetensors", read_network),
 }
 
 

@@ -54,6 +54,15 @@ def same_as(stored, graph):
         assert ends(edge_type) == sorted(zip(source, target, strict=True))
 
 
+def test_weights_of_edges_are_noted_as_not_used(dgl, tmp_path):
+    graph = random_graph(dgl, 0)
+    dgl.save_graphs(str(tmp_path / "net.bin"), [graph])
+    for made in (load_own(tmp_path / "net.bin"), from_dgl(graph)):
+        assert "not used: w; of the edges their ends alone are read" in made.notes
+    del graph.edata["w"]
+    assert not any("not used" in note for note in from_dgl(graph).notes)
+
+
 @pytest.mark.parametrize("form", ["coo", "csr", "csc", ["coo", "csr", "csc"]])
 @pytest.mark.parametrize("ids", ["int", "long"])
 def test_formats_and_ids(dgl, tmp_path, form, ids):

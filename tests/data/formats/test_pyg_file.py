@@ -95,7 +95,7 @@ def test_types_of_features(tmp_path, kind):
 
 def test_edge_types_are_asked_for(tmp_path):
     path = save(tmp_path, hetero(2))
-    with pytest.raises(InputError, match="2 edge types: knows0, knows1"):
+    with pytest.raises(InputError, match=r"2 edge types: knows0, knows1.* in net\.graph\.yaml"):
         load_own(path)
     (tmp_path / "net.graph.yaml").write_text("edge_types: all")
     same(load_own(path))
@@ -104,10 +104,16 @@ def test_edge_types_are_asked_for(tmp_path):
     np.testing.assert_array_equal(load_own(path).edge_index, expected.edge_index)
 
 
+def test_parts_that_are_not_used_are_noted(tmp_path):
+    data = Data(**parts(edge_attr=torch.rand(PAIRS.shape[1], 1), n_id=torch.arange(N)))
+    notes = load_own(save(tmp_path, data)).notes
+    assert "not used: edge_attr, n_id; weights of edges are edge_weight" in notes
+
+
 def test_codes_are_refused_until_their_meaning_is_declared(tmp_path):
     codes = torch.where(Y == 1, torch.arange(N) % 3 + 1, 0)
     path = save(tmp_path, Data(**parts(y=codes)))
-    with pytest.raises(InputError, match=r"has the label 2;.*anomalous: \[2, 3\].*net.graph.yaml"):
+    with pytest.raises(InputError, match=r"has the label 2;.*net\.graph\.yaml.*\[1, 2, 3\]"):
         load_own(path)
     (tmp_path / "net.graph.yaml").write_text("anomalous: [1, 2, 3]")
     np.testing.assert_array_equal(load_own(path).y, Y.numpy())

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from aiec_graph.data import load_dataset
 from aiec_graph.data.formats.dgl_binary import write_graph
-from aiec_graph.data.user import Declaration, from_networkx, from_pyg, from_scipy
+from aiec_graph.data.user import Declaration, from_networkx, from_pyg, from_scipy, load_own
 from aiec_graph.errors import InputError
 
 
@@ -101,8 +101,13 @@ def test_scipy():
         from_scipy(-matrix, x)
     with pytest.raises(InputError, match="not a finite number"):
         from_scipy(matrix, np.full((3, 2), np.nan))
-    with pytest.raises(InputError, match="labels must be"):
+    with pytest.raises(InputError, match="node 2 has the label 5"):
         from_scipy(matrix, x, np.array([0, 1, 5]))
+    with pytest.raises(InputError, match=r"node 1 has the label 0\.7"):
+        from_scipy(matrix, x, np.array([0, 0.7, 1]))
+    assert from_scipy(matrix, x, np.array([True, False, True])).y.tolist() == [1, 0, 1]
+    assert from_scipy(matrix, x, np.array([1, 0, np.nan])).y.tolist() == [1, 0, -1]
+    assert from_scipy(matrix, x.astype(int)).x.tolist() == x.tolist()
 
 
 def pyg_data():
@@ -143,6 +148,23 @@ def test_a_dgl_file(tmp_path):
     assert graph.y.tolist() == [0, 1, 0, 1]
 
 
+def test_ids_and_gaps_of_networkx_stay_what_they_are():
+    graph = nx.Graph()
+    for node in (4, 2, 6):
+        graph.add_node(node, x=float(node), label=int(node == 6))
+    del graph.nodes[2]["x"]
+    graph.add_edge(4, 6, amount=2.0)
+    graph.add_edge(2, 6, amount=3.0)
+    made = from_networkx(graph)
+    assert made.node_ids.tolist() == [4, 2, 6]
+    np.testing.assert_array_equal(made.x.numpy().ravel(), [4, np.nan, 6])
+    assert made.y.tolist() == [0, 0, 1]
+    assert sorted(made.edge_index.T.tolist()) == [[0, 2], [1, 2], [2, 0], [2, 1]]
+    assert "edges: not used: amount; weight: names the attribute that weighs them" in made.notes
+    weighed = from_networkx(graph, Declaration(weight="amount"))
+    assert sorted(weighed.edges.weight.tolist()) == [2, 2, 3, 3]
+
+
 def test_an_npz_file_and_a_stranger(tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4, 2)).astype(np.float32)
@@ -151,6 +173,15 @@ def test_an_npz_file_and_a_stranger(tmp_path):
         tmp_path / "mine.npz", node_features=x, node_labels=np.array([0, 1, 0, 1]), edges=edges
     )
     assert np.array_equal(load_dataset(str(tmp_path / "mine.npz")).x.numpy(), x)
+    np.savez(
+        tmp_path / "more.npz",
+        node_features=x,
+        node_labels=np.array([0, 1, 0, 1]),
+        edges=edges,
+        edge_weights=np.ones(2),
+    )
+    notes = load_own(tmp_path / "more.npz").notes
+    assert "not used: edge_weights; the edges have no weights" in notes
     (tmp_path / "mine.docx").write_text("no graph")
     with pytest.raises(InputError, match=r"mine\.docx"):
         load_dataset(str(tmp_path / "mine.docx"))

@@ -48,10 +48,48 @@ def test_display_names_are_no_classes(tmp_path):
     for i, data in enumerate(made.nodes.values()):
         data["label"] = f"Shop {i}"
     nx.write_gexf(made, tmp_path / "net.gexf")
-    with pytest.raises(InputError, match="Shop 0"):
+    with pytest.raises(InputError, match="40 different words, such as 'Shop 0'.*'label: fraud'"):
         load_own(tmp_path / "net.gexf")
     (tmp_path / "net.graph.yaml").write_text("label: fraud\ndrop: [label]")
     np.testing.assert_array_equal(load_own(tmp_path / "net.gexf").y, LABELS)
+
+
+@pytest.mark.parametrize("suffix", ["gexf", "graphml"])
+def test_values_that_are_declared_as_usual_stand_where_none_is_stated(tmp_path, suffix):
+    path = tmp_path / f"net.{suffix}"
+    getattr(nx, f"write_{suffix}")(network(label="fraud"), path)
+    text = path.read_text()
+    if suffix == "graphml":
+        key = re.search(r'<key id="(\w+)"[^>]*attr\.name="fraud"[^>]*/>', text)
+        text = text.replace(key[0], key[0].replace("/>", "><default>0</default></key>"))
+        text = text.replace(f'<data key="{key[1]}">0</data>', "")
+    else:
+        key = re.search(r'<attribute id="(\w+)" title="fraud" type="long" */>', text)
+        text = text.replace(key[0], key[0].replace("/>", "><default>0</default></attribute>"))
+        text = re.sub(rf'<attvalue for="{key[1]}" value="0" */>', "", text)
+    path.write_text(text)
+    (tmp_path / "net.graph.yaml").write_text("label: fraud")
+    np.testing.assert_array_equal(load_own(path).y, LABELS)
+
+
+def test_an_attribute_that_gexf_would_hide_is_refused(tmp_path):
+    path = tmp_path / "net.gexf"
+    nx.write_gexf(network(label="fraud"), path)
+    path.write_text(path.read_text().replace('title="fraud"', 'title="label"'))
+    with pytest.raises(InputError, match=r"net\.gexf, line \d+: an attribute called label"):
+        load_own(path)
+
+
+def test_advice_names_the_file_beside(tmp_path):
+    made = network()
+    for i, data in enumerate(made.nodes.values()):
+        data["opened"] = f"2026-01-{i % 28 + 1:02d}"
+        data["id"] = f"own {i}"
+    nx.write_graphml(made, tmp_path / "net.graphml")
+    with pytest.raises(InputError, match=r"'as_of: .*' in net\.graph\.yaml"):
+        load_own(tmp_path / "net.graphml")
+    (tmp_path / "net.graph.yaml").write_text("drop: [opened]")
+    assert any("the attribute id" in note for note in load_own(tmp_path / "net.graphml").notes)
 
 
 def test_attributes_without_a_type_are_numbers(tmp_path):
