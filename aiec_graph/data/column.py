@@ -27,7 +27,9 @@ class Column:
     kind: str = ""
     """number, category, boolean or date (its age in days); by default by the categories."""
     notation: str = ""
-    """How its numbers or dates were written where that had to be found out, for the next table."""
+    """How its numbers or dates were written where that had to be found out, for the next table:
+    the order of a date, such as dmy; the decimal sign and that between thousands, and after a bar
+    the currency or percent sign, such as `.,|EUR`."""
     is_optional: bool = False
     """Whether a table that is to be scored may lack it; all its values then count as missing."""
 

@@ -93,11 +93,13 @@ def make_graph(
             f"{list(features.shape)}"
         )
     masks = _masks(path, arrays, nodes)
-    y = _labels(path, labels, nodes, options, _unmasked(masks, nodes))
+    y, dropped = _labels(path, labels, nodes, options, _unmasked(masks, nodes))
     with np.errstate(over="ignore"):  # too large for float32 is not finite, which is checked
         x = np.require(features, np.float32, ["C", "A", "W"])
     with named(path):
         given, notes = _split(masks, y)
+        if dropped:
+            notes += (f"{dropped:,} labelled nodes stand in no mask and count as unknown",)
         return Graph(
             name=name,
             x=torch.from_numpy(x),
@@ -115,7 +117,8 @@ def _labels(
     nodes: int,
     options: FileOptions,
     unmasked: NDArray[np.bool_],
-) -> NDArray[np.int64]:
+) -> tuple[NDArray[np.int64], int]:
+    """The labels [N], and how many are left out because their node stands in no mask."""
     if labels.dtype.kind not in "fiub":
         raise InputError(f"{path}: labels must be numbers, not {labels.dtype}")
     values = labels.astype(np.float64)
@@ -134,6 +137,7 @@ def _labels(
         (options.anomalous, 1),
     ):
         y[np.isin(values, _numbers(words))] = meaning
+    dropped = int((np.isin(y, (0, 1)) & unmasked).sum())
     y[np.isnan(values) | unmasked] = UNKNOWN
     wrong = np.flatnonzero(y < UNKNOWN)
     if len(wrong):
@@ -150,7 +154,7 @@ def _labels(
             f"{_listed(options.normal)} (normal) or {known} (anomalous), and "
             f"{_listed(options.unknown)} or NaN for unknown; {ways}"
         )
-    return y
+    return y, dropped
 
 
 def _listed(words: Iterable[str]) -> str:

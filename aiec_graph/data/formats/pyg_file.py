@@ -22,6 +22,7 @@ from aiec_graph.data.storage.torch_file import (
 from aiec_graph.errors import InputError, named
 
 ADJACENCY_NAMES = ("adj", "adjacency", "adj_t")
+HINT = "weights of edges are read from edge_weight, parts of a split from the masks"
 USED = ("x", "y", "edge_index", "edge_weight", "num_nodes", *ADJACENCY_NAMES)
 MOST_ZEROS = 1000
 """More zeros than this for each entry of a sparse feature matrix are refused."""
@@ -68,7 +69,7 @@ def from_data(
         masks = {key: _array(parts, key) for key in names if parts.get(key) is not None}
         unused = {str(k) for part in (parts, *relations) for k in part if part[k] is not None}
     graph = make_graph(name, path, x, labels, edges, masks, options)
-    return tell_unused(graph, unused - {*names, *USED}, "weights of edges are edge_weight")
+    return tell_unused(graph, unused - {*names, *USED}, HINT)
 
 
 def _parts(data: Any, options: FileOptions) -> tuple[Parts, list[Parts]]:

@@ -28,6 +28,8 @@ MOST_CATEGORIES = 1000
 FEW = 20
 """Rows below which nothing is said about how many different texts there are."""
 NEARLY_ALL = 0.8
+MARK = "|"
+"""Stands in a notation before the currency or percent sign."""
 PLAIN = Options()
 LARGEST = float(np.finfo(np.float32).max)
 ABSENT = {
@@ -48,6 +50,16 @@ def read_column(values: pd.Series, options: Options = PLAIN) -> ColumnValues:
         Its kind, its values, and what to say about it. Where there are faults, the values are not
         to be used.
     """
+    found, trained = _read(values, options), options.trained
+    if trained is None or found.faults or found.kind == trained.kind:
+        return found
+    what = {"number": "numbers", "date": "dates", "boolean": "truth values"}
+    is_now, was = (what.get(kind, "categories") for kind in (found.kind, trained.kind))
+    message = f"holds {is_now}, and held {was} in the training data"
+    return refuse(len(values), Fault(message), kind=found.kind)
+
+
+def _read(values: pd.Series, options: Options) -> ColumnValues:
     trained = options.trained
     if trained is not None:
         options = replace(
@@ -76,7 +88,8 @@ def read_column(values: pd.Series, options: Options = PLAIN) -> ColumnValues:
         if is_number and not options.is_date:
             numbers = values.to_numpy(np.float64, na_value=np.nan)
             numbers = _without_missing(numbers, options.missing_values)
-            return _check_range(ColumnValues("number", numbers), values.iloc.__getitem__, options)
+            found = _compare_marks(ColumnValues("number", numbers), "", options)
+            return _check_range(found, values.iloc.__getitem__, options)
     words = split_words(values, options.missing_values)
     if not len(words.text):
         return _read_empty(values, options)
@@ -118,7 +131,7 @@ def _read_numbers(words: Words, given: NDArray[np.bool_], options: Options) -> C
     if is_nan.all():
         return _read_empty(pd.Series(words.codes), options)
     found = notation.read_numbers(text[~is_nan], options.decimal, options.thousands)
-    hint = options.trained.notation if options.trained is not None else ""
+    hint = options.trained.notation.partition(MARK)[0] if options.trained is not None else ""
     if found.doubt and hint:
         found = notation.read_numbers(text[~is_nan], hint[0], hint[1:])
     fits, numbers = is_nan.copy(), np.full(len(text), np.nan)
@@ -147,9 +160,25 @@ def _read_numbers(words: Words, given: NDArray[np.bool_], options: Options) -> C
     if is_nan.any():
         notes = (*notes, "'nan' among numbers read as missing")
     kept = "" if found.notation == "." and not found.note else found.notation
+    kept += f"{MARK}{found.mark}" if found.mark else ""
     values = words.spread(numbers, np.nan)
     result = ColumnValues("number", values, notation=kept, notes=notes)
+    result = _compare_marks(result, found.mark, options)
     return _check_range(result, lambda row: text[words.codes[row]], options)
+
+
+def _compare_marks(found: ColumnValues, mark: str, options: Options) -> ColumnValues:
+    """Refuses percent in place of plain numbers and the reverse; tells other currencies."""
+    if options.trained is None or options.trained.kind != "number" or found.faults:
+        return found
+    before = options.trained.notation.partition(MARK)[2]
+    if before == mark or (not (before and mark) and "%" not in (before, mark)):
+        return found
+    was, is_now = (f"with {m!r}" if m else "as plain numbers" for m in (before, mark))
+    message = f"is written {is_now}, and was written {was} in the training data"
+    if "%" in (before, mark):
+        return replace(found, faults=(Fault(f"{message}; write it in the same way"),))
+    return replace(found, warnings=(*found.warnings, message))
 
 
 def _ask_notation(text: pd.Series, found: notation.Numbers, options: Options) -> Fault:

@@ -20,7 +20,8 @@ def tell_ignored(table: Table, reading: Reading, why: str) -> None:
     left = [
         column.name
         for column in reading.columns
-        if (column.file, column.role) == (table.where, "ignored") and column.name
+        if (column.file, column.role) == (table.where, "ignored")
+        and column.name
         and column.name not in reading.declared.drop
     ]
     if left and reading.trained is None:

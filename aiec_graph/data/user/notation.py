@@ -48,6 +48,8 @@ class Numbers:
     note: str = ""
     doubt: str = ""
     """Why the numbers cannot be trusted, where several notations fit."""
+    mark: str = ""
+    """The currency or percent sign of all of them."""
 
 
 def is_plain(words: pd.Series) -> NDArray[np.bool_]:
@@ -95,7 +97,8 @@ def read_numbers(words: pd.Series, decimal: str = "", thousands: str = "") -> Nu
             fits &= parts.mark == usual
         else:
             doubt = "amounts in several currencies or units: " + ", ".join(sorted(marks))
-    return Numbers(values, fits, best, _describe(best, marks), doubt)
+    mark = next(iter(marks)) if len(marks) == 1 else ""
+    return Numbers(values, fits, best, _describe(best, marks), doubt, mark)
 
 
 def looks_like_numbers(words: pd.Series) -> NDArray[np.bool_]:

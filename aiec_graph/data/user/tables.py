@@ -181,6 +181,7 @@ def _expand_vectors(table: Table, findings: Findings) -> Table:
     columns: dict[str, pd.Series] = {}
     vectors: dict[str, list[str]] = {}
     for name, values in table.frame.items():
+        values = _plain_scalars(values)
         parts = _to_parts(str(name), values)
         if isinstance(parts, Fault):
             findings.add_fault(table.explain(str(name), parts))
@@ -191,13 +192,21 @@ def _expand_vectors(table: Table, findings: Findings) -> Table:
             continue
         vectors[str(name)] = list(parts)
         columns |= parts
-        findings.notes.append(
-            f"{table.where}: column {name} holds vectors; it becomes {len(parts)} columns, "
-            f"{', '.join(list(parts)[:2])} …"
-        )
+        listed = ", ".join(list(parts)[:2]) + (" …" if len(parts) > 2 else "")
+        findings.notes.append(f"{table.where}: column {name} holds vectors; it becomes {listed}")
     if not vectors and len(columns) == table.frame.shape[1]:
         return table
     return replace(table, frame=pd.DataFrame(columns), vectors=vectors)
+
+
+def _plain_scalars(values: pd.Series) -> pd.Series:
+    """The column with tensors and arrays of no dimension as the numbers that they hold."""
+    given = values.dropna() if values.dtype == object else values.iloc[:0]
+    if not len(given) or isinstance(given.iloc[0], np.generic):
+        return values
+    if getattr(given.iloc[0], "ndim", None) != 0:
+        return values
+    return values.map(lambda v: v.item() if getattr(v, "ndim", None) == 0 else v)
 
 
 def _to_parts(name: str, values: pd.Series) -> dict[str, pd.Series] | Fault | None:
@@ -209,6 +218,8 @@ def _to_parts(name: str, values: pd.Series) -> dict[str, pd.Series] | Fault | No
     if not len(given):
         return None
     first = given.iloc[0]
+    if isinstance(first, set | frozenset):
+        return Fault("sets have no order; write lists")
     if isinstance(first, str):
         given = given.astype("str").str.strip()
         if not given.str.fullmatch(VECTOR).all():

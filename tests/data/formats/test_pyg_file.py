@@ -107,7 +107,17 @@ def test_edge_types_are_asked_for(tmp_path):
 def test_parts_that_are_not_used_are_noted(tmp_path):
     data = Data(**parts(edge_attr=torch.rand(PAIRS.shape[1], 1), n_id=torch.arange(N)))
     notes = load_own(save(tmp_path, data)).notes
-    assert "not used: edge_attr, n_id; weights of edges are edge_weight" in notes
+    assert any(note.startswith("not used: edge_attr, n_id; ") for note in notes)
+
+
+def test_labels_of_nodes_in_no_mask_are_counted(tmp_path):
+    masks = {
+        f"{part}_mask": torch.arange(N) % 6 == i for i, part in enumerate(("train", "val", "test"))
+    }
+    graph = load_own(save(tmp_path, Data(**parts(**masks))))
+    left = int((torch.arange(N) % 6 > 2).sum())
+    assert f"{left} labelled nodes stand in no mask and count as unknown" in graph.notes
+    assert (graph.y == -1).sum() == left
 
 
 def test_codes_are_refused_until_their_meaning_is_declared(tmp_path):

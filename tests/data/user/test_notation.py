@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiec_graph.data.column import Column
 from aiec_graph.data.user.columns import Options, read_column
 from aiec_graph.data.user.notation import NOTATIONS
+from aiec_graph.data.user.profile import Reading
+from aiec_graph.data.user.tables import Table, clean
 
 MARKS = ("", "€", "EUR ", "$")
 
@@ -89,6 +92,50 @@ def test_odd_ways_of_writing(cells, values):
 def test_notations_that_do_not_agree_are_refused(cells, message):
     found = read_column(pd.Series(cells), Options("c"))
     assert len(found.faults) == 1 and message in found.faults[0].message
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "fault", "warning"),
+    [
+        (["5%", "7%"], ["5", "7.5"], "is written as plain numbers, and was written with '%'", ""),
+        (["5%", "7%"], [0.05, 0.075], "is written as plain numbers, and was written with '%'", ""),
+        (["5", "7.5"], ["5%", "7%"], "is written with '%', and was written as plain numbers", ""),
+        (["5%", "7%"], ["6%", "8.5%"], "", ""),
+        (["5 EUR", "7 EUR"], ["5 USD", "7 USD"], "", "with 'USD', and was written with 'EUR'"),
+        (["5 EUR", "7 EUR"], ["5", "7.5"], "", ""),
+        (["1.234,50", "7,25"], ["1.234", "8.000"], "", ""),
+    ],
+)
+def test_a_later_table_is_compared_with_the_notation_of_the_training(before, now, fault, warning):
+    first = read_column(pd.Series(before))
+    column = Column("c", kind=first.kind, notation=first.notation)
+    found = read_column(pd.Series(now), Options("c", trained=column))
+    assert [f.message.startswith(fault) for f in found.faults] == ([True] if fault else [])
+    assert [w.endswith(warning + " in the training data") for w in found.warnings] == (
+        [True] if warning else []
+    )
+    if now[0] == "1.234":
+        assert found.values.tolist() == [1234, 8000]
+
+
+def test_a_later_table_with_another_kind_of_column_is_refused():
+    trained = Column("c", kind="number")
+    options = Options("c", trained=trained, as_of="2026-01-31")
+    found = read_column(pd.Series(["2026-01-01", "2026-01-02"]), options)
+    assert [f.message for f in found.faults] == [
+        "holds dates, and held numbers in the training data"
+    ]
+    truth = read_column(pd.Series(["true", "false"]), options)
+    assert (truth.kind, truth.values.tolist()) == ("number", [1, 0])
+
+
+def test_scalars_of_tensors_are_numbers_and_sets_are_refused():
+    reading = Reading()
+    cells = [np.array(1.5), None, np.array(2)]
+    frame = clean(Table(pd.DataFrame({"a": pd.Series(cells, dtype=object)}), "t"), reading.findings)
+    assert read_column(frame.frame["a"]).values.tolist()[::2] == [1.5, 2]
+    clean(Table(pd.DataFrame({"a": [{1, 2}, {3}]}), "t"), reading.findings)
+    assert reading.findings.faults == ["t, column a: sets have no order; write lists"]
 
 
 @pytest.mark.parametrize("made", [list, np.array, tuple])
