@@ -32,6 +32,16 @@ _LATEX = re.compile("|".join(map(re.escape, sorted(LATEX, key=len, reverse=True)
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|]|(?<![^\W_])_|_(?![^\W_])")
 
 
+def quote_formula(text: str) -> str:
+    """Puts an apostrophe before text that a spreadsheet would run; see `harmless`."""
+    return f"'{text}" if RUNS.match(text) else text
+
+
+def unquote_formula(text: str) -> str:
+    """Takes away the apostrophe of `quote_formula`."""
+    return text[1:] if text.startswith("'") and RUNS.match(text[1:]) else text
+
+
 def harmless(frame: pd.DataFrame) -> pd.DataFrame:
     """A table whose text no spreadsheet runs: such a cell or name gets an apostrophe before it.
 

@@ -5,7 +5,14 @@ import csv
 import pandas as pd
 import pytest
 
-from aiec_graph.tables import escape_latex, escape_markdown, harmless, write_csv
+from aiec_graph.tables import (
+    escape_latex,
+    escape_markdown,
+    harmless,
+    quote_formula,
+    unquote_formula,
+    write_csv,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,12 @@ def test_numbers_and_other_text_stay():
         pd.testing.assert_series_equal(safe[name], frame[name])
     assert safe["mixed"].tolist()[:2] == [-3, "'-x"]
     assert safe["mixed"].isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "-x", "plain", "-5", "", "it's"])
+def test_quoted_text_comes_back(text):
+    assert unquote_formula(quote_formula(text)) == text
+    assert quote_formula(text) == harmless(pd.DataFrame({"a": [text]}))["a"][0]
 
 
 def test_names_of_columns_are_text_too():

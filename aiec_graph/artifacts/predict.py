@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from aiec_graph.artifacts.checkpoint import Origin, load_checkpoint
-from aiec_graph.artifacts.scores import SCORE_COLUMNS, describe_ties, score_frame, write_notes
+from aiec_graph.artifacts.scores import (
+    SCORE_COLUMNS,
+    describe_ties,
+    explain_not_finite,
+    score_frame,
+    write_notes,
+)
 from aiec_graph.artifacts.specs import RunSpec, find_again, split_of
 from aiec_graph.data import (
     UNKNOWN,
@@ -119,7 +125,7 @@ def score(
         margin = (logits[:, 1] - logits[:, 0]).numpy()
         scores = logits.softmax(1)[:, 1].numpy().astype(np.float32)
     if not np.isfinite(scores).all():
-        raise InputError(f"{checkpoint}: the network in it gives no finite scores")
+        raise InputError(f"{checkpoint}: {explain_not_finite(graph, scores)}")
     notes = [*graph.notes]
     if line := describe_ties(scores):
         notes.append(line)

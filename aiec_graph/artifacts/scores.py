@@ -25,6 +25,18 @@ def score_frame(graph: Graph, split: Split | None, score: NDArray[np.floating]) 
     return pd.DataFrame(dict(zip(SCORE_COLUMNS, values, strict=True)))
 
 
+def explain_not_finite(graph: Graph, score: NDArray[np.floating]) -> str:
+    """Says for how many nodes a model gives no finite score [N], and names the largest input."""
+    x = np.abs(graph.x.numpy())
+    node, column = np.unravel_index(np.nanargmax(x), x.shape)
+    name = f"feature {column}" if graph.columns is None else graph.columns[column].name
+    return (
+        f"{graph.label}: the model gives no finite score for {int((~np.isfinite(score)).sum()):,} "
+        f"of {len(score):,} nodes; the largest value is {name} of node {graph.node_ids[node]}, "
+        f"{graph.x[node, column]:g}"
+    )
+
+
 def describe_ties(score: NDArray[np.floating]) -> str | None:
     """A line where at least half of the nodes have exactly the same score [N]."""
     if len(score) < FEWEST_NODES:

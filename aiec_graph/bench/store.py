@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 import aiec_graph
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
+from aiec_graph.tables import quote_formula, unquote_formula
 
 LIBRARIES = ("torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas")
 ARITHMETIC = ("aiec_graph_version", "torch_version", "kernels", "device")
@@ -151,6 +152,8 @@ class RunStore:
                 raise ValueError(f"line {line} has an empty spec")
         except (ValueError, OverflowError, pd.errors.ParserError) as error:
             raise InputError(f"{self.path} is damaged: {str(error).splitlines()[0]}") from None
+        for name in rows.columns[[pd.api.types.is_string_dtype(kind) for kind in rows.dtypes]]:
+            rows[name] = rows[name].map(unquote_formula)
         others = sorted(set(rows["kind"]) - {self.layout.name})
         if others:
             raise InputError(
@@ -188,7 +191,8 @@ class RunStore:
             InputError: it cannot be written.
         """
         line = io.StringIO()
-        csv.DictWriter(line, self._columns, lineterminator="\n").writerow(row)
+        safe = {k: quote_formula(v) if isinstance(v, str) else v for k, v in row.items()}
+        csv.DictWriter(line, self._columns, lineterminator="\n").writerow(safe)
         try:
             with self.path.open("a", encoding="utf-8", newline="") as stream:
                 stream.write(line.getvalue())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from aiec_graph.artifacts.scores import explain_not_finite
 from aiec_graph.artifacts.trained_on import TrainedOn
 from aiec_graph.data import UNKNOWN
 from aiec_graph.data.user import Declaration
@@ -333,7 +334,7 @@ class FraudDetector(DetectorParameters):
         effort_of_scoring(self.classifier_, found.graph).say("scoring")
         score = self.classifier_.decision_function(found.graph)
         if not np.isfinite(score).all():
-            raise InputError(f"{nodes.graph.label}: the model gives no finite scores for it")
+            raise InputError(explain_not_finite(found.graph, score))
         return found, score
 
     def _flag(self, score: NDArray[np.float64]) -> NDArray[np.bool_]:
