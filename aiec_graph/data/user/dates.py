@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from aiec_graph.data.user.notation import to_float
-from aiec_graph.data.user.words import extract, full_match, with_plain_blanks
+from aiec_graph.data.user.words import extract, full_match, pc, with_plain_blanks
 
 CLOCK = r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}(?:[.,][0-9]+)?))?"
 HALF = r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"

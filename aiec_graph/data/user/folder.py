@@ -188,9 +188,9 @@ def declaration_of(sources: Sources, otherwise: Declaration | None = None) -> De
 def _read(sources: Sources, reading: Reading) -> GraphTables | None:
     reading.findings.notes += sources.notes
     if sources.graph is not None:
-        nodes, edges = read_xml(sources.graph, reading.declared)
-        tables = (replace(table, yaml=sources.yaml) for table in (nodes, edges))
-        return assemble(*tables, reading)
+        tables = read_xml(sources.graph, reading.declared)
+        nodes, edges = (replace(table, yaml=sources.yaml) for table in tables)
+        return assemble(nodes, edges, reading)
     found = read_sources(sources, reading)
     labels = found.get("labels")
     if sources.transactions:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from aiec_graph.data.user.words import extract, full_match, with_plain_blanks
+from aiec_graph.data.user.words import extract, full_match, pc, with_plain_blanks
 
 PLAIN = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 CURRENCIES = (

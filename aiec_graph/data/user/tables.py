@@ -206,7 +206,8 @@ def _plain_scalars(values: pd.Series) -> pd.Series:
         return values
     if getattr(given.iloc[0], "ndim", None) != 0:
         return values
-    return values.map(lambda v: v.item() if getattr(v, "ndim", None) == 0 else v)
+    plain = [cast(Any, v).item() if getattr(v, "ndim", None) == 0 else v for v in values]
+    return pd.Series(plain, index=values.index, dtype=object)
 
 
 def _to_parts(name: str, values: pd.Series) -> dict[str, pd.Series] | Fault | None:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 from numpy.typing import NDArray
 
 WHOLE = r"[+-]?(?:0|[1-9][0-9]{0,14})(?:\.0*)?"
 FRACTION = r"[+-]?(?:0|[1-9][0-9]{0,14})?\.[0-9]{1,15}"
+pc: Any = pyarrow.compute
+"""Its functions are made when it is imported, so that type checkers know none of them."""
 BLANK = " \t\r\n\u00a0\u202f\ufeff"
 
 
