@@ -11,7 +11,8 @@ from rich.console import Console
 
 from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec
 from aiec_graph.bench.config import BenchConfig
-from aiec_graph.bench.engine import Run, execute, on_cores
+from aiec_graph.bench.engine import Run, execute
+from aiec_graph.bench.executors import choose_executor
 from aiec_graph.bench.processes import help_out, settle_batches, with_others
 from aiec_graph.bench.progress import Progress
 from aiec_graph.bench.report.tables import (
@@ -52,8 +53,11 @@ def run(config: BenchConfig, console: Console) -> ResultTable | None:
         InputError: a name, value, file or folder cannot be used.
     """
     config.check()
-    if num_processes() > 1 and config.jobs != 1:
-        raise InputError("several processes make one run at a time: leave out --jobs")
+    if num_processes() > 1 and (config.jobs_at_a_time != 1 or config.ray_address is not None):
+        raise InputError(
+            "several processes make one run at a time: leave out --jobs and --ray-address"
+        )
+    executor = choose_executor(config.jobs_at_a_time, config.ray_address, console)
     specs, seeds, folder = list(config.specs()), config.trials(), config.folder
     kind = BenchmarkRuns(folder, config.data_root, config.save_scores, config.checkpoint)
     if process_rank() > 0:
@@ -61,7 +65,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable | None:
         return None
     if not folder.exists():
         look_first(specs, config.data_root)
-    jobs = config.jobs or os.cpu_count() or 1
+    jobs = config.jobs_at_a_time or os.cpu_count() or 1
     specs = settle_batches(specs, config.data_root, jobs, console)
     with RunStore(folder, kind) as store:
         runs = [Run(spec, seed) for spec in specs for seed in seeds]
@@ -76,7 +80,8 @@ def run(config: BenchConfig, console: Console) -> ResultTable | None:
             if not left[run.spec.config_hash]:
                 progress.say(_spec_line(store.read(), run.spec))
 
-        executor = on_cores(config.jobs) if num_processes() == 1 else with_others()
+        if num_processes() > 1:
+            executor = with_others
         failed = execute(kind, runs, store, console, executor, note=note)
         if failed:
             raise InputError("; ".join(sorted(set(failed.values()))[:3]))

@@ -90,14 +90,22 @@ class GraphExperiment(Experiment):
     simulate: float | None = None
     """Run on simulated data of the same form instead of the real files, at a share of the real
     size; 0.1 where no number is given. Results are labelled as simulated."""
-    jobs: int = 0
-    """Runs at a time, each on one thread; 0: one for each core."""
+    jobs: int | None = None
+    """Runs at a time, each on one thread; 0: one for each core (default: 0)."""
+    ray_address: str | None = None
+    """Make the runs on Ray, each on one CPU: local starts it on this machine, on --jobs CPUs;
+    HOST:PORT or auto takes a cluster that runs, which shares out its own."""
     plugins: list[str] = field(default_factory=list)
     """Modules that add to what can be named here; research.variants has variants of AIEC."""
     text: TextGraph = field(default_factory=TextGraph)
     train: TrainSettings = field(default_factory=TrainSettings)
 
     MODELS: ClassVar[tuple[str, ...]] = MODELS
+
+    @property
+    def jobs_at_a_time(self) -> int:
+        """The value of jobs, or the default."""
+        return self.jobs or 0
 
     def check_graphs(self, **known: Iterable[str]) -> None:
         """Checks what all commands on graphs share.
@@ -112,7 +120,7 @@ class GraphExperiment(Experiment):
         for name in self.dataset:
             check_dataset(name, self.simulate is not None)
         look_up(self.split, dict.fromkeys(SPLITS), "split")
-        if self.jobs < 0:
+        if self.jobs is not None and self.jobs < 0:
             raise InputError(f"jobs must be at least 0, not {self.jobs}")
         self.text.check()
 
@@ -176,14 +184,21 @@ class BenchConfig(GraphExperiment):
     """Also write each run's node scores, as CSV."""
     checkpoint: bool = False
     """Also write each run's trained network; `score` reads it."""
-    jobs: int = 1
-    """Runs at a time, each on its share of the cores; 0: one for each core. Metrics do not depend
-    on it; the seconds and the memory of a run are its own where it has the machine to itself."""
+    jobs: int | None = None
+    """Runs at a time, each on its share of the cores; 0: one for each core (default: 1; on Ray 0).
+    Metrics do not depend on it; the seconds and the memory of a run are its own where it has the
+    machine to itself."""
     overrides: list[Override] = field(default_factory=list)
     """In a configuration file: settings for some of the runs, such as
     [{when: {dataset: reddit, model: gcn}, set: {lambda_gate: 1.0}}]."""
 
     MODELS: ClassVar[tuple[str, ...]] = CLASSIFIERS
+
+    @property
+    def jobs_at_a_time(self) -> int:
+        """The value of jobs, or the default."""
+        default = 1 if self.ray_address is None else 0
+        return default if self.jobs is None else self.jobs
 
     def filled(self) -> "BenchConfig":
         """The same with a value for every option that depends on whose the data are.

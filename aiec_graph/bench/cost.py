@@ -19,7 +19,7 @@ from aiec_graph.artifacts.variants import label_of, title_of
 from aiec_graph.bench import memory
 from aiec_graph.bench.config import variants_of
 from aiec_graph.bench.cost_config import CostConfig
-from aiec_graph.bench.engine import end_with
+from aiec_graph.bench.executors import end_with
 from aiec_graph.bench.report.tables import Entry, ResultTable, write_tables
 from aiec_graph.bench.store import environment
 from aiec_graph.bench.vision import LIBRARIES

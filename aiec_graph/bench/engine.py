@@ -1,35 +1,21 @@
-"""The engine: makes the runs of an experiment that are not finished, in processes or in this one.
+"""The engine: makes the runs of an experiment that are not finished, wherever an executor does.
 
 Whatever a run does, it is loaded, refused, skipped, shared out and written here and nowhere else.
 """
 
-import os
-import signal
-import threading
-import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache, partial
+import platform
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol
 
-import joblib
 import torch
-from joblib.externals.loky import get_reusable_executor
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
 
 from aiec_graph.bench.progress import Progress
 from aiec_graph.bench.store import Key, Layout, Row, RunStore, environment
 from aiec_graph.errors import InputError
-from aiec_graph.plugins import load_plugins, loaded_plugins
 from aiec_graph.train import DivergedError
-
-LOOKS_S = 0.5
-"""Seconds between two looks of a worker at whether its parent is there."""
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class Spec(Protocol):
@@ -81,8 +67,26 @@ class Kind(Layout, Protocol):
         """Whether the files that a finished run needs are there."""
         ...
 
-    def make(self, run: Run) -> Row:
+    def data_key(self, spec: Any) -> Hashable:
+        """What `load` depends on: specifications with equal keys share their data."""
+        ...
+
+    def load(self, spec: Any) -> Any:
+        """What a run needs of its data set, made ready; kept by the process.
+
+        It must be picklable, and no run may change it.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        ...
+
+    def make(self, run: Run, data: Any) -> Row:
         """Makes a run, and writes what it gives but for its row, which comes last.
+
+        Args:
+            run: what is made.
+            data: as `load` gave it, in this process or another.
 
         Returns:
             The values of the kind's own columns, and `data_checksum`.
@@ -94,75 +98,29 @@ class Kind(Layout, Protocol):
         ...
 
 
-Executor = Callable[[Callable[[T], R], Sequence[T]], Iterator[R]]
-"""Calls a function on each task somewhere, and yields what it returns as it ends."""
+class Outcome(NamedTuple):
+    """What became of a run."""
+
+    run: Run
+    row: Row | None = None
+    """The whole row; None where the run has none."""
+    reason: str = ""
+    """Why it has none."""
+    is_diverged: bool = False
+    """Whether the training ended in no numbers; else, without a row, what made it was lost."""
+    node: str = platform.node()
+    """The machine that made it."""
+    attempt: int = 1
+    """How often it was begun; more than once where what made it was lost."""
+
+    @property
+    def state(self) -> str:
+        """The outcome in a word."""
+        return "finished" if self.row else "diverged" if self.is_diverged else "failed"
 
 
-def in_this_process(function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
-    """The executor that makes one run after the other."""
-    return map(function, tasks)
-
-
-def on_cores(jobs: int) -> Executor[Any, Any]:
-    """The executor that shares runs out to processes of this machine.
-
-    joblib gives each process its share of the cores as threads. A process ends when its parent
-    does, however that ends.
-
-    Args:
-        jobs: number of processes; 0: one for each core; 1: none but this one.
-    """
-    if jobs == 1:
-        return in_this_process
-
-    def execute(function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
-        # loky replaces a process whose heap has grown, between two tasks: none is lost.
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
-        options: dict[str, Any] = {"initializer": end_with, "initargs": (os.getpid(),)}
-        options |= {"return_as": "generator_unordered", "batch_size": 1}
-        pool = joblib.Parallel(jobs or -1, "loky", **options)
-        one = partial(_in_worker, function, loaded_plugins())
-        try:
-            yield from pool(joblib.delayed(one)(task) for task in tasks)  # pyright: ignore
-        except TerminatedWorkerError:
-            raise InputError(
-                "the system ended a process of this run, most likely for want of memory; take "
-                "fewer --jobs, and the same command continues"
-            ) from None
-        except BaseException:  # an interrupt, SIGTERM, or a run that cannot be made
-            workers = get_reusable_executor(reuse=True, kill_workers=True)  # pyright: ignore
-            workers.shutdown(wait=True, kill_workers=True)
-            raise
-
-    return execute
-
-
-def _in_worker(function: Callable[[T], R], plugins: tuple[str, ...], task: T) -> R:
-    load_plugins(plugins)
-    return function(task)
-
-
-@cache
-def end_with(parent: int) -> None:
-    """Ends this process, a worker, as soon as its parent is gone, however that ended.
-
-    An interrupt from the keyboard, which reaches every process of a terminal, is left to the
-    parent, which ends its workers.
-
-    Args:
-        parent: the id of the process that started this one.
-    """
-    if parent == os.getpid():
-        return
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        # By the parent of now: a killed process that nobody has waited for still has its id.
-        while os.getppid() == parent:
-            time.sleep(LOOKS_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+Executor = Callable[[Kind, Sequence[Run]], Generator[Outcome]]
+"""Makes runs somewhere, and yields what became of each as it ends."""
 
 
 def execute(
@@ -170,7 +128,7 @@ def execute(
     runs: Iterable[Run],
     store: RunStore,
     console: Console,
-    executor: Executor[Any, Any],
+    executor: Executor,
     *,
     what: str = "",
     note: Callable[[Run, Progress], None] | None = None,
@@ -182,7 +140,7 @@ def execute(
         runs: in the order in which they are begun; of equal ones, one is made.
         store: of the finished runs.
         console: for progress.
-        executor: where the runs are made.
+        executor: where the runs are made; `bench.executors` has them.
         what: the part of the experiment, for the progress.
         note: is called after each row.
 
@@ -191,7 +149,8 @@ def execute(
 
     Raises:
         InputError: the data are others than those of finished runs, or were made by other
-            arithmetic; or a data set or a file cannot be used.
+            arithmetic; a data set or a file cannot be used; or runs failed for want of a machine,
+            after all others were made.
     """
     unique = {run.key: run for run in runs}
     finished = store.finished(unique)
@@ -207,19 +166,44 @@ def execute(
     line = f"{what}: " if what else ""
     line += f"{count} run{'' if count == 1 else 's'}{known}; results in {store.folder}/"
     console.print(line, highlight=False, markup=False, soft_wrap=True)
-    diverged: dict[str, str] = {}
-    with Progress(console, what, len(todo)) as progress:
-        for key, row in executor(partial(_make, kind), todo):
-            run = unique[key]
-            if isinstance(row, str):
-                diverged[run.spec.config_hash] = row
-                progress.say(f"diverged: {row}")
-            else:
-                store.append(row)
-            progress.advance()
-            if note is not None:
-                note(run, progress)
+    with (
+        Progress(console, what, len(todo)) as progress,
+        # Closed at once where the loop is left, so that no worker outlives it.
+        closing(executor(kind, todo)) as outcomes,
+    ):
+        diverged, failed = _write_down(outcomes, store, progress, note)
+    if failed:
+        raise InputError(
+            f"{len(failed)} run{'' if len(failed) == 1 else 's'} failed ({failed[0]}); "
+            f"{store.journal} has them all, and the same command tries them again"
+        )
     return diverged
+
+
+def _write_down(
+    outcomes: Iterable[Outcome],
+    store: RunStore,
+    progress: Progress,
+    note: Callable[[Run, Progress], None] | None,
+) -> tuple[dict[str, str], list[str]]:
+    """Adds rows as they come; returns why specifications diverged, by hash, and runs failed."""
+    diverged: dict[str, str] = {}
+    failed: list[str] = []
+    for outcome in outcomes:
+        run = outcome.run
+        if outcome.row:
+            store.append(outcome.row)
+        else:
+            progress.say(f"{outcome.state}: {outcome.reason}")
+        if outcome.is_diverged:
+            diverged[run.spec.config_hash] = outcome.reason
+        elif not outcome.row:
+            failed.append(outcome.reason)
+        store.record(run.key, outcome.state, outcome.node, outcome.attempt, outcome.reason)
+        progress.advance()
+        if note is not None and outcome.row:
+            note(run, progress)
+    return diverged, failed
 
 
 def _refuse_other_data(
@@ -242,15 +226,24 @@ def _refuse_other_data(
             )
 
 
-def _make(kind: Kind, run: Run) -> tuple[Key, Row | str]:
-    """Makes a run; returns its whole row, or why it diverged."""
+def make(kind: Kind, run: Run, data: Any) -> Outcome:
+    """Makes a run in this process.
+
+    Args:
+        kind: says what it does.
+        run: what is made.
+        data: as `kind.load` gives it.
+
+    Raises:
+        InputError: the data or a file cannot be used.
+    """
     with limited_threads(kind.threads):
         try:
-            own = kind.make(run)
+            own = kind.make(run, data)
         except DivergedError as error:
-            return run.key, str(error)
+            return Outcome(run, reason=str(error), is_diverged=True)
         marks = {"kind": kind.name, "config_hash": run.spec.config_hash}
-        return run.key, marks | environment(kind.libraries) | own
+        return Outcome(run, marks | environment(kind.libraries) | own)
 
 
 @contextmanager

@@ -1,13 +1,12 @@
 """Runs that the processes of torchrun make together: the first keeps the books."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec
-from aiec_graph.bench.engine import Executor, Run, in_this_process
+from aiec_graph.bench.engine import Kind, Outcome, Run, make
 from aiec_graph.bench.runs import BenchmarkRuns, train_network
 from aiec_graph.core.processes import num_processes
 from aiec_graph.data import TextGraph, find_source, is_own, read_card
@@ -19,20 +18,14 @@ from aiec_graph.train.memory import AUTO, Sizes, choose_batches
 from aiec_graph.train.run import sizes_of
 
 
-def with_others() -> Executor[Any, Any]:
+def with_others(kind: Kind, runs: Sequence[Run]) -> Generator[Outcome]:
     """The executor of the first process: tells the others which run is made, and makes it."""
-    if num_processes() == 1:
-        return in_this_process
-
-    def execute(function: Callable[[Run], Any], tasks: Sequence[Run]) -> Iterator[Any]:
-        for run in tasks:
-            if isinstance(run.spec, RunSpec):
-                send_object(run)
-            yield function(run)
-        # Not after an error: the others may be within a run, and torchrun ends them.
-        send_object(None)
-
-    return execute
+    for run in runs:
+        if isinstance(run.spec, RunSpec):
+            send_object(run)
+        yield make(kind, run, kind.load(run.spec))
+    # Not after an error: the others may be within a run, and torchrun ends them.
+    send_object(None)
 
 
 def help_out(kind: BenchmarkRuns) -> None:

@@ -47,6 +47,7 @@ KEPT = 2  # data sets that a process holds
 METRICS = ("val_auc", "val_ap", "val_rec_at_k", "test_auc", "test_ap", "test_rec_at_k")
 TIME_STEPS = "time_steps"
 Arrays = dict[str, NDArray[Any]]
+DataKey = tuple[str, Path | None, float | None, TextGraph | None]
 
 
 class Loaded(NamedTuple):
@@ -161,13 +162,17 @@ class GraphRuns:
         """Whether the files that a finished run needs are there."""
         return True
 
+    def data_key(self, spec: RunSpec | ClassifierSpec) -> DataKey:
+        """What tells the data set of a specification from others."""
+        return spec.dataset, self.data_root, spec.simulate, spec.text
+
     def load(self, spec: RunSpec | ClassifierSpec) -> Loaded:
         """The data set of a specification.
 
         Raises:
             InputError: it cannot be used.
         """
-        return load_prepared(spec.dataset, self.data_root, spec.simulate, spec.text)
+        return load_prepared(*self.data_key(spec))
 
 
 @dataclass(frozen=True)
@@ -191,7 +196,7 @@ class BenchmarkRuns(GraphRuns):
             return None
         return self.folder / "state" / f"{run.spec.config_hash}_{run.seed}.pt"
 
-    def make(self, run: Run) -> Row:
+    def make(self, run: Run, data: Loaded) -> Row:
         """Fits a model and writes its scores, metrics by time step and (a network's) checkpoint.
 
         Raises:
@@ -199,7 +204,7 @@ class BenchmarkRuns(GraphRuns):
                 written.
         """
         spec, seed = run
-        prepared = self.load(spec).prepared
+        prepared = data.prepared
         graph = prepared.graph
         memory.reset_peak()
         started = time.perf_counter()
@@ -248,14 +253,14 @@ class StudyRuns(GraphRuns):
         "split_checksum",
     )
 
-    def make(self, run: Run) -> Row:
+    def make(self, run: Run, data: Loaded) -> Row:
         """Trains a network or a forest.
 
         Raises:
             InputError: the data cannot be used, or the training diverged.
         """
         spec, seed = run
-        prepared = self.load(spec).prepared
+        prepared = data.prepared
         started = time.perf_counter()
         row = _fit(spec, seed, prepared)
         split = split_of(spec, seed, prepared.graph)
@@ -303,7 +308,7 @@ class ArrayRuns(GraphRuns):
         """Whether the files that a finished run needs are there."""
         return self.path(run).is_file()
 
-    def make(self, run: Run) -> Row:
+    def make(self, run: Run, data: Loaded) -> Row:
         """Makes the arrays and writes them.
 
         Raises:
@@ -311,7 +316,7 @@ class ArrayRuns(GraphRuns):
                 written.
         """
         spec, seed = run
-        prepared = self.load(spec).prepared
+        prepared = data.prepared
         started = time.perf_counter()
         arrays = self.work(spec, seed, prepared)
         write_whole(self.path(run), lambda draft: np.savez_compressed(draft, **arrays))  # pyright: ignore

@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -25,6 +26,11 @@ ARITHMETIC = ("aiec_graph_version", "torch_version", "kernels", "device")
 """Columns on which the last digits of a result depend: rows that differ in them are not mixed."""
 PROVENANCE = ("kind", "config_hash", "data_checksum")
 TEXT = (*PROVENANCE, "split_checksum", *ARITHMETIC)
+RUNS = "runs.csv"
+"""The file of finished runs in a folder of results."""
+JOURNAL = "journal.csv"
+"""Beside it: what became of every run that was begun, where, and at which attempt."""
+JOURNAL_COLUMNS = ("time", "config_hash", "seed", "state", "node", "attempt", "reason")
 Row = dict[str, Any]
 Key = tuple[str, int]
 """A specification's hash and a seed."""
@@ -89,7 +95,8 @@ def lock_folder(folder: Path) -> FileLock:
 class RunStore:
     """`runs.csv` in a folder, locked against a second writer while it is open.
 
-    A line that a killed process left unfinished is dropped; its run counts as not made.
+    A line that a killed process left unfinished is dropped; its run counts as not made. Beside it
+    `journal.csv` tells what became of each run, which nothing is read from.
 
     Args:
         folder: is made where it is missing.
@@ -101,7 +108,8 @@ class RunStore:
     """
 
     def __init__(self, folder: Path, layout: Layout) -> None:
-        self.folder, self.path, self.layout = folder, folder / "runs.csv", layout
+        self.folder, self.path, self.layout = folder, folder / RUNS, layout
+        self.journal = folder / JOURNAL
         self._columns = columns_of(layout)
         self._lock = lock_folder(folder)
         try:
@@ -135,6 +143,8 @@ class RunStore:
             )
         if len(whole) < len(content):
             os.truncate(self.path, len(whole))
+        if self.journal.exists():
+            os.truncate(self.journal, self.journal.read_bytes().rfind(b"\n") + 1)
 
     def read(self) -> pd.DataFrame:
         """All finished rows.
@@ -193,13 +203,37 @@ class RunStore:
         line = io.StringIO()
         safe = {k: quote_formula(v) if isinstance(v, str) else v for k, v in row.items()}
         csv.DictWriter(line, self._columns, lineterminator="\n").writerow(safe)
+        self._add(self.path, line.getvalue())
+
+    def record(self, key: Key, state: str, node: str, attempt: int, reason: str = "") -> None:
+        """Adds a line to the journal.
+
+        Args:
+            key: of the run.
+            state: finished, diverged or failed.
+            node: the machine that made it.
+            attempt: how often it was begun.
+            reason: why it did not finish.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        line = io.StringIO()
+        lines = csv.writer(line, lineterminator="\n")
+        if not self.journal.exists() or not self.journal.stat().st_size:
+            lines.writerow(JOURNAL_COLUMNS)
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        lines.writerow([now, *key, state, quote_formula(node), attempt, quote_formula(reason)])
+        self._add(self.journal, line.getvalue())
+
+    def _add(self, path: Path, text: str) -> None:
         try:
-            with self.path.open("a", encoding="utf-8", newline="") as stream:
-                stream.write(line.getvalue())
+            with path.open("a", encoding="utf-8", newline="") as stream:
+                stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror or error}") from None
+            raise InputError(f"cannot write {path}: {error.strerror or error}") from None
 
     def close(self) -> None:
         """Lets others write to the folder."""

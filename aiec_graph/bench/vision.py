@@ -19,7 +19,8 @@ from aiec_graph.bench import memory
 from aiec_graph.bench.config import (
     distinct,
 )
-from aiec_graph.bench.engine import Run, execute, in_this_process
+from aiec_graph.bench.engine import Run, execute
+from aiec_graph.bench.executors import in_this_process
 from aiec_graph.bench.paper_images import paper_top1
 from aiec_graph.bench.progress import EpochLog, Progress
 from aiec_graph.bench.report.pictures import predictions, write_pictures_report
@@ -50,6 +51,7 @@ from aiec_graph.vision.training import Log, train_images
 LIBRARIES = ("torch", "torchvision", "timm", "lightning", "transformers")
 METRICS = ("test_top1", "test_top5", "test_loss", "val_top1", "train_loss")
 CORRUPTIONS = "corruptions.csv"
+DataKey = tuple[str, tuple[int, int, str], Path | None, bool, Path | None]
 KEPT = 4  # data sets, by size and augmentation, that a process holds
 
 
@@ -83,15 +85,19 @@ class ImageRuns:
         """The folder of the results."""
         return self.config.folder
 
+    def data_key(self, spec: ImageSpec) -> DataKey:
+        """What tells the images of a specification from others."""
+        own = (spec.settings.image_size, spec.settings.limit_train, spec.settings.augment)
+        config = self.config
+        return spec.dataset, own, config.data_root, config.download, config.classes
+
     def load(self, spec: ImageSpec) -> ImageData:
         """The data set of a specification, in its size and augmentation.
 
         Raises:
             InputError: it cannot be used.
         """
-        own = (spec.settings.image_size, spec.settings.limit_train, spec.settings.augment)
-        config = self.config
-        return _load(spec.dataset, own, config.data_root, config.download, config.classes)
+        return _load(*self.data_key(spec))
 
     def checksum(self, spec: ImageSpec) -> str:
         """The checksum of the present images of a specification.
@@ -105,7 +111,7 @@ class ImageRuns:
         """Whether the files that a finished run needs are there."""
         return True
 
-    def make(self, run: Run) -> Row:
+    def make(self, run: Run, data: ImageData) -> Row:
         """Trains a network, and keeps its weights where that is asked for.
 
         Raises:
@@ -113,7 +119,6 @@ class ImageRuns:
                 written.
         """
         spec, seed = run
-        data = self.load(spec)
         stem = stem_of(spec, seed, data.name)
         folder = self.folder / "training" / stem
         memory.reset_peak()

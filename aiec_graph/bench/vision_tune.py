@@ -9,7 +9,8 @@ from rich.console import Console
 
 from aiec_graph.artifacts.image_checkpoint import ImageSpec
 from aiec_graph.artifacts.specs import FIRST_SEED, SEED_STEP, trial_seeds
-from aiec_graph.bench.engine import Run, execute, in_this_process
+from aiec_graph.bench.engine import Run, execute
+from aiec_graph.bench.executors import in_this_process
 from aiec_graph.bench.progress import EpochLog
 from aiec_graph.bench.report.vision_study import write_vision_study
 from aiec_graph.bench.store import Row, RunStore, write_settings
@@ -23,6 +24,7 @@ from aiec_graph.bench.vision import (
 )
 from aiec_graph.bench.vision_config import CONFIRM_FROM, ImageGroup, VisionConfig
 from aiec_graph.errors import InputError
+from aiec_graph.vision import ImageData
 from aiec_graph.vision.training import Log, fit_images
 
 TUNING = "tuning"
@@ -46,14 +48,13 @@ class TuningRuns(ImageRuns):
         """The folder of the results."""
         return self.config.folder / TUNING
 
-    def make(self, run: Run) -> Row:
+    def make(self, run: Run, data: ImageData) -> Row:
         """Trains a network and validates it.
 
         Raises:
             InputError: the images cannot be used, or the training diverged.
         """
         spec, seed = run
-        data = self.load(spec)
         folder = self.folder / stem_of(spec, seed, data.name)
         epochs = EpochLog(folder / "history.csv", f"{data.name} {spec.backbone} {spec.act_label}")
         log, devices = Log(folder, epochs.add), self.config.devices

@@ -155,8 +155,8 @@ class Adjacency(Neighbourhoods):
         return not normalisation.startswith("mean") and self.is_symmetric
 
     def __reduce__(self) -> tuple[type["Adjacency"], tuple[Any, ...]]:
-        # A copy, or a pickle, is the matrix; the prepared ones are made again.
-        return Adjacency, (self.csr, self._self_loops)
+        # A copy or pickle is the matrix, which nobody changes; the prepared ones are made again.
+        return Adjacency, (self.csr, self._self_loops, False)
 
     def __repr__(self) -> str:
         return f"Adjacency(num_nodes={self.num_nodes}, num_edges={self.num_edges})"
@@ -195,7 +195,7 @@ def _compact(csr: SparseMatrix) -> SparseMatrix:
     if csr.dtype not in (np.float32, np.float64):
         csr = csr.astype(np.float64)
     csr.sum_duplicates()
-    narrow = csr.data.astype(np.float32)
+    narrow = csr.data.astype(np.float32, copy=False)
     index = np.int32 if max(csr.nnz, csr.shape[0]) < 2**31 else np.int64
     parts = (
         narrow if np.array_equal(narrow, csr.data, equal_nan=True) else csr.data,

@@ -77,6 +77,9 @@ class BacktestConfig:
     continues there where it stopped."""
     jobs: int = 0
     """Trainings at a time, each on one thread; 0: one for each core."""
+    ray_address: str | None = None
+    """Make the runs on Ray, each on one CPU: local starts it on this machine, on --jobs CPUs;
+    HOST:PORT or auto takes a cluster that runs, which shares out its own."""
     plugins: list[str] = field(default_factory=list)
     """Modules that add to what can be named here."""
     train: TrainSettings = field(default_factory=TrainSettings)

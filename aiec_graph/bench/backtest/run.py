@@ -31,7 +31,8 @@ from aiec_graph.bench.backtest.runs import BacktestRuns, Views, load_views
 from aiec_graph.bench.backtest.spec import BacktestSpec
 from aiec_graph.bench.backtest.statistics import correlation_of, inflation_of
 from aiec_graph.bench.backtest.tuning import choose, parted
-from aiec_graph.bench.engine import Run, execute, on_cores
+from aiec_graph.bench.engine import Run, execute
+from aiec_graph.bench.executors import choose_executor
 from aiec_graph.bench.store import RunStore
 from aiec_graph.errors import InputError
 
@@ -90,6 +91,7 @@ def run_backtest(data: str, config: BacktestConfig, console: Console) -> Backtes
         _say_pace([*tuning, *runs], views, config, console)
         return None
     kind = BacktestRuns(folder, config.data_root)
+    executor = choose_executor(config.jobs, config.ray_address, console)
     with RunStore(folder, kind) as store:
 
         def run(runs: list[Run], what: str) -> pd.DataFrame:
@@ -97,7 +99,7 @@ def run_backtest(data: str, config: BacktestConfig, console: Console) -> Backtes
             left = [run for run in runs if run.key not in finished]
             if left:
                 _say_pace(left, views, config, console)
-            failed = execute(kind, runs, store, console, on_cores(config.jobs), what=what)
+            failed = execute(kind, runs, store, console, executor, what=what)
             if failed:
                 raise InputError("; ".join(sorted(set(failed.values()))[:3]))
             keys = [run.key for run in runs]

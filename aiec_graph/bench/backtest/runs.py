@@ -32,6 +32,7 @@ KEPT = 2 + 2 * MOST_BATCHES  # views that a process holds: those of one cut
 AGES = "ages"
 """The folder of a file for each run: its metrics by the age of the model."""
 METRICS = ("auc", "ap", "rec_at_k")
+DataKey = tuple[str, Path | None, float | None, str]
 
 
 @lru_cache(maxsize=2)
@@ -93,10 +94,11 @@ class Views:
 
     Args:
         timeline: the graph over time.
+        checksum: of the files that it was made from.
     """
 
-    def __init__(self, timeline: Timeline) -> None:
-        self.timeline = timeline
+    def __init__(self, timeline: Timeline, checksum: str = "") -> None:
+        self.timeline, self.checksum = timeline, checksum
         self._held: dict[tuple[Cut, int, bool], View] = {}
 
     def at(self, cut: Cut, moment: int, is_leaking: bool = False) -> View:
@@ -114,6 +116,10 @@ class Views:
                 del self._held[next(iter(self._held))]
             self._held[key] = self._make(key, own)
         return self._held[key]
+
+    def __reduce__(self) -> tuple[type["Views"], tuple[Timeline, str]]:
+        # A pickle is the timeline; its views are made again.
+        return Views, (self.timeline, self.checksum)
 
     def _make(self, key: tuple[Cut, int, bool], own: View | None) -> View:
         cut, moment, is_leaking = key
@@ -148,7 +154,8 @@ def load_views(
     dataset: str, data_root: Path | None, simulate: float | None, features: str
 ) -> Views:
     """The views of a data set; arguments and errors are those of `load_timeline`."""
-    return Views(load_timeline(dataset, data_root, simulate, features))
+    checksum = find_source(dataset, data_root, simulate).checksum
+    return Views(load_timeline(dataset, data_root, simulate, features), checksum)
 
 
 class Scored(NamedTuple):
@@ -341,7 +348,19 @@ class BacktestRuns:
         """Whether the files that a finished run needs are there."""
         return self.ages(run).is_file()
 
-    def make(self, run: Run) -> Row:
+    def data_key(self, spec: BacktestSpec) -> DataKey:
+        """What tells the timeline of a specification from others."""
+        return spec.dataset, self.data_root, spec.simulate, spec.features
+
+    def load(self, spec: BacktestSpec) -> Views:
+        """The timeline of a specification.
+
+        Raises:
+            InputError: it cannot be used, or it has no times.
+        """
+        return load_views(*self.data_key(spec))
+
+    def make(self, run: Run, data: Views) -> Row:
         """Trains a model at a cut, scores the horizon and writes the metrics by age.
 
         Raises:
@@ -349,8 +368,7 @@ class BacktestRuns:
                 written.
         """
         spec, seed = run
-        views = load_views(spec.dataset, self.data_root, spec.simulate, spec.features)
-        scored = fit_and_score(views, spec, seed)
+        scored = fit_and_score(data, spec, seed)
         write_csv(by_age(scored.frame), self.ages(run))
         return {
             "dataset": spec.name,
@@ -366,5 +384,5 @@ class BacktestRuns:
             **measure(scored, spec.threshold),
             **scored.counts,
             **scored.seconds,
-            "data_checksum": self.checksum(spec),
+            "data_checksum": data.checksum[:CHECKSUM_LENGTH],
         }

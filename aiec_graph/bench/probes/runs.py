@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 
 from aiec_graph.artifacts.specs import RunSpec, trial_seeds
-from aiec_graph.bench.engine import Run, execute, on_cores
+from aiec_graph.bench.engine import Run, execute
+from aiec_graph.bench.executors import choose_executor
 from aiec_graph.bench.probes.config import ProbeConfig
 from aiec_graph.bench.runs import ArrayRuns, Arrays, key_columns, look_first
 from aiec_graph.bench.store import RunStore
@@ -53,12 +54,13 @@ def probe(
         InputError: a data set or the folder cannot be used, another process writes there, or a run
             diverged.
     """
+    executor = choose_executor(config.jobs_at_a_time, config.ray_address, console)
     kind = ArrayRuns(config.folder, config.data_root, name, work)
     runs = [Run(spec, seed) for spec in config.specs() for seed in trial_seeds(config.seeds)]
     if not config.folder.exists():
         look_first(config.specs(), config.data_root)
     with RunStore(config.folder, kind) as store:
-        failed = execute(kind, runs, store, console, on_cores(config.jobs), what="watching")
+        failed = execute(kind, runs, store, console, executor, what="watching")
     if failed:
         raise InputError("; ".join(sorted(set(failed.values()))[:3]))
     return [Probed(run, kind.read(run)) for run in runs]

@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeVar
 import pandas as pd
 from rich.console import Console
 
-from aiec_graph.bench.engine import Run, execute, on_cores
+from aiec_graph.bench.engine import Run, execute
+from aiec_graph.bench.executors import choose_executor
 from aiec_graph.bench.runs import StudyRuns, look_first
 from aiec_graph.bench.store import RunStore, write_settings
 from aiec_graph.bench.study.plan import StudyConfig
@@ -56,7 +57,8 @@ def run_study(config: StudyConfig, console: Console) -> Path:
     groups, folder = list(config.groups()), config.folder
     if not folder.exists():
         look_first((group.candidates[0] for group in groups), config.data_root)
-    kind, executor = StudyRuns(folder, config.data_root), on_cores(config.jobs)
+    kind = StudyRuns(folder, config.data_root)
+    executor = choose_executor(config.jobs_at_a_time, config.ray_address, console)
     with RunStore(folder, kind) as store:
         tuned = [g for g in groups if len(g.candidates) > 1]
         runs = [Run(c, s) for g in tuned for c in g.candidates for s in config.tuning_trials]

@@ -153,9 +153,10 @@ def _read(folder: Path, key: str) -> Graph | None:
             if _checksum(path) != checksum:
                 return None
             # Copy-on-write: torch takes no read-only array, and the file never changes. An array
-            # without elements cannot be mapped.
+            # without elements cannot be mapped. Pickled as an array of its own class, a mapped one
+            # would be copied.
             mode = "c" if path.stat().st_size > SMALL else None
-            arrays[name] = np.load(path, mmap_mode=mode, allow_pickle=False)
+            arrays[name] = np.asarray(np.load(path, mmap_mode=mode, allow_pickle=False))
         given = {n.removeprefix("given_"): a for n, a in arrays.items() if n.startswith("given_")}
         columns = meta["columns"]
         return Graph(

@@ -1,0 +1,186 @@
+"""A sweep on Ray, of which processes are killed, ends with the rows of one on no Ray that ran alone.
+
+The suite kills two. `python -m tests.bench.test_ray_drill --kills 20` kills as many as it is told,
+at other moments each time (`--seed`), and prints what it did. Killed are: a worker of Ray, whatever
+it does; a run, that is a worker that makes one; and the whole sweep, the process of the command,
+which is then given again.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+import psutil
+import pytest
+
+from aiec_graph.files import DRAFT
+
+ROOT = Path(__file__).parents[2]
+TIMES = ["seconds_per_epoch", "peak_memory_mb", "threads"]
+AGAIN = "tries them again"
+"""What the command says where a run was lost more often than Ray begins one again."""
+ON_RAY = ("--ray-address", "local")
+LONGEST_S = 15.0
+"""After so many seconds of a sweep's work the next process is killed."""
+
+
+def options(seeds: int, epochs: int) -> list[str]:
+    """The sweep: both activations on a small simulated graph."""
+    return [
+        *("--dataset", "elliptic", "--simulate", "0.02", "--data-root", "data", "--model", "gcn"),
+        *("--act", "relu", "aiec", "--seeds", str(seeds), "--epochs", str(epochs)),
+        *("--patience", str(epochs), "--checkpoint"),
+    ]
+
+
+class Sweep:
+    """A sweep in a process of its own, and the processes that Ray started for it."""
+
+    def __init__(self, folder: Path, out: str, sweep: Sequence[str]) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environment["AIEC_CACHE_DIR"] = str(folder / "cache")
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "run_bench.py"), *sweep, "--out", out],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        self.runs = folder / out / "runs.csv"
+        self.seen: dict[int, psutil.Process] = {}
+
+    def look(self) -> list[psutil.Process]:
+        """All processes that live now below the sweep's."""
+        try:
+            found = psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        self.seen |= {process.pid: process for process in found}
+        return found
+
+    def workers(self, doing: str = "") -> list[psutil.Process]:
+        """The workers of Ray, by the title that it gives them."""
+        found = []
+        for process in self.look():
+            try:
+                title = process.cmdline()
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
+            if title and title[0].startswith(f"ray::{doing}"):
+                found.append(process)
+        return found
+
+    def wait(self, doing: str = "") -> list[psutil.Process]:
+        """Workers, as soon as there are any; none where the sweep ended before."""
+        while self.process.poll() is None:
+            if found := self.workers(doing):
+                return found
+            time.sleep(0.02)
+        return []
+
+    def finished(self) -> int:
+        """Rows that are written."""
+        return max(self.runs.read_bytes().count(b"\n") - 1, 0) if self.runs.exists() else 0
+
+    def end(self) -> tuple[int, str]:
+        """Waits for the end, and for that of every process that Ray started.
+
+        Returns:
+            The exit code and what the command said.
+        """
+        said = self.process.communicate()[1]
+        _, alive = psutil.wait_procs(list(self.seen.values()), timeout=60)
+        left = [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+        for process in left:
+            process.kill()
+        assert not left, f"outlived the sweep: {[one.name() for one in left]}"
+        assert "Traceback" not in said, said
+        return self.process.returncode, said
+
+
+def result(folder: Path, out: str) -> tuple[pd.DataFrame, dict[str, bytes]]:
+    """The rows but for times, in the order of their runs, and the bytes of all checkpoints."""
+    assert not list((folder / out).rglob(f"{DRAFT}*"))
+    rows = pd.read_csv(folder / out / "runs.csv").drop(columns=TIMES)
+    rows = rows.sort_values(["config_hash", "seed"], ignore_index=True)
+    return rows, {file.name: file.read_bytes() for file in (folder / out / "checkpoints").iterdir()}
+
+
+def drill(folder: Path, kills: Sequence[str], seed: int, sweep: Sequence[str]) -> list[str]:
+    """Kills processes of sweeps at random moments, and compares what they end with.
+
+    Args:
+        folder: for the results.
+        kills: what to kill in turn: worker, run, sweep; term and int stop the sweep by a signal.
+        seed: of the moments.
+        sweep: the command's options.
+
+    Returns:
+        What happened, a line each.
+    """
+    alone = Sweep(folder, "alone", sweep)
+    assert alone.end()[0] == 0
+    rows, files = result(folder, "alone")
+    chance, lines = random.Random(seed), [f"alone: {len(rows)} rows"]
+    left, part = list(kills), 0
+    while left:
+        out = f"killed-{part}"
+        part += 1
+        code = 2
+        while code:  # the same command again, until it is done
+            running = Sweep(folder, out, [*sweep, *ON_RAY])
+            while left and running.wait():
+                time.sleep(chance.uniform(0, LONGEST_S if len(kills) > 2 else 1))
+                what, found = left[0], running.wait("_make" if left[0] == "run" else "")
+                if not found or running.process.poll() is not None:
+                    break
+                left.pop(0)
+                before = running.finished()
+                stops = {"sweep": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
+                if what in stops:
+                    running.process.send_signal(stops[what])
+                else:
+                    chance.choice(found).kill()
+                lines.append(f"{what} killed with {before} rows of {len(rows)}")
+                if what in stops:
+                    break
+            code, said = running.end()
+            lines.append(f"exit {code}, {running.finished()} rows")
+            assert code in (0, -signal.SIGKILL, 130, 143) or AGAIN in said, said
+        again, same = result(folder, out)
+        pd.testing.assert_frame_equal(again, rows)
+        assert same == files
+        journal = pd.read_csv(folder / out / "journal.csv")
+        tries = journal.loc[journal["state"] == "finished", "attempt"].value_counts().to_dict()
+        lines.append(f"rows and checkpoints equal; by attempts: {tries}")
+    return lines
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_killed_sweeps_on_ray_end_with_the_same_rows(tmp_path):
+    pytest.importorskip("ray")
+    lines = drill(tmp_path, ["run", "sweep"], 0, options(seeds=2, epochs=40))
+    assert [line.split()[0] for line in lines if "killed" in line] == ["run", "sweep"]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--what", nargs="+", default=["worker", "run", "sweep"])
+    given = parser.parse_args()
+    chosen = [given.what[i % len(given.what)] for i in range(given.kills)]
+    random.Random(given.seed).shuffle(chosen)
+    with TemporaryDirectory() as place:
+        told = drill(Path(place), chosen, given.seed, options(seeds=8, epochs=150))
+        sys.stdout.write("\n".join(told) + "\n")
