@@ -37,7 +37,7 @@ class Squares:
     threads = 1
     columns = ("number", "seed", "square")
     metrics = ("square",)
-    libraries = ("numpy",)
+    libraries = ("torch",)
 
     def checksum(self, spec):
         return "abc"

@@ -129,10 +129,10 @@ def test_the_choice_sees_validation_on_tuning_seeds_alone():
     runs = pd.DataFrame(rows, columns=["config_hash", "seed", "val_ap", "test_ap"])
     ((_, spec),) = choose(groups, runs, [trial(0)])
     assert spec.config_hash == second
-    ((_, spec),) = choose(groups, runs, [trial(0)], diverged=[second])
+    ((_, spec),) = choose(groups, runs, [trial(0)], excluded=[second])
     assert spec.config_hash == first
     with pytest.raises(InputError, match="every candidate diverged"):
-        choose(groups, runs, [trial(0)], diverged=[first, second, third])
+        choose(groups, runs, [trial(0)], excluded=[first, second, third])
 
 
 def test_no_second_look_at_seeds_that_confirmed(command, tmp_path, capsys):

@@ -22,6 +22,7 @@ from aiec_graph.artifacts.variants import Variant
 from aiec_graph.bench.config import GraphExperiment, replaced, variants_of
 from aiec_graph.data.transforms.perturbations import Perturbations
 from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.extras import check_extra
 from aiec_graph.names import ACTIVATIONS, CLASSIFIERS, FEATURES, MODELS
 from aiec_graph.train.budget import parse_seconds
 from aiec_graph.train.settings import ClassifierSettings, TrainSettings
@@ -60,6 +61,10 @@ class StudyConfig(GraphExperiment):
     candidates: int = 8
     """Settings that each group may choose from by its validation AP: the first are the defaults,
     the others are drawn from space. 1: nothing is tuned."""
+    prune: bool = False
+    """Stop hopeless candidates early: half of them run on all tuning trials, each of the others as
+    long as its mean validation AP is not below the median of theirs after as many. Fewer runs; a
+    candidate that starts badly can no longer be chosen."""
     tuning_seeds: int = 3
     """Trials over which the validation AP of a candidate is averaged: 0, 1, 2, …"""
     seeds: int = 10
@@ -111,6 +116,8 @@ class StudyConfig(GraphExperiment):
                 f"confirm-from must be at least {CONFIRM_FROM}, not {self.confirm_from}: the "
                 "trials before it are for exploring and tuning"
             )
+        if self.prune:
+            check_extra("search")
         if self.candidates < 1:
             raise InputError(f"candidates must be at least 1, not {self.candidates}")
         if not self.difference > 0:

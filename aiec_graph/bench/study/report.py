@@ -107,6 +107,11 @@ def _how(config: StudyConfig, pairs: pd.DataFrame, note: str) -> list[str]:
         if config.candidates > 1
         else "Nothing was tuned: the settings are the defaults."
     )
+    if config.prune and config.candidates > 1:
+        tuned += (
+            " The later half of the candidates was stopped early: each ran on only as long as its "
+            "mean validation AP was not below the median of the first half after as many trials."
+        )
     lines = [
         f"{tuned} Confirmed on trials {first} to {last}, which took part in nothing else; "
         f"{config.split} split. All figures are of these, on test nodes, in percent, mean ± "

@@ -1,6 +1,7 @@
 """A study from its plan to its report: tune, choose, confirm, compare."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +14,7 @@ from aiec_graph.bench.runs import StudyRuns, look_first
 from aiec_graph.bench.store import RunStore, write_settings
 from aiec_graph.bench.study.plan import StudyConfig
 from aiec_graph.bench.study.report import write_report
+from aiec_graph.bench.study.tuning import tune_all, tune_pruned
 from aiec_graph.errors import InputError
 from aiec_graph.tables import write_csv
 
@@ -61,12 +63,17 @@ def run_study(config: StudyConfig, console: Console) -> Path:
     executor = choose_executor(config.jobs_at_a_time, config.ray_address, console)
     with RunStore(folder, kind) as store:
         tuned = [g for g in groups if len(g.candidates) > 1]
-        runs = [Run(c, s) for g in tuned for c in g.candidates for s in config.tuning_trials]
-        diverged = execute(kind, runs, store, console, executor, what="tuning")
-        chosen = choose(groups, store.read(), config.tuning_trials, diverged)
+        make = partial(execute, kind, store=store, console=console, executor=executor)
+        tuning = partial(make, what="tuning")
+        excluded = (
+            tune_pruned(tuned, config.tuning_trials, tuning, store.read)
+            if config.prune
+            else tune_all(tuned, config.tuning_trials, tuning)
+        )
+        chosen = choose(groups, store.read(), config.tuning_trials, excluded)
         record(folder, chosen, store.read(), config.confirmation_trials)
         runs = [Run(spec, seed) for _, spec in chosen for seed in config.confirmation_trials]
-        failed = execute(kind, runs, store, console, executor, what="confirming")
+        failed = make(runs, what="confirming")
         if failed:
             raise InputError("; ".join(sorted(set(failed.values()))[:3]))
         for _, spec in chosen:
@@ -78,7 +85,7 @@ def choose(
     groups: Iterable[G],
     runs: pd.DataFrame,
     trials: list[int],
-    diverged: Iterable[str] = (),
+    excluded: Iterable[str] = (),
     metric: str = "val_ap",
 ) -> list[tuple[G, Any]]:
     """Picks each group's candidate by a mean validation metric over the tuning trials.
@@ -89,7 +96,7 @@ def choose(
         groups: with their candidates.
         runs: rows of `runs.csv`.
         trials: the tuning seeds.
-        diverged: hashes of candidates that failed in one of them.
+        excluded: hashes of candidates that diverged in one of them or were stopped early.
         metric: the column to choose by; the highest is the best.
 
     Raises:
@@ -97,7 +104,7 @@ def choose(
     """
     seen = runs.loc[runs["seed"].isin(trials), ["config_hash", metric]]
     mean = seen.groupby("config_hash")[metric].mean()
-    mean[mean.index.isin(list(diverged))] = float("nan")
+    mean[mean.index.isin(list(excluded))] = float("nan")
     chosen: list[tuple[G, Any]] = []
     for group in groups:
         best = group.candidates[0]
