@@ -45,6 +45,7 @@ def tune_pruned(
     """
     import optuna
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     halves = [_halves(group) for group in groups]
     out = tune_all([Group(first, None) for first, _ in halves], trials, make)
     means = _running_means(read(), trials)
