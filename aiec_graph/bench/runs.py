@@ -167,12 +167,15 @@ class GraphRuns:
         return spec.dataset, self.data_root, spec.simulate, spec.text
 
     def load(self, spec: RunSpec | ClassifierSpec) -> Loaded:
-        """The data set of a specification.
+        """The data set of a specification, with its adjacency where the run is in full batch.
 
         Raises:
             InputError: it cannot be used.
         """
-        return load_prepared(*self.data_key(spec))
+        loaded = load_prepared(*self.data_key(spec))
+        if isinstance(spec, RunSpec) and spec.settings.batch_size in (AUTO, FULL):
+            _ = loaded.prepared.adjacency  # made here, so that it is shared wherever runs are made
+        return loaded
 
 
 @dataclass(frozen=True)

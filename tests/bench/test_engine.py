@@ -164,6 +164,7 @@ def test_the_jobs_of_the_benchmark(jobs, address, count):
 def test_a_prepared_graph_passes_without_a_copy(tmp_path):
     load_dataset("reddit", tmp_path, 0.05)  # writes its cache, from which it is mapped
     prepared = prepare_graph(load_dataset("reddit", tmp_path, 0.05))
+    assert prepared.adjacency.num_nodes == prepared.graph.edges.num_nodes
     parts = []
     content = pickle.dumps(prepared, 5, buffer_callback=parts.append)
     again = pickle.loads(content, buffers=[bytes(part) for part in parts])
