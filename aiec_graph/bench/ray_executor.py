@@ -5,6 +5,7 @@ where the processes of a machine map its arrays. Ray schedules the tasks, and be
 whose process or machine was lost.
 """
 
+import logging
 import os
 import platform
 import signal
@@ -94,7 +95,7 @@ def _connected(address: str, jobs: int, console: Console) -> Generator[Any]:
     before = signal.getsignal(signal.SIGTERM)
     try:
         try:
-            context = ray.init(address, log_to_driver=False, logging_level="ERROR", **own)
+            context = ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
         except SystemExit:
             if callable(before):  # SIGTERM came while Ray, which answers it so, was starting
                 before(signal.SIGTERM, None)

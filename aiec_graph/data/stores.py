@@ -141,7 +141,7 @@ def put_graph(
     start, stop = int(indptr[first]), int(indptr[last])
     for (group, name), tensor in _tensors(graph):
         part = slice(start, stop) if group == EDGE else slice(first, last)
-        features[group, name, None] = tensor[part]
+        features.put_tensor(tensor[part], group_name=group, attr_name=name, index=None)
     targets = np.repeat(np.arange(first, last), np.diff(indptr[first : last + 1]))
     pair = (_as_int64(graph.edges.indices[start:stop]), torch.from_numpy(targets))
     edges.put_edge_index(pair, edge_type=EDGE, layout="coo", is_sorted=False, size=(count, count))

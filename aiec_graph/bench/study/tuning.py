@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec
 from aiec_graph.bench.engine import Run
@@ -55,7 +57,7 @@ def tune_pruned(
         search = optuna.create_study(direction="maximize", pruner=pruner)
         for spec in first:
             if spec.config_hash not in out:
-                search.add_trial(_finished(means.loc[spec.config_hash]))
+                search.add_trial(_finished(means[spec.config_hash].to_numpy()))
         searches.append([(search.ask(), spec) for spec in others])
     for step, seed in enumerate(trials):
         alive = [pair for pairs in searches for pair in pairs if pair[1].config_hash not in out]
@@ -66,7 +68,7 @@ def tune_pruned(
         for search, spec in alive:
             if spec.config_hash in out:
                 continue
-            search.report(means.loc[spec.config_hash].iloc[step], step)
+            search.report(float(means[spec.config_hash].to_numpy()[step]), step)
             if step + 1 < len(trials) and search.should_prune():
                 out.add(spec.config_hash)
     return out
@@ -78,14 +80,13 @@ def _halves(group: Group) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]
 
 
 def _running_means(rows: pd.DataFrame, trials: Sequence[int]) -> pd.DataFrame:
-    """Mean validation AP over the first 1, 2, … trials: a row a candidate, a column a trial."""
+    """Mean validation AP over the first 1, 2, … trials: a row a trial, a column a candidate."""
     rows = rows[rows["seed"].isin(trials)].drop_duplicates(["config_hash", "seed"], keep="last")
-    values = rows.pivot(index="config_hash", columns="seed", values="val_ap")
-    values = values.reindex(columns=list(trials))
-    return values.T.expanding().mean().T
+    values = rows.pivot(index="seed", columns="config_hash", values="val_ap")
+    return values.reindex(list(trials)).expanding().mean()
 
 
-def _finished(means: pd.Series) -> Any:
+def _finished(means: NDArray[np.float64]) -> Any:
     import optuna
 
     values = {step: float(value) for step, value in enumerate(means)}
