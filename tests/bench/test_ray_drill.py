@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,7 +32,7 @@ ON_RAY = ("--ray-address", "local")
 RUN = ("ray::_make",)
 WORKER = (*RUN, "ray::IDLE")
 """What stands first in the title of a worker, busy or not."""
-LONGEST_S = 6.0
+LONGEST_S = 4.0
 """After at most so many seconds of a sweep's work the next process is killed."""
 
 
@@ -125,7 +125,7 @@ def result(folder: Path, out: str) -> tuple[pd.DataFrame, dict[str, bytes]]:
     return rows, {file.name: file.read_bytes() for file in (folder / out / "checkpoints").iterdir()}
 
 
-def drill(folder: Path, kills: Sequence[str], seed: int, sweep: Sequence[str]) -> list[str]:
+def drill(folder: Path, kills: Sequence[str], seed: int, sweep: Sequence[str]) -> Iterator[str]:
     """Kills processes of sweeps at random moments, and compares what they end with.
 
     Args:
@@ -134,14 +134,14 @@ def drill(folder: Path, kills: Sequence[str], seed: int, sweep: Sequence[str]) -
         seed: of the moments.
         sweep: the command's options.
 
-    Returns:
+    Yields:
         What happened, a line each.
     """
     alone = Sweep(folder, "alone", sweep)
     assert alone.end()[0] == 0
     rows, files = result(folder, "alone")
-    chance, lines = random.Random(seed), [f"alone: {len(rows)} rows"]
-    left, part = list(kills), 0
+    chance, left, part = random.Random(seed), list(kills), 0
+    yield f"alone: {len(rows)} rows"
     while left:
         out = f"killed-{part}"
         part += 1
@@ -160,19 +160,18 @@ def drill(folder: Path, kills: Sequence[str], seed: int, sweep: Sequence[str]) -
                     running.process.send_signal(stops[what])
                 else:
                     chance.choice(found).kill()
-                lines.append(f"{what} killed with {before} rows of {len(rows)}")
+                yield f"{what} killed with {before} rows of {len(rows)}"
                 if what in stops:
                     break
             code, said = running.end()
-            lines.append(f"exit {code}, {running.finished()} rows")
+            yield f"exit {code}, {running.finished()} rows"
             assert code in (0, -signal.SIGKILL, 130, 143) or AGAIN in said, said
         again, same = result(folder, out)
         pd.testing.assert_frame_equal(again, rows)
         assert same == files
         journal = pd.read_csv(folder / out / "journal.csv")
         tries = journal.loc[journal["state"] == "finished", "attempt"].value_counts().to_dict()
-        lines.append(f"rows and checkpoints equal; by attempts: {tries}")
-    return lines
+        yield f"rows and checkpoints equal; by attempts: {tries}"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -203,7 +202,7 @@ if __name__ == "__main__":
     parser.add_argument("--what", nargs="+", default=["worker", "run", "sweep"])
     given = parser.parse_args()
     chosen = [given.what[i % len(given.what)] for i in range(given.kills)]
-    random.Random(given.seed).shuffle(chosen)
     with TemporaryDirectory() as place:
-        told = drill(Path(place), chosen, given.seed, options(seeds=4, epochs=100))
-        sys.stdout.write("\n".join(told) + "\n")
+        for line in drill(Path(place), chosen, given.seed, options(seeds=4, epochs=100)):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
