@@ -156,11 +156,11 @@ def test_stopped_and_continued_it_gives_the_same_rows(folder, tmp_path, monkeypa
     assert main([*command, "--out", str(whole)]) == 0
     make, made = BacktestRuns.make, []
 
-    def stop_after_three(self, run):
+    def stop_after_three(self, run, data):
         if len(made) == 3:
             raise KeyboardInterrupt
         made.append(run)
-        return make(self, run)
+        return make(self, run, data)
 
     with monkeypatch.context() as patch:
         patch.setattr(BacktestRuns, "make", stop_after_three)
