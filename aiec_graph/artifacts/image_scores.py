@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -139,7 +139,7 @@ def _table(
     probability = torch.from_numpy(logits).softmax(1).numpy()
     best = probability.argmax(1)
     of_classes = np.array(class_names, dtype=object)
-    columns = {"image": list(names)}
+    columns: dict[str, Any] = {"image": list(names)}
     if labels is not None:
         columns["class"] = list(of_classes[labels])
     columns["predicted"] = list(of_classes[best])

@@ -113,7 +113,7 @@ def _disturb(rng, what, place):
         shutil.rmtree(place)
     elif what == 1:
         for file in files:
-            file.unlink() if not file.is_dir() else shutil.rmtree(file)
+            shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink()
     elif what == 2:
         (place / "loop").unlink(missing_ok=True)
         (place / "loop").symlink_to(place.parent)

@@ -207,9 +207,12 @@ CONFIGS = [
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_configuration_runs_on_a_few_digits(path, tmp_path):
     small = ["--dataset", "digits", "--backbone", "shufflenet", "--act", "aiec", "--epochs", "1"]
-    small += ["--seeds", "1", "--workers", "0", "--precision", "32-true", *TINY]
+    is_study = "tune: true" in path.read_text()
+    small += ["--workers", "0", "--precision", "32-true", *TINY]
+    small += ["--corrupted", "0", "--reference", "aiec", "--seeds", "2" if is_study else "1"]
+    small += ["--space", '{"lr": [0.001]}', "--aiec-space", '{"lambda_gate": [1]}']
     assert main(["vision", "--config", str(path), *small, "--out", str(tmp_path / "run")]) == 0
-    assert len(pd.read_csv(tmp_path / "run" / "runs.csv")) == 1
+    assert len(pd.read_csv(tmp_path / "run" / "runs.csv")) == (2 if is_study else 1)
 
 
 @pytest.mark.parametrize(
