@@ -86,6 +86,21 @@ def _time(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
 
 
+class ReadingLog:
+    """Says every ten seconds how many pictures are checked; of a few it says nothing."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Takes the number of pictures that were read, and of all."""
+        now = time.monotonic()
+        if now >= self._said + QUIET_S:
+            self._said = now
+            line = f"checking pictures: {done:,} of {total:,}"
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
 class EpochLog:
     """The learning curve of a run in a file, and a line of it now and then in a log.
 

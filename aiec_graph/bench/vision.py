@@ -22,7 +22,7 @@ from aiec_graph.bench.config import (
 from aiec_graph.bench.engine import Run, execute
 from aiec_graph.bench.executors import in_this_process
 from aiec_graph.bench.paper_images import paper_top1
-from aiec_graph.bench.progress import EpochLog, Progress
+from aiec_graph.bench.progress import EpochLog, Progress, ReadingLog
 from aiec_graph.bench.report.pictures import predictions, write_pictures_report
 from aiec_graph.bench.report.tables import (
     Entry,
@@ -184,7 +184,8 @@ def _load(
 ) -> ImageData:
     size, limit, augment = size_limit_augment
     settings = VisionSettings(image_size=size, limit_train=limit, augment=augment)
-    return load_images(dataset, settings, data_root or default_data_root(), download, classes)
+    root = data_root or default_data_root()
+    return load_images(dataset, settings, root, download, classes, ReadingLog())
 
 
 def run(config: VisionConfig, console: Console) -> ResultTable:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from aiec_graph.bench.config import Override
+from aiec_graph.bench.progress import ReadingLog
 from aiec_graph.bench.vision import ImageRuns
 from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.cli.main import main
@@ -49,6 +50,16 @@ def test_overrides_of_size_limit_and_augmentation_take_effect(pets):
         images = [data.train[0][0] for _ in range(4)]
         varied = any(not np.array_equal(images[0], other) for other in images)
         assert varied == (name == "augment")
+
+
+def test_a_long_check_of_pictures_says_how_far_it_is(capsys, monkeypatch):
+    now = iter([0.0, 1.0, 11.0, 12.0, 22.5])
+    monkeypatch.setattr("aiec_graph.bench.progress.time.monotonic", lambda: next(now))
+    log = ReadingLog()
+    for done in (100, 1000, 1100, 2000):
+        log(done, 60_000)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"checking pictures: {n} of 60,000" for n in ("1,000", "2,000")]
 
 
 def test_what_is_said_and_found_again(pets, tmp_path, capsys, monkeypatch):
