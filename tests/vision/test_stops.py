@@ -97,7 +97,8 @@ def main():
             out, made = Path(place) / str(run), []
             for i in range(options.stops):
                 how = SIGNALS[(run + i) % 3]
-                after = min(epochs_done(out) + rng.randint(0, 2), epochs - 1)
+                # Before its first line of its own, Python itself answers to a signal.
+                after = min(epochs_done(out) + rng.randint(1, 2), epochs - 1)
                 if stop(data, out, epochs, how, after, rng.random() * 0.5):
                     made.append(f"{how.name} in epoch {epochs_done(out) + 1}")
             assert finish(data, out, epochs) == whole
