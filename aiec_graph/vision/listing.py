@@ -5,7 +5,7 @@ Nothing here needs torch, so that `check` knows pictures from graphs at once.
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -78,7 +78,7 @@ class Pictures:
 class Listing(NamedTuple):
     """The pictures of a data set by part, train first."""
 
-    parts: dict[str, Pictures]
+    parts: Mapping[str, Pictures]
     notes: tuple[str, ...] = ()
     """What is to be told."""
     faults: tuple[str, ...] = ()
