@@ -24,7 +24,15 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys: set[str] = set()
-        for key_node, _ in node.value:
+        for key_node, value_node in node.value:
+            is_plain = isinstance(value_node, yaml.ScalarNode) and value_node.style is None
+            if is_plain and not value_node.value:  # null, written out, is a value
+                raise ConstructorError(
+                    None,
+                    None,
+                    f"{key_node.value} has no value: give one, or leave the line out",
+                    key_node.start_mark,
+                )
             if isinstance(key_node, yaml.ScalarNode):
                 if key_node.value in keys:
                     raise ConstructorError(
