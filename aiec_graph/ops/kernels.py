@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from numba import njit
 
+from aiec_graph.ops.compiled import compiled
+
 SMALL = 200_000
 """Numbers read by a call up to which one thread does it: starting another takes as long."""
 LINE = 16
@@ -27,7 +29,7 @@ _log = logging.getLogger(__name__)
 _recompiled: dict[Any, Any] = {}
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _maximum(crow: Any, column: Any, x: Any, out: Any, winner: Any, first: int, end: int) -> bool:
     for i in range(first, end):
         best, who = out[i], winner[i]
@@ -54,7 +56,7 @@ def _maximum(crow: Any, column: Any, x: Any, out: Any, winner: Any, first: int, 
     return True
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _winner_sum(grad: Any, winner: Any, out: Any, first: int, end: int) -> bool:
     for j in range(len(out)):
         out[j, first:end] = 0

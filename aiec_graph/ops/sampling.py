@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from aiec_graph.ops.compiled import compiled
 
 ALL = -1
 """A fan-out that takes all neighbours."""
@@ -121,7 +122,7 @@ def sample_neighbours(
     return Sample(*found)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _mix(x: Any) -> Any:
     """The finaliser of SplitMix64 (Steele et al., 2014): 64 bits that look random."""
     x = (x ^ (x >> _30)) * _FIRST
@@ -129,13 +130,13 @@ def _mix(x: Any) -> Any:
     return x ^ (x >> _31)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _below(state: Any, count: int) -> Any:
     """A number from 0 to count − 1, drawn by the state's next random bits."""
     return int(np.float64(_mix(state) >> _11) * _UNIT * count)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _choose(chosen: Any, wanted: int, count: int, replace: bool, state: Any) -> None:
     """Draws `wanted` of `count` numbers into `chosen`."""
     if replace:
@@ -163,7 +164,7 @@ def _choose(chosen: Any, wanted: int, count: int, replace: bool, state: Any) -> 
                     break
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _first_from(values: Any, low: Any, high: Any, wanted: Any) -> Any:
     """The first place in sorted values[low:high] of one that is at least `wanted`."""
     while low < high:
@@ -175,7 +176,7 @@ def _first_from(values: Any, low: Any, high: Any, wanted: Any) -> Any:
     return low
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _place(keys: Any, wanted: Any) -> Any:
     """The place of a key in an open hash table, or the free one where it belongs."""
     mask = np.uint64(len(keys) - 1)
@@ -185,14 +186,14 @@ def _place(keys: Any, wanted: Any) -> Any:
     return np.int64(at)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _grown(array: Any, size: int) -> Any:
     out = np.empty(max(size, len(array)), array.dtype)
     out[: len(array)] = array
     return out
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _table(nodes: Any, tree: Any, count: int, room: int, num_nodes: int) -> Any:
     """A hash table of the first nodes, by tree and node, with room for more."""
     size = 64
@@ -207,7 +208,7 @@ def _table(nodes: Any, tree: Any, count: int, room: int, num_nodes: int) -> Any:
     return keys, values
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _room(rows: Any, nodes: Any, wanted: int, replace: bool) -> int:
     """Most entries that the rows of some nodes come to."""
     room = 0
@@ -217,7 +218,7 @@ def _room(rows: Any, nodes: Any, wanted: int, replace: bool) -> int:
     return room
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _draw_row(rows: Any, node: int, high: int, wanted: int, state: Any, draw: Any, out: Any) -> Any:
     """Draws entries of a row, up to the entry `high`.
 
@@ -255,7 +256,7 @@ def _draw_row(rows: Any, node: int, high: int, wanted: int, state: Any, draw: An
     return n, others, loop
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _sample(rows: Any, seeds: Any, seed_time: Any, fanout: Any, key: Any, draw: Any) -> Any:
     num_nodes, disjoint = len(rows.indptr) - 1, draw.disjoint
     nodes, count = seeds.copy(), len(seeds)
@@ -307,7 +308,7 @@ def _sample(rows: Any, seeds: Any, seed_time: Any, fanout: Any, key: Any, draw: 
     return unique, nodes, tree, ends, columns, entries, neighbours, loops, hop_nodes
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def entry_values(sample: Any, weight: Any, extra_loop: float, by_row: Any, by_column: Any) -> Any:
     """The values of a sampled matrix, for some of its first rows.
 
@@ -341,7 +342,7 @@ def entry_values(sample: Any, weight: Any, extra_loop: float, by_row: Any, by_co
     return out
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def degrees(indptr: Any, indices: Any, weight: Any, incoming: Any, outgoing: Any) -> None:
     """Adds up the weights of each row and column of a matrix with a self-loop at each node.
 
@@ -367,7 +368,7 @@ def degrees(indptr: Any, indices: Any, weight: Any, incoming: Any, outgoing: Any
         incoming[node] = total
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def mark_neighbours(indptr: Any, indices: Any, rows: Any, reached: Any) -> None:
     """Sets `reached` [N] at the columns of some rows, and at these themselves."""
     for row in range(len(rows)):

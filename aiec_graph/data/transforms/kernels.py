@@ -7,13 +7,15 @@ entries of a matrix once, by rows; none scatters over an edge list.
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from aiec_graph.ops.compiled import compiled
 
 ROWS_AT_ONCE = 512
 """Rows that share their buffers."""
 
 
-@njit(cache=True)
+@compiled()
 def _write(total: Any, square: Any, count: Any, high: Any, low: Any, out: Any) -> None:
     """Writes a row of `statistics`, [4 or 1, F], from its sums and extremes [F]."""
     for c in range(out.shape[1]):
@@ -33,7 +35,7 @@ def _write(total: Any, square: Any, count: Any, high: Any, low: Any, out: Any) -
         out[1, c] = 0.0 if constant else np.sqrt(variance)
 
 
-@njit(parallel=True, cache=True)
+@compiled(parallel=True)
 def statistics(indptr: Any, indices: Any, weight: Any, x: Any, complete: bool, out: Any) -> None:
     """Mean, standard deviation, maximum and minimum of each column over the entries of each row.
 
@@ -92,7 +94,7 @@ def statistics(indptr: Any, indices: Any, weight: Any, x: Any, complete: bool, o
             _write(total, square, count, high, low, out[:, i])
 
 
-@njit(cache=True)
+@compiled()
 def core_numbers(indptr: Any, indices: Any) -> Any:
     """The largest k of whose k-core a node is part, by Batagelj and Zaveršnik (2003).
 
@@ -133,7 +135,7 @@ def core_numbers(indptr: Any, indices: Any) -> Any:
     return degree
 
 
-@njit(cache=True)
+@compiled()
 def triangles(indptr: Any, indices: Any) -> Any:
     """The number of triangles that each node is part of.
 
