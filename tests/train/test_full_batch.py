@@ -7,26 +7,15 @@ import pytest
 import torch
 
 from aiec_graph.core import AIEC
-from aiec_graph.data import load_dataset, make_split
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import evaluate
 from aiec_graph.nn import Adjacency
-from aiec_graph.train import TrainSettings, build_trainer, prepare_graph, train
+from aiec_graph.train import TrainSettings, build_trainer, train
 from aiec_graph.train.device import resolve_device
 from aiec_graph.train.prepared import Prepared
 from aiec_graph.train.trainer import margin_of
 
 SHORT = TrainSettings(hidden=8, epochs=5, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def prepared(data_root):
-    return prepare_graph(load_dataset("elliptic", data_root, 0.02))
-
-
-@pytest.fixture(scope="module")
-def split(prepared):
-    return make_split(prepared.graph, "supervised", 0, (0.4, 0.2))
 
 
 def state(trainer):

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from aiec_graph.core import ACTIVATIONS, AIECLoss
-from aiec_graph.data import load_dataset, make_split
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import evaluate
 from aiec_graph.nn import Adjacency
@@ -14,21 +13,10 @@ from aiec_graph.train import (
     build_model,
     check_settings,
     count_parameters,
-    prepare_graph,
     train,
 )
 
 SHORT = TrainSettings(hidden=8, epochs=12)
-
-
-@pytest.fixture(scope="module")
-def prepared(data_root):
-    return prepare_graph(load_dataset("elliptic", data_root, 0.02))
-
-
-@pytest.fixture(scope="module")
-def split(prepared):
-    return make_split(prepared.graph, "supervised", 0, (0.4, 0.2))
 
 
 @pytest.mark.parametrize("model", ["gcn", "sage"])
