@@ -12,7 +12,7 @@ from aiec_graph.nn.normalisation import NORMALISATIONS, power_of_degrees
 from aiec_graph.nn.propagate import NUMPY, Csr, Neighbourhoods
 from aiec_graph.ops import sampling
 
-ENTRIES_AT_ONCE = 2**20
+ENTRIES_AT_ONCE = 2**18
 """Of the rows that are computed at a time where all neighbours are taken."""
 NONE = np.empty(0)
 
