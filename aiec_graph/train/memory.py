@@ -124,13 +124,17 @@ def choose_batches(
     return Choice(chosen, f"{figures}: batches of {BATCH_SIZE}, fanout {fanout}")
 
 
+PROCESS = 1e9
+"""Bytes of the libraries."""
 FULL_BATCH = {
-    "gcn": Coefficients(4e8, 80, 8, 16, 40),
-    "sage": Coefficients(4e8, 80, 12, 24, 40),
+    "gcn": Coefficients(PROCESS, 60, 8, 20, 40),
+    "sage": Coefficients(PROCESS, 60, 20, 24, 28),
 }
-PROCESS, OWN_NODE, BATCH_NODE = 4.5e8, 60.0, 12.0
-"""Bytes in mini-batches: of the libraries; of a node beyond its features, edges and hidden
-channels; and of a channel of a node that a batch reaches."""
+OWN_NODE = 80
+"""Bytes of a node in mini-batches beyond features, edges and hidden channels."""
+PIECE, REACHED = 2**18, 4
+"""Nodes that a piece of the rows reaches at most while all are scored; floats that each of its
+channels takes."""
 EDGE_SECONDS, NODE_SECONDS = 2e-9, 1e-8
 """Of a hidden channel in an epoch of full batch."""
 STEP_SECONDS, REACH_SECONDS, CHANNEL_SECONDS = 3e-3, 1e-7, 5e-9
@@ -156,13 +160,14 @@ def mapped_bytes(sizes: Sizes) -> float:
 def own_bytes(settings: TrainSettings, sizes: Sizes) -> float:
     """Bytes that each process has for itself in mini-batches, at its peak.
 
-    While all nodes are scored, the outputs of a layer, of two where there are three or more, and
-    some numbers a node.
+    While all nodes are scored: the outputs of a layer, of two where there are three or more, some
+    numbers a node, and what a piece of the rows takes; or what a batch takes, if that is more.
     """
     held = min(settings.layers - 1, 2)
-    batch = sampled_nodes(settings, sizes, int(settings.batch_size)) if _is_number(settings) else 0
-    per_batch = BATCH_NODE * (sizes.features + settings.hidden)
-    return PROCESS + (OWN_NODE + 4 * settings.hidden * held) * sizes.nodes + per_batch * batch
+    size = int(settings.batch_size) if _is_number(settings) else BATCH_SIZE
+    piece = 4 * REACHED * max(sizes.features, settings.hidden) * min(sizes.nodes, PIECE)
+    batch = 4 * REACHED * sizes.features * sampled_nodes(settings, sizes, size)
+    return PROCESS + (OWN_NODE + 4 * settings.hidden * held) * sizes.nodes + max(piece, batch)
 
 
 def mini_batch_bytes(settings: TrainSettings, sizes: Sizes) -> float:
