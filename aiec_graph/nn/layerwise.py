@@ -56,7 +56,7 @@ def layerwise_logits(
             shares = np.array_split(np.arange(len(pieces)), num_processes())
             for n in shares[process_rank()]:
                 nodes, block = graph.rows(rows[pieces[n]])
-                x = inputs(nodes) if i == 0 else hidden[torch.from_numpy(nodes)]
+                x = inputs(nodes) if i == 0 else hidden.index_select(0, torch.from_numpy(nodes))
                 x = x.to(device)
                 aggregated = network.aggregate_input(x, block) if i == 0 else None
                 h = network.layer(i, x, block, aggregated)

@@ -177,13 +177,13 @@ def _first_from(values: Any, low: Any, high: Any, wanted: Any) -> Any:
 
 
 @compiled(nogil=True)
-def _place(keys: Any, wanted: Any) -> Any:
-    """The place of a key in an open hash table, or the free one where it belongs."""
-    mask = np.uint64(len(keys) - 1)
-    at = _mix(np.uint64(wanted) + _STEP) & mask
-    while keys[at] != -1 and keys[at] != wanted:
+def _place(table: Any, nodes: Any, tree: Any, node: Any, of: Any) -> Any:
+    """The place of a node of a tree in an open hash table of positions, or where it belongs."""
+    mask = np.uint64(len(table) - 1)
+    at = ((np.uint64(node) + np.uint64(of) * _SECOND) * _STEP) >> _31 & mask
+    while table[at] >= 0 and (nodes[table[at]] != node or (len(tree) and tree[table[at]] != of)):
         at = (at + np.uint64(1)) & mask
-    return np.int64(at)
+    return at
 
 
 @compiled(nogil=True)
@@ -194,18 +194,15 @@ def _grown(array: Any, size: int) -> Any:
 
 
 @compiled(nogil=True)
-def _table(nodes: Any, tree: Any, count: int, room: int, num_nodes: int) -> Any:
-    """A hash table of the first nodes, by tree and node, with room for more."""
+def _table(nodes: Any, tree: Any, count: int, room: int) -> Any:
+    """A hash table of the positions of the first nodes, with room for more."""
     size = 64
     while size < 2 * room:
         size *= 2
-    keys, values = np.full(size, np.int64(-1)), np.empty(size, np.int32)
+    table = np.full(size, np.int32(-1))
     for n in range(count):
-        base = tree[n] * num_nodes if len(tree) else 0
-        at = _place(keys, base + nodes[n])
-        keys[at] = base + nodes[n]
-        values[at] = n
-    return keys, values
+        table[_place(table, nodes, tree, nodes[n], tree[n] if len(tree) else 0)] = n
+    return table
 
 
 @compiled(nogil=True)
@@ -261,10 +258,10 @@ def _sample(rows: Any, seeds: Any, seed_time: Any, fanout: Any, key: Any, draw: 
     num_nodes, disjoint = len(rows.indptr) - 1, draw.disjoint
     nodes, count = seeds.copy(), len(seeds)
     tree = np.arange(count if disjoint else 0)
-    keys, values = _table(nodes, tree, count, 2 * count, num_nodes)
+    table = _table(nodes, tree, count, 2 * count)
     unique = True
     for n in range(count):
-        unique &= values[_place(keys, (n * num_nodes if disjoint else 0) + seeds[n])] == n
+        unique &= table[_place(table, nodes, tree, seeds[n], n if disjoint else 0)] == n
     ends, neighbours, loops = np.zeros(1, np.int64), seeds[:0].copy(), seeds[:0].copy()
     columns, entries = np.empty(0, np.int32), np.empty(0, np.int64)
     hop_nodes = np.full(len(fanout) + 1, count)
@@ -276,14 +273,14 @@ def _sample(rows: Any, seeds: Any, seed_time: Any, fanout: Any, key: Any, draw: 
         ends, neighbours = _grown(ends, last + 1), _grown(neighbours, last)
         loops = _grown(loops, last if draw.keep_loops else 0)
         nodes, tree = _grown(nodes, count + room), _grown(tree, count + room if disjoint else 0)
-        if 2 * (count + room) > len(keys):
-            keys, values = _table(nodes, tree, count, count + room, num_nodes)
+        if 2 * (count + room) > len(table):
+            table = _table(nodes, tree, count, count + room)
         for row in range(first, last):
-            node, base = nodes[row], tree[row] * num_nodes if disjoint else 0
+            node, of = nodes[row], tree[row] if disjoint else 0
             high = rows.indptr[node + 1]
             if len(rows.time):
-                high = _first_from(rows.time, rows.indptr[node], high, seed_time[tree[row]])
-            state = _mix(key ^ _mix(np.uint64(base + node) + _STEP))
+                high = _first_from(rows.time, rows.indptr[node], high, seed_time[of])
+            state = _mix(key ^ _mix(np.uint64(of * num_nodes + node) + _STEP))
             taken, neighbours[row], loop = _draw_row(
                 rows, node, high, fanout[hop], state, draw, entries[total:]
             )
@@ -291,14 +288,13 @@ def _sample(rows: Any, seeds: Any, seed_time: Any, fanout: Any, key: Any, draw: 
                 loops[row] = total + loop
             for n in range(total, total + taken):
                 source = node if entries[n] < 0 else np.int64(rows.indices[entries[n]])
-                at = _place(keys, base + source)
-                if keys[at] == -1:
-                    keys[at], values[at] = base + source, count
-                    nodes[count] = source
+                at = _place(table, nodes, tree, source, of)
+                if table[at] < 0:
+                    table[at], nodes[count] = count, source
                     if disjoint:
-                        tree[count] = tree[row]
+                        tree[count] = of
                     count += 1
-                columns[n] = values[at]
+                columns[n] = table[at]
             total += taken
             ends[row + 1] = total
         done, hop_nodes[hop + 1] = last, count - last

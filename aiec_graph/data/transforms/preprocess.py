@@ -103,7 +103,7 @@ class Preprocessor:
         """
         self._check(graph)
         if self.pipeline is None:
-            return graph.x if nodes is None else graph.x[torch.from_numpy(nodes)]
+            return graph.x if nodes is None else graph.x.index_select(0, torch.from_numpy(nodes))
         x = graph.x.numpy() if nodes is None else graph.x.numpy()[nodes]
         if graph.columns is not None and self.columns is not None and graph.columns != self.columns:
             x = _with_codes_of(x, graph.columns, self.columns)
