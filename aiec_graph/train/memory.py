@@ -127,19 +127,19 @@ def choose_batches(
 PROCESS = 1e9
 """Bytes of the libraries."""
 FULL_BATCH = {
-    "gcn": Coefficients(PROCESS, 60, 8, 20, 40),
-    "sage": Coefficients(PROCESS, 60, 20, 24, 28),
+    "gcn": Coefficients(PROCESS, 60, 5, 13, 27),
+    "sage": Coefficients(PROCESS, 60, 20, 22, 36),
 }
 OWN_NODE = 80
 """Bytes of a node in mini-batches beyond features, edges and hidden channels."""
 PIECE, REACHED = 2**18, 4
 """Nodes that a piece of the rows reaches at most while all are scored; floats that each of its
 channels takes."""
-EDGE_SECONDS, NODE_SECONDS = 2e-9, 1e-8
+EDGE_SECONDS, NODE_SECONDS = 1e-10, 1e-8
 """Of a hidden channel in an epoch of full batch."""
-STEP_SECONDS, REACH_SECONDS, CHANNEL_SECONDS = 3e-3, 1e-7, 5e-9
+STEP_SECONDS, REACH_SECONDS, CHANNEL_SECONDS = 7e-3, 1.3e-7, 1e-9
 """In mini-batches: of a step, of a node that it reaches, and of a channel of that node."""
-SCORED_EDGE_SECONDS = 5e-8
+SCORED_EDGE_SECONDS = 1.5e-7
 """Of an edge in each layer of exact scoring."""
 
 
