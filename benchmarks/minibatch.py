@@ -44,6 +44,8 @@ SIZES = [
 MODELS = ("gcn", "sage")
 WAYS = {"full": "full", "batches": "1024"}
 BATCH = 1024
+TOLERANCE = 0.15
+"""How far a forecast may be from the measured peak."""
 
 
 def main() -> None:
@@ -111,7 +113,8 @@ def peak_of(
 
 
 def measure_memory(out: Path, ways: list[tuple[str, str]], fit: bool) -> None:
-    """Each model, way and size in a process of its own."""
+    """Each model, way and size in a process of its own; ends with 1 where a forecast is far off."""
+    ratios = []
     for model, way in ways:
         rows = []
         for sizes in SIZES:
@@ -122,8 +125,11 @@ def measure_memory(out: Path, ways: list[tuple[str, str]], fit: bool) -> None:
             rows.append({**row, "ratio": row["forecast_mb"] / row["peak_mb"]})
             pd.DataFrame(rows).to_csv(out / f"memory-{model}-{way}.csv", index=False)
             print(rows[-1], flush=True)
+        ratios += [row["ratio"] for row in rows]
         if fit:
             print(model, way, fitted(pd.DataFrame(rows), 2 if way == "full" else 1))
+    if not all(abs(ratio - 1) <= TOLERANCE for ratio in ratios):
+        sys.exit(f"a forecast is more than {TOLERANCE:.0%} off")
 
 
 def fitted(rows: pd.DataFrame, layers: int) -> dict[str, float]:
