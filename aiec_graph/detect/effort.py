@@ -1,7 +1,8 @@
 """How long a fit or a score takes and how much memory, said before it begins.
 
-The rates were measured on one core of a server, on a simulated graph of 150,000 nodes and 1.5
-million edges: they tell seconds from hours, and are off by a factor of two or three elsewhere.
+Networks have the forecast of `aiec_graph.train.memory`. The rates of tables were measured on one
+core of a server, on a simulated graph of 150,000 nodes and 1.5 million edges: they tell seconds
+from hours, and are off by a factor of two or three elsewhere.
 """
 
 import logging
@@ -9,7 +10,6 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 
 from aiec_graph.data import Graph
 from aiec_graph.data.transforms.neighbourhood import Neighbourhood
@@ -18,6 +18,18 @@ from aiec_graph.data.transforms.structural import is_symmetric
 from aiec_graph.train.baselines import COLUMNS, TableClassifier
 from aiec_graph.train.classifier import NodeClassifier
 from aiec_graph.train.ensemble import AutoClassifier
+from aiec_graph.train.memory import (
+    FULL,
+    GB,
+    Sizes,
+    available_bytes,
+    batch_epoch_seconds,
+    choose_batches,
+    full_batch_bytes,
+    full_epoch_seconds,
+    mini_batch_bytes,
+    scoring_seconds,
+)
 from aiec_graph.train.network_classifier import NetworkClassifier
 
 LOG = logging.getLogger("aiec_graph.detect")
@@ -31,12 +43,10 @@ FOREST_S = 1e-4
 """The same of a forest for one row, times the root of the number of columns."""
 PREDICT_S = {"logistic": 5e-9, "hgb": 7e-8, "xgb": 3e-8, "rf": 3e-7}
 """Seconds of a prediction for one cell."""
-EPOCH_S = {"mlp": 7e-10, "gcn": 2e-9, "gin": 3e-9, "sage": 4e-9, "bwgnn": 5e-9, "gat": 14e-9}
-"""Seconds of an epoch for one hidden value of one layer, over edges and three times the nodes."""
 STRUCTURAL = 5
 """Columns that describe a node's place in the graph."""
 COPIES = 5
-"""Of a table or of the hidden values, in memory at the worst moment."""
+"""Of a table, in memory at the worst moment."""
 
 
 class Effort(NamedTuple):
@@ -45,7 +55,7 @@ class Effort(NamedTuple):
     seconds: float
     """Of one core."""
     gigabytes: float
-    """Beyond the graph, in 10⁹ bytes."""
+    """Of memory, in 10⁹ bytes: beyond the graph, or with it for a network."""
 
     def say(self, what: str) -> None:
         """Says it before the work begins, and warns where there is too little memory.
@@ -53,7 +63,7 @@ class Effort(NamedTuple):
         Args:
             what: the work, as a line begins.
         """
-        free = psutil.virtual_memory().available / 1e9
+        free = available_bytes() / GB
         if self.seconds < LONG_S and self.gigabytes < min(LARGE_GB, free):
             LOG.debug(what)
             return
@@ -88,10 +98,15 @@ def effort_of_fit(classifier: NodeClassifier, graph: Graph, rows: int) -> Effort
         # The columns are made once for the fit and once for the scores.
         return Effort(float(seconds) + made.seconds + score.seconds, score.gigabytes)
     assert isinstance(classifier, NetworkClassifier)
-    settings = classifier.settings
-    epochs = settings.epochs * classifier.repeats
+    epochs = classifier.settings.epochs * classifier.repeats
     score = effort_of_scoring(classifier, graph)
-    return Effort(_epoch(classifier, graph) * epochs + score.seconds, score.gigabytes)
+    sizes = Sizes(len(graph.y), graph.edges.num_edges, _width(graph))
+    settings = choose_batches(classifier.settings, classifier.model, sizes).settings
+    if settings.batch_size == FULL:
+        needed = full_batch_bytes(settings, classifier.model, sizes) / GB
+        return Effort(full_epoch_seconds(settings, sizes) * epochs + score.seconds, needed)
+    epoch = batch_epoch_seconds(settings, sizes, rows) + score.seconds
+    return Effort(epoch * epochs, mini_batch_bytes(settings, sizes) / GB)
 
 
 def effort_of_scoring(classifier: NodeClassifier, graph: Graph) -> Effort:
@@ -109,10 +124,9 @@ def effort_of_scoring(classifier: NodeClassifier, graph: Graph) -> Effort:
         predict = PREDICT_S[classifier.recipe.estimator] * cells
         return Effort(made.seconds + predict, made.gigabytes)
     assert isinstance(classifier, NetworkClassifier)
-    settings = classifier.settings
-    hidden = len(graph.y) * (settings.hidden * settings.layers + _width(graph)) * 4
-    edges = graph.edges.num_edges * 16
-    return Effort(_epoch(classifier, graph), (COPIES * hidden + edges) / 1e9)
+    sizes = Sizes(len(graph.y), graph.edges.num_edges, _width(graph))
+    needed = full_batch_bytes(classifier.settings, classifier.model, sizes) / GB
+    return Effort(scoring_seconds(classifier.settings, sizes), needed)
 
 
 class _Made(NamedTuple):
@@ -134,12 +148,6 @@ def _table(graph: Graph, neighbourhood: Neighbourhood | None) -> _Made:
         made = neighbourhood.hops * len(neighbourhood.statistics) * directions
         width *= 1 + made
     return _Made(width, seconds, COPIES * nodes * width * 4 / 1e9)
-
-
-def _epoch(classifier: NetworkClassifier, graph: Graph) -> float:
-    settings = classifier.settings
-    size = graph.edges.num_edges + 3 * len(graph.y)
-    return EPOCH_S[classifier.model] * size * settings.hidden * settings.layers
 
 
 def _width(graph: Graph) -> int:

@@ -6,8 +6,8 @@ import pytest
 from aiec_graph.data import Preprocessor
 from aiec_graph.detect import FraudDetector, effort
 from aiec_graph.detect.effort import Effort, effort_of_fit, effort_of_scoring
-from aiec_graph.names import MODELS
 from aiec_graph.train.baselines import COLUMNS, ESTIMATORS, Columns
+from aiec_graph.train.network_classifier import STANDARD
 from aiec_graph.train.registry import make_classifier
 from aiec_graph.train.trainer import LOG
 
@@ -15,7 +15,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::aiec_graph.detect.DetectionWarn
 
 
 def test_every_model_has_its_rate():
-    assert set(effort.EPOCH_S) == set(MODELS)
     assert {*effort.FIT_S, "rf"} == set(effort.PREDICT_S) == set(ESTIMATORS)
 
 
@@ -46,3 +45,12 @@ def test_epochs_are_counted(frames, caplog):
         FraudDetector("gcn", epochs=4, hidden=4).fit(frames)
     steps = [(r.done, r.total) for r in caplog.records if r.name == LOG.name]
     assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize("batch_size", ["full", "64"])
+def test_networks_have_the_forecast_of_their_training(graph, batch_size):
+    settings = replace(STANDARD, batch_size=batch_size)
+    model = make_classifier("gcn", settings=settings)
+    found, few = effort_of_fit(model, graph, 500), replace(settings, epochs=settings.epochs // 10)
+    less = effort_of_fit(make_classifier("gcn", settings=few), graph, 500)
+    assert less.seconds < found.seconds / 5 and less.gigabytes == found.gigabytes > 0.3
