@@ -75,6 +75,10 @@ def score(
     data = dataset if data is None else data
     if model.is_dir():
         return _rank(model, data, out, options)
+    if not model.exists():
+        raise InputError(
+            f"{model}: there is nothing; a model is a folder that fit wrote, or a checkpoint"
+        )
     given = [f"--{name.replace('_', '-')}" for name, value in asdict(options).items() if value]
     if given:
         raise InputError(f"{given[0]} takes a folder that fit wrote, not a checkpoint")

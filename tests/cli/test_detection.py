@@ -200,6 +200,7 @@ def test_later_labels_are_evaluated(work, tmp_path, capsys):
         (("score", "{}/model", "{}/now", "--out", "{}/now/nodes.csv"), "no list of ours"),
         (("score", "{}/model", "{}/now", "--dataset", "{}/now"), "named twice"),
         (("score", "{}/now", "{}/now"), "no fitted model"),
+        (("score", "{}/modle", "{}/now"), "a model is a folder that fit wrote"),
         (("score", "{}/model", "{}/now", "--alerts", "5"), "share of false alarms must be between"),
         (("score", "{}/model", "{}/now", "--reasons", "-1"), "at least 0"),
         (("score", "{}/now/nodes.csv", "--alerts", "0.1"), "--alerts takes a folder"),
