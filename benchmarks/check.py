@@ -3,8 +3,7 @@
     python benchmarks/check.py --rows 200000
 
 The data are simulated: ten columns of text, numbers, dates with offsets and categories. The
-processor time is that of the whole command, in a process of its own; the libraries that it imports
-for nothing else are counted too, and so is the file that `cat` would read.
+processor time is that of the whole command, in a process of its own, imports included.
 """
 
 import argparse

@@ -7,7 +7,7 @@ import numpy as np
 
 from aiec_graph.data.column import UNKNOWN
 from aiec_graph.data.user.as_of import keep_known
-from aiec_graph.data.user.ids import explain_strangers, read_ids
+from aiec_graph.data.user.ids import explain_strangers, find_places, read_ids
 from aiec_graph.data.user.links import read_links
 from aiec_graph.data.user.nodes import align, read_label_column, read_nodes
 from aiec_graph.data.user.payments import read_payments
@@ -134,7 +134,7 @@ def _add_labels(table: Table, nodes: NodeTable, of: Table, reading: Reading) -> 
     ids = read_ids(table, columns["id"], declared.missing_values, reading.findings)
     reading.record(table, columns["id"][0], "id", "text")
     labels = read_label_column(table, reading, columns["label"][0])
-    codes = nodes.ids.drop_duplicates().get_indexer(ids)
+    codes = find_places(ids, nodes.ids)
     strangers = np.flatnonzero((codes < 0) & (ids != ""))
     if len(strangers):
         cause = explain_strangers(ids[strangers], nodes.ids)

@@ -102,7 +102,7 @@ def _read_words(words: Words, options: Options) -> ColumnValues:
     text = words.text
     if not options.is_date and notation.is_plain(text).all():
         return _read_numbers(words, np.ones(len(text), bool), options)
-    if set(text.str.lower()) <= {"true", "false"}:
+    if full_match(text, "(?i:true|false)").all():
         if options.is_numeric:
             truth = (text.str.lower() == "true").to_numpy(np.float64)
             note = "true and false read as 1 and 0"

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from aiec_graph.data.user.columns import Fault
 from aiec_graph.data.user.findings import Findings
 from aiec_graph.data.user.tables import Table
-from aiec_graph.data.user.words import BLANK, full_match
+from aiec_graph.data.user.words import BLANK, full_match, pc
 
 MOST_NAMED = 3
 SHORTENED = r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}"
@@ -129,6 +130,12 @@ def to_node_ids(ids: pd.Index) -> NDArray[np.generic]:
                 continue
             return found
     return ids.to_numpy(dtype=str)
+
+
+def find_places(ids: pd.Index, known: pd.Index) -> NDArray[np.int64]:
+    """Returns where each id [N] first stands among the known ones, -1 for a stranger."""
+    places = pc.index_in(pa.array(ids, pa.string()), pa.array(known, pa.string()))
+    return pc.fill_null(places, -1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def find_repeated(ids: pd.Index) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from aiec_graph.data.user.columns import Fault, Options, read_column
 from aiec_graph.data.user.hints import tell_banks, tell_ignored
-from aiec_graph.data.user.ids import explain_strangers, read_ids
+from aiec_graph.data.user.ids import explain_strangers, find_places, read_ids
 from aiec_graph.data.user.profile import GraphTables, NodeTable, Reading
 from aiec_graph.data.user.roles import check_optional, guess_kind, resolve
 from aiec_graph.data.user.tables import Table
@@ -39,7 +39,7 @@ def read_links(table: Table, nodes: NodeTable, where: str, reading: Reading) -> 
         ids = read_ids(table, columns[key], declared.missing_values, reading.findings)
         for name in columns[key]:
             reading.record(table, name, key, "text")
-        codes = nodes.ids.drop_duplicates().get_indexer(ids).astype(np.int64)
+        codes = find_places(ids, nodes.ids)
         strangers["/".join(columns[key])] = (ids, codes)
         ends.append(codes)
     _tell_strangers(table, nodes, where, strangers, reading)

@@ -227,7 +227,7 @@ def guess_kind(table: Table, name: str) -> str:
 
 def _ask_role(table: Table, reading: Reading, name: str) -> str:
     """The question about a column that looks like a label, a split or a mask; empty if none."""
-    declared, simple = reading.declared, simplify(name)
+    simple = simplify(name)
     base = re.sub(r"\.\d+$", "", name)
     if (base in table.repeated and base != name) or name in table.repeated:
         return (
@@ -236,14 +236,8 @@ def _ask_role(table: Table, reading: Reading, name: str) -> str:
         )
     drop = table.advise("drop", [name])
     values = table.frame[name]
-    has_label = declared.label in table.names and (
-        not declared.is_default("label")
-        or declared.anomalous is not None
-        or declared.normal is not None
-        or _are_labels(table.frame[declared.label], reading, table)
-    )
     if simple in SYNONYMS["label"] and _are_labels(values, reading, table):
-        if not has_label:
+        if not _has_label(table, reading):
             return f"is it the label? Then say {table.advise('label', name)}; if not, say {drop}"
         if simple not in ("y", "flag", "target"):
             return f"looks like another label, which would tell the first; say {drop}"
@@ -260,6 +254,15 @@ def _ask_role(table: Table, reading: Reading, name: str) -> str:
     if words and len(tells) > 1 and set(words) <= set(SPLIT_WORDS):
         return f"looks like a split; say {table.advise('split', name)}, or {drop}"
     return ""
+
+
+def _has_label(table: Table, reading: Reading) -> bool:
+    """Whether the column of the labels is there, and holds labels if nobody said that it does."""
+    declared = reading.declared
+    if declared.label not in table.names:
+        return False
+    is_said = not declared.is_default("label") or declared.anomalous or declared.normal
+    return bool(is_said) or _are_labels(table.frame[declared.label], reading, table)
 
 
 def _few_words(values: pd.Series) -> list[str] | None:
