@@ -13,7 +13,7 @@ from selenium import webdriver
 from aiec_graph.detect import FraudDetector
 
 TARGET = Path(__file__).parent / "images" / "report.png"
-WIDTH, HEIGHT = 1280, 900
+WIDTH, HEIGHT = 1280, 1425
 
 
 def photograph(page: Path, target: Path) -> None:
