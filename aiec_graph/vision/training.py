@@ -221,8 +221,8 @@ class _EpochEnd(L.Callback):
 def make_optimizer(network: nn.Module, settings: VisionSettings) -> torch.optim.Optimizer:
     """AdamW at the learning rate for the batch; norms and biases do not decay."""
     rate = settings.lr * settings.batch_size / REFERENCE_BATCH
-    # A fused step unscales half-precision gradients itself, so that they cannot be clipped before.
-    fused = settings.precision != "16-mixed"
+    # Lightning clips no gradients of a fused step in mixed precision.
+    fused = settings.precision == "32-true"
     decay = settings.weight_decay
     return create_optimizer_v2(network, opt="adamw", lr=rate, weight_decay=decay, fused=fused)
 

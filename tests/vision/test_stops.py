@@ -65,7 +65,10 @@ def stop(data, out, epochs, how, after, delay):
 
 def finish(data, out, epochs):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run(command(data, out, epochs), env=environment, check=True, capture_output=True)
+    done = subprocess.run(
+        command(data, out, epochs), env=environment, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
     (kept,) = (out / "checkpoints").iterdir()
     hidden = [p for p in out.rglob(".*") if p.name != ".lock"]
     assert not hidden, f"nothing half-written is left: {hidden}"

@@ -110,6 +110,13 @@ def test_each_image_is_drawn_once_and_none_twice():
     assert list(ShareSampler(5)) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed"])
+def test_mixed_precision_trains(precision, digits, tmp_path):
+    options = settings(precision=precision, epochs=1, image_size=8)
+    result = train_images("shufflenet", "aiec", digits, options, 1, Log(tmp_path))
+    assert result.train_loss > 0
+
+
 def test_counters_are_cleared_every_epoch(digits, tmp_path):
     result = train_images("vit_tiny", "aiec", digits, settings(), 1, Log(tmp_path))
     layers = [m for m in result.network.modules() if isinstance(m, AIEC)]
