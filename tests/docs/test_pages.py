@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from aiec_graph.cli.options import Signature
+from aiec_graph.cli.table import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
@@ -58,6 +61,13 @@ def test_no_page_is_long(page):
     most = SHORT.get(page.relative_to(DOCS).as_posix(), 1500)
     written = GENERATED.sub("", page.read_text(encoding="utf-8"))
     assert len(written.split()) <= most
+
+
+def test_the_page_on_configuration_names_every_file_and_every_command_that_takes_one():
+    text = (DOCS / "reference" / "configuration.md").read_text(encoding="utf-8")
+    names = [file.stem for file in (ROOT / "configs").glob("*.yaml")]
+    names += [name for name, command in COMMANDS.items() if Signature(*command.load()).takes_file]
+    assert not [name for name in names if f"`{name}`" not in text]
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
