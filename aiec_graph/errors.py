@@ -15,6 +15,10 @@ class InputError(ValueError):
     """
 
 
+class DivergedError(InputError):
+    """The loss or the outputs of a network became NaN or infinite under its settings."""
+
+
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the known name nearest to `name`, or ""."""
     close = difflib.get_close_matches(str(name).lower(), list(known), n=1, cutoff=0.6)

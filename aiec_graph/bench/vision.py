@@ -36,6 +36,7 @@ from aiec_graph.bench.store import Row, RunStore, write_settings
 from aiec_graph.bench.sweep import plot_sweeps
 from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.data import default_data_root
+from aiec_graph.errors import InputError
 from aiec_graph.tables import write_csv
 from aiec_graph.train import count_parameters
 from aiec_graph.vision import (
@@ -208,13 +209,18 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
             console.print("the finished runs have no checkpoints: name another --out to make them")
 
         def note(run: Run, progress: Progress) -> None:
-            row = store.finished([run.key]).iloc[0]
+            found = store.finished([run.key])
+            if found.empty:  # it diverged, which has been said
+                return
+            row = found.iloc[0]
             progress.say(
                 f"{row['dataset']} {row['backbone']} {row['act']} seed {run.seed}: top-1 "
                 f"{row['test_top1']:.1f} %, {row['seconds_per_epoch']:.2g} s per epoch"
             )
 
-        execute(kind, runs, store, console, in_this_process, note=note)
+        failed = execute(kind, runs, store, console, in_this_process, note=note)
+        if failed:
+            raise InputError("; ".join(sorted(set(failed.values()))[:3]))
         summary = summarise(store.finished(run.key for run in runs), specs)
         table = make_table(summary, specs)
         write_tables(config.folder, summary, table)

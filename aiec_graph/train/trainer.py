@@ -15,7 +15,7 @@ from torch import Tensor
 from aiec_graph.core import AIECLoss
 from aiec_graph.core.processes import num_processes, sum_over_processes
 from aiec_graph.data import Graph, Split
-from aiec_graph.errors import InputError
+from aiec_graph.errors import DivergedError
 from aiec_graph.metrics import AveragePrecision
 from aiec_graph.nn import Neighbourhoods
 from aiec_graph.nn.networks import GNN
@@ -26,10 +26,6 @@ from aiec_graph.train.settings import TrainSettings
 
 LOG = logging.getLogger("aiec_graph.train")
 ADVICE = "try a smaller --lr or --features standard"
-
-
-class DivergedError(InputError):
-    """The loss or the outputs of a network became NaN or infinite under its settings."""
 
 
 class Fitted(NamedTuple):

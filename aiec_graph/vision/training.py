@@ -23,7 +23,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from aiec_graph.core import AIECLoss
 from aiec_graph.core.activations import check_options
-from aiec_graph.errors import InputError
+from aiec_graph.errors import DivergedError, InputError
 from aiec_graph.vision.backbones import BACKBONES, make_backbone
 from aiec_graph.vision.baselines import HardConcrete
 from aiec_graph.vision.images import ImageData
@@ -35,7 +35,7 @@ from aiec_graph.vision.sites import convert
 WARMUP_LR = 1e-6
 TOP_K = 5
 LAST = "last.ckpt"
-EPOCHS_DONE, DATA_CHECKSUM = "epochs_done", "data_checksum"
+EPOCHS_DONE, DATA_CHECKSUM, TRAIN_LOSS = "epochs_done", "data_checksum", "train_loss"
 
 
 class Epoch(NamedTuple):
@@ -156,7 +156,7 @@ class Classifier(L.LightningModule):
         images, y = batch
         losses = self.objective(self.network(images), y)
         if not torch.isfinite(losses.total):
-            raise InputError(
+            raise DivergedError(
                 f"the loss is {losses.total.item()} at epoch {self.current_epoch + 1}; try a "
                 "smaller --lr or --lambda-gate"
             )
@@ -200,6 +200,7 @@ class _EpochEnd(L.Callback):
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint[DATA_CHECKSUM] = self.data_checksum
         checkpoint[EPOCHS_DONE] = trainer.current_epoch + 1
+        checkpoint[TRAIN_LOSS] = float(trainer.callback_metrics.get("loss", math.nan))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         self._started = time.perf_counter()
@@ -244,6 +245,8 @@ def train_images(
     fitted = fit_images(backbone, act, data, settings, seed, log, devices)
     batch, workers = settings.batch_size, settings.workers
     logits, labels = predict_images(fitted.network, data.test, batch, workers)
+    if not np.isfinite(logits).all():
+        raise DivergedError(f"{backbone} {act}: the outputs are no numbers; try a smaller --lr")
     return VisionResult(
         fitted.network,
         logits,
@@ -305,9 +308,11 @@ def fit_images(
         _fit(trainer, module, loaders, checkpoint if done else None)
         seconds = time.perf_counter() - started
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if done >= settings.epochs and loaders.val:  # trained before: only its row was missing
-            shown = trainer.validate(module, loaders.val, verbose=False)[0]
-            metrics |= {name: float(value) for name, value in shown.items()}
+        if done >= settings.epochs:  # trained before: only its row was missing
+            metrics["loss"] = _read(checkpoint)[TRAIN_LOSS]
+            if loaders.val:
+                shown = trainer.validate(module, loaders.val, verbose=False)[0]
+                metrics |= {name: float(value) for name, value in shown.items()}
     module.objective.clear()
     left = settings.epochs - done
     return Trained(
@@ -347,6 +352,10 @@ def _fit(trainer: L.Trainer, module: Classifier, loaders: Loaders, known: Path |
         raise
 
 
+def _read(checkpoint: Path) -> dict[str, Any]:
+    return torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+
+
 def epochs_in(checkpoint: Path, data_checksum: str) -> int:
     """The whole epochs that a checkpoint holds; 0 where there is none.
 
@@ -358,12 +367,13 @@ def epochs_in(checkpoint: Path, data_checksum: str) -> int:
     if not checkpoint.is_file():
         return 0
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+        state = _read(checkpoint)
         with zipfile.ZipFile(checkpoint) as archive:
             damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(damaged)
         done, checksum = int(state[EPOCHS_DONE]), str(state[DATA_CHECKSUM])
+        float(state[TRAIN_LOSS])
     except (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile):
         aside = checkpoint.with_name(f"{checkpoint.name}.damaged")
         checkpoint.replace(aside)

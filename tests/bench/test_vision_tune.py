@@ -8,9 +8,11 @@ from PIL import Image
 pytest.importorskip("timm")
 pytest.importorskip("lightning")
 
+from aiec_graph.bench import vision_tune
 from aiec_graph.bench.report.vision_study import comparisons
 from aiec_graph.bench.study.statistics import compare
 from aiec_graph.cli.main import main
+from aiec_graph.errors import DivergedError
 from aiec_graph.vision import training
 
 SMALL = ["--backbone", "shufflenet", "--batch-size", "12", "--epochs", "1", "--image-size", "8"]
@@ -33,25 +35,34 @@ def test_settings_are_chosen_without_the_test_and_confirmed_on_fresh_seeds(tmp_p
         looked.append(len(data))
         return predict(network, data, *rest)
 
+    fit = vision_tune.fit_images
+
+    def diverge(backbone, act, data, settings, *rest):
+        if act == "relu" and settings.lr == 0.01:
+            raise DivergedError("the loss is nan")
+        return fit(backbone, act, data, settings, *rest)
+
     monkeypatch.setattr(training, "predict_images", watch)
+    monkeypatch.setattr(vision_tune, "fit_images", diverge)
     out = tmp_path / "study"
     arguments = ["vision", "--tune", *SMALL, *SPACES, "--act", "relu", "aiec"]
     arguments += ["--dataset", str(tmp_path / "d"), "--corrupted", "4", "--out", str(out)]
     assert main(arguments) == 0
     tuned, runs = pd.read_csv(out / "tuning" / "runs.csv"), pd.read_csv(out / "runs.csv")
-    assert (len(tuned), len(runs), looked) == (4, 4, [10] * 4), "tuning looks at no test image"
+    assert (len(tuned), len(runs), looked) == (3, 4, [10] * 4), "tuning looks at no test image"
     assert not any("test" in name for name in tuned.columns)
     assert not set(tuned["seed"]) & set(runs["seed"])
     candidates = pd.read_csv(out / "report" / "candidates.csv")
     for _, own in candidates.groupby("act"):
         assert len(own) == 2
         assert own.loc[own["is_chosen"], "val_top1"].item() == own["val_top1"].max()
+    assert candidates.loc[candidates["val_top1"].isna(), "settings"].tolist() == ["lr 0.01"]
     tried = set(candidates.loc[candidates["act"] == "aiec", "settings"])
     assert tried == {"lambda_gate 1", "lambda_gate 20"}
     corrupted = pd.read_csv(out / "report" / "corrupted.csv")
     assert len(corrupted) == 4 * 21 and (corrupted["images"] == 4).all()
     page = (out / "report" / "index.md").read_text()
-    for word in ("## Accuracy on corrupted test images", "AIEC − ReLU", "chosen"):
+    for word in ("## Accuracy on corrupted test images", "AIEC − ReLU", "chosen", "diverged"):
         assert word in page
     before = (out / "runs.csv").read_bytes()
     monkeypatch.setattr(training, "predict_images", None)

@@ -50,6 +50,7 @@ def test_a_run_can_be_repeated_and_gone_on_with(digits, tmp_path):
     assert (resumed.test_loss, resumed.val_top1) == (whole.test_loss, whole.val_top1)
     finished = train_images("shufflenet", "aiec", digits, longer, 1, Log(tmp_path / "cut"))
     assert finished.seconds_per_epoch == 0
+    assert finished.train_loss == resumed.train_loss == whole.train_loss
     assert (finished.top1, finished.val_top1) == (resumed.top1, resumed.val_top1)
 
 

@@ -1,5 +1,6 @@
 """The page of a tuned comparison of image networks, and its tables as CSV."""
 
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def _choices(candidates: pd.DataFrame) -> str:
             "": _title((row["dataset"], row["backbone"])),
             "activation": title_of(row["act"]),
             "settings": row["settings"],
-            "validation accuracy": f"{row['val_top1']:.1f}",
+            "validation accuracy": mean_and_std(row["val_top1"], nan) or "diverged",
             "chosen": "yes" if row["is_chosen"] else "",
         }
         for row in candidates.to_dict("records")
