@@ -17,6 +17,7 @@ from aiec_graph.bench.backtest.timeline import (
     subgraph,
     with_features,
 )
+from aiec_graph.data.column import Column
 from aiec_graph.data.graph import UNKNOWN, Graph
 from aiec_graph.data.user.dated import DatedTables
 from aiec_graph.errors import InputError
@@ -36,6 +37,8 @@ class DatedTimeline:
     features: str = "standard"
     """See `StepTimeline`."""
     _held: dict[tuple[int, int | None], Graph] = field(default_factory=dict, repr=False)
+    _columns: dict[int, tuple[Column, ...] | None] = field(default_factory=dict, repr=False)
+    """Of the moments that models were trained at."""
 
     @property
     def unit(self) -> str:
@@ -106,7 +109,9 @@ class DatedTimeline:
             raise InputError(f"{self.label}: no node is there at {self.tables.written(moment)}")
         key = (moment, like)
         if key not in self._held:
-            columns = None if like is None else self._own(like).columns
+            if like is not None and like not in self._columns:
+                self._columns[like] = self._own(like).columns
+            columns = None if like is None else self._columns[like]
             while len(self._held) >= KEPT:
                 del self._held[next(iter(self._held))]
             self._held[key] = self._in_order(self.tables.at(moment, columns), moment)
