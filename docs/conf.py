@@ -1,11 +1,17 @@
 """How Sphinx builds the site: `make docs`."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 from aiec_graph import __version__
+
+for package in ("data", "data.user", "train", "vision"):  # autodoc sees no name on demand
+    module = import_module(f"aiec_graph.{package}")
+    for name in module.__all__:
+        setattr(module, name, getattr(module, name))
 
 project = "aiec_graph"
 author = "The aiec_graph developers"

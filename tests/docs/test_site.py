@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,17 @@ def test_no_link_is_broken_and_nothing_comes_from_elsewhere(site):
     command = [sys.executable, ROOT / "docs" / "check_links.py", site]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize(
+    "package", ["core", "nn", "detect", "data", "data.user", "train", "vision"]
+)
+def test_every_public_class_and_function_is_in_the_reference(site, package):
+    module = import_module(f"aiec_graph.{package}")
+    page = (site / "reference" / "api" / f"{package.split('.')[0]}.html").read_text("utf-8")
+    for name in module.__all__:
+        if callable(getattr(module, name)):
+            assert f'id="aiec_graph.{package}.{name}"' in page, name
 
 
 def test_a_broken_link_is_found(tmp_path):
