@@ -26,8 +26,8 @@ from aiec_graph.files import DRAFT
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = (
-    *("--dataset", "elliptic", "--simulate", "0.02", "--data-root", "data"),
-    *("--model", "gcn", "--act", "relu", "aiec", "--seeds", "4", "--epochs", "20"),
+    *("--dataset", "elliptic", "--simulate", "0.02", "--data-root", "data", "--model", "gcn"),
+    *("--act", "relu", "aiec", "--seeds", "4", "--epochs", "100", "--patience", "100"),
     *("--save-scores", "--checkpoint"),
 )
 OF_THE_PROCESS = ["seconds_per_epoch", "peak_memory_mb", "threads"]
