@@ -141,6 +141,9 @@ def load_nodes(
 
     log = logging.getLogger("aiec_graph.detect")
     log.info("loading %s", data)
+    if detector is not None and detector.as_of is not None and as_of is None:
+        then = f"the model was fitted on what was known as of {detector.as_of}"
+        log.info("%s; these data are read whole, --as-of leaves out what came later", then)
     read = as_nodes if detector is None else detector.read
     nodes = read(data, as_of=as_of)
     graph = nodes.graph
