@@ -119,7 +119,8 @@ class NodeReasons:
 
     def scope(self) -> str:
         """Says which nodes the score depends on, and which of them the reasons look at."""
-        line = f"the score depends on {self.reach:,} nodes within {self.hops} hops"
+        count = "1 node" if self.reach == 1 else f"{self.reach:,} nodes"
+        line = f"the score depends on no others than the {count} within {self.hops} hops"
         if self.part is None:
             return line
         return (

@@ -53,6 +53,14 @@ def test_cuts_count_as_a_plain_loop_does():
     assert cuts.alerts[-1] == 500
 
 
+def test_an_empty_list_begins_empty():
+    score = np.full(50, -2.0)
+    judged = Judged(np.arange(20) % 2, score[:20], "", True)
+    cuts = make_cuts(score, score > 0, judged, None)
+    assert (cuts.alerts, cuts.hits, cuts.start) == ([0, 50], [0, 10], 0)
+    assert cuts.precision(0) is None and cuts.recall(0) == 0 and cuts.score[0] > -2.0
+
+
 def test_precision_of_a_stated_base_rate():
     judged = Judged(np.array([1, 1, 0, 0]), np.array([4.0, 2.0, 3.0, 1.0]), "", True)
     cuts = make_cuts(judged.score, judged.score >= 2, judged, 0.1)
@@ -107,7 +115,7 @@ def test_a_page_says_what_it_is_about(page):
         "Where to cut the list",
         "labelled nodes of these data that took no part in the training",
         "Suspects and why",
-        "Not looked at: report --as-of DAY",
+        "Not looked at: aiec report MODEL DATA --as-of DAY",
         "Drift since the training",
         "All were fitted on the same training nodes",
         "AIEC's channels",

@@ -84,6 +84,8 @@ def make_cuts(
 ) -> Cuts:
     """Lists of about `POSITIONS` lengths, spaced evenly by ratio, the flagged nodes among them.
 
+    Where none is flagged, the first list is empty.
+
     Args:
         score: of all nodes [N].
         flag: which of them the detector flags [N]; the highest.
@@ -97,6 +99,8 @@ def make_cuts(
         lengths = np.union1d(lengths, [flagged])
     # Nodes that tie with the last one come along.
     cut = np.unique(falling[lengths - 1])[::-1]
+    if not flagged:  # the detector's own list, which is empty
+        cut = np.append(np.nextafter(falling[0], np.inf), cut)
     alerts = np.searchsorted(-falling, -cut, side="right")
     caught, alarms = (
         np.searchsorted(np.sort(-judged.score[judged.y == label]), -cut, side="right")

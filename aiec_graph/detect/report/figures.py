@@ -23,9 +23,16 @@ BINS = 10
 def to_svg(chart: Any) -> Markup:
     """A chart as an SVG element that takes the width of its place."""
     themed = chart.configure(font="sans-serif", background="transparent").configure_axis(
-        labelFontSize=12, titleFontSize=12, labelColor="#222", titleColor="#222", tickCount=5
+        labelFontSize=12,
+        titleFontSize=12,
+        labelColor="#222",
+        titleColor="#222",
+        tickCount=5,
+        labelOverlap=True,
     )
-    themed = themed.configure_legend(labelFontSize=12, titleFontSize=12, orient="top")
+    themed = themed.configure_legend(
+        labelFontSize=12, titleFontSize=12, orient="top", columnPadding=24
+    )
     svg = vl_convert.vegalite_to_svg(themed.configure_view(stroke=None).to_dict())
     return Markup(svg)  # Vega escapes what it draws
 
