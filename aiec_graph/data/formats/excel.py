@@ -28,6 +28,7 @@ def read(path: Path) -> FileTable:
             f"{path}: Excel sheets need openpyxl: pip install 'aiec-graph[excel]', or save the "
             "sheet as CSV"
         ) from None
+    path.open("rb").close()  # what is missing or locked is no damaged file
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > LARGEST_SHEET:
@@ -40,7 +41,7 @@ def read(path: Path) -> FileTable:
                 for sheet in book.worksheets
             }
             book.close()
-    except (InputError, OSError):
+    except InputError:
         raise
     except Exception as error:  # noqa: BLE001 (a damaged file can raise anything)
         reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -43,6 +43,12 @@ def read_links(table: Table, nodes: NodeTable, where: str, reading: Reading) -> 
         strangers["/".join(columns[key])] = (ids, codes)
         ends.append(codes)
     _tell_strangers(table, nodes, where, strangers, reading)
+    pairs = ends[0] * len(nodes.ids) + ends[1]
+    if repeated := len(pairs) - len(np.unique(pairs)):
+        reading.findings.facts.append(
+            f"{table.where}: {repeated:,} of {len(pairs):,} edges are there already; they are "
+            "merged, and their weights added"
+        )
     weight = read_weights(table, reading) if declared.weight in table.frame else None
     kinds, names = read_kinds(table, reading)
     tell_ignored(table, reading, "of edges only the ends, the weight and the edge_type are")
@@ -131,6 +137,7 @@ def read_number_column(
         decimal=plain.decimal,
         thousands=plain.thousands,
         missing_values=plain.missing_values,
+        trained=reading.measure_of_training(column),
         yaml=plain.yaml,
     )
     found = read_column(table.frame[column], options)
@@ -140,6 +147,8 @@ def read_number_column(
         faults = (Fault("must hold numbers"),)
     reading.fault(table, column, faults)
     reading.findings.notes += [f"{table.where}, column {column}: {n}" for n in found.notes]
+    reading.findings.warnings += [f"{table.where}, column {column}: {w}" for w in found.warnings]
+    reading.notations[column] = found.notation
     if found.values.size and np.nanmax(np.abs(found.values), initial=0) >= 2.0**53:
         reading.findings.notes.append(
             f"{table.where}, column {column}: numbers of more than 15 digits are rounded"

@@ -133,6 +133,17 @@ class Reading:
     """Whether dates after `as_of` count as missing."""
     findings: Findings = field(default_factory=Findings)
     columns: list[ColumnProfile] = field(default_factory=list)
+    notations: dict[str, str] = field(default_factory=dict)
+    """How columns of transactions are written, see `Column.notation`; that of their time, under an
+    empty name, is its unit."""
+
+    def measure_of_training(self, column: str) -> Column | None:
+        """What a column of transactions was, as far as the features that were made of it tell."""
+        starts = (f"out_{column}_", f"in_{column}_")
+        for trained in self.trained or ():
+            if trained.name == column or trained.name.startswith(starts):
+                return Column(column, kind="number", notation=trained.notation)
+        return None
 
     def record(self, table: Table, name: str, role: str, kind: str) -> None:
         """Keeps what a column turned out to be; the last word on a column counts."""

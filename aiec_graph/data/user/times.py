@@ -19,6 +19,7 @@ EPOCH_LIKE = 5e8
 """Seconds since 1970 are larger than this; smaller numbers may count anything."""
 LAST_SECOND = 7_258_118_400
 """The beginning of the year 2200."""
+UNITS = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 MOST_NAMED = 3
 WHOLE_DAY = (
     r"(?:18|19|20|21)[0-9]{2}[01][0-9][0-3][0-9](?:[0-2][0-9][0-5][0-9](?:[0-5][0-9])?)?(?:\.0)?"
@@ -58,7 +59,34 @@ def read_times(table: Table, reading: Reading) -> NDArray[np.float64] | None:
         reading.fault(table, name, found.faults)
         reading.findings.notes += [f"{table.where}, column {name}: {n}" for n in found.notes]
         total += found.values
+    _compare_units(table, columns, total, reading)
     return total
+
+
+def _compare_units(
+    table: Table, columns: list[str], times: NDArray[np.float64], reading: Reading
+) -> None:
+    """Refuses times [N] in another unit than those of the training data."""
+    is_date = any(c.role == "time" and c.kind == "date" for c in reading.columns)
+    unit = "seconds" if is_date else _find_unit(times)
+    reading.notations[""] = unit
+    trained = reading.measure_of_training("time")
+    before = "" if trained is None else trained.notation
+    if unit and before and unit != before:
+        reading.findings.add_fault(
+            f"{table.where}, column {' and '.join(columns)}: times in {unit}, which were in "
+            f"{before} in the training data; write them in the same unit"
+        )
+
+
+def _find_unit(times: NDArray[np.float64]) -> str:
+    """The unit of times since 1970 [N], by their size; empty where they may count anything."""
+    given = times[~np.isnan(times)]
+    middle = np.median(given) if len(given) else 0
+    for unit, in_second in UNITS.items():
+        if EPOCH_LIKE <= middle / in_second < LAST_SECOND:
+            return unit
+    return ""
 
 
 def _is_time_of_day(values: pd.Series) -> bool:

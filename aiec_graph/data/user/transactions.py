@@ -216,9 +216,12 @@ def _describe(
     aggregates = declared.aggregate or {declared.amount: DEFAULT_AGGREGATES}
     columns = {"count": groups.sizes.astype(np.float64)}
     columns["partners"] = groups.count_different(partner, groups.count)
+    written = dict.fromkeys(("time_span", "time_gap"), reading.notations.get("", ""))
     for column, kinds in aggregates.items():
         for kind in kinds if column in measures else ():
-            columns |= _aggregate(column, kind, measures[column], groups)
+            made = _aggregate(column, kind, measures[column], groups)
+            written |= dict.fromkeys(made, reading.notations.get(column, ""))
+            columns |= made
     if "" in measures and measures[""].numbers is not None:
         times = measures[""].numbers
         span = groups.aggregate(times, "max") - groups.aggregate(times, "min")
@@ -233,7 +236,9 @@ def _describe(
                 "column in larger units"
             )
         missing = declared.missing_of.get(f"{prefix}{name}", declared.missing)
-        features.append(Feature(Column(f"{prefix}{name}", missing=missing), values))
+        made_of = written.get(name, "")
+        column = Column(f"{prefix}{name}", missing=missing, notation=made_of)
+        features.append(Feature(column, values))
     return features
 
 

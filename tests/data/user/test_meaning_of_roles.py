@@ -246,6 +246,13 @@ def test_wei_is_summed_and_more_than_32_bits_hold_is_named(profile):
     assert "transactions.csv, line 7, column amount" in found.faults[0]
 
 
+def test_edges_that_are_there_twice_are_counted(profile):
+    twice = pd.concat([edges(), edges().head(7)])
+    found = profile(nodes=nodes(), edges=twice)
+    assert any("7 of 47 edges are there already" in note for note in found.notes)
+    assert not any("already" in note for note in profile(edges=edges()).notes)
+
+
 def test_tables_under_other_names_are_judged_by_what_they_hold(tmp_path):
     nodes().to_csv(tmp_path / "zz.csv", index=False)
     pd.DataFrame({"user": IDS * 2, "topic": range(2 * COUNT)}).to_csv(tmp_path / "aa.csv")

@@ -93,6 +93,43 @@ def test_edges_count_transactions_or_sum_a_column(table):
             assert matrix[number[target], number[source]] == pytest.approx(value)
 
 
+SECONDS = [1767607920 + 1000 * i for i in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("column", "before", "now", "message"),
+    [
+        ("amount", ["5%"] * 6, [5.0] * 6, "as plain numbers, and was written with '%'"),
+        ("amount", [5.0] * 6, ["5%"] * 6, "with '%', and was written as plain numbers"),
+        ("amount", ["5 EUR"] * 6, ["5 USD"] * 6, ""),
+        ("amount", ["1.234,50"] * 6, ["1.234"] * 6, None),
+        ("time", SECONDS, [1000 * s for s in SECONDS], "times in milliseconds, which were in sec"),
+        ("time", ["2026-01-05"] * 6, [1000 * s for s in SECONDS], "times in milliseconds, which"),
+        ("time", ["2026-01-05"] * 6, SECONDS, None),
+        ("time", [1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12], None),
+    ],
+)
+def test_a_later_table_is_written_as_that_of_the_training(column, before, now, message):
+    rows = {
+        "source": list("aabbcc"),
+        "target": list("bcacab"),
+        "amount": [float(i) for i in range(6)],
+    }
+    trained = from_transactions(pd.DataFrame({**rows, column: before}))
+    later = pd.DataFrame({**rows, column: now})
+    if message:
+        with pytest.raises(InputError, match=message):
+            from_transactions(later, columns=trained.columns)
+        return
+    found = from_transactions(later, columns=trained.columns)
+    told = [n for n in found.notes if "with 'USD', and was written with 'EUR'" in n]
+    assert len(told) == (message == "")
+    if now == ["1.234"] * 6:
+        assert trained.columns is not None
+        names = [c.name for c in trained.columns]
+        assert found.x[0, names.index("out_amount_max")] == 1234
+
+
 @pytest.mark.parametrize(("whom", "labels"), [("target", [-1, 1, 0]), ("both", [1, 1, 0])])
 def test_whom_a_label_is_about(whom, labels):
     table = pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"], "fraud": [1, 0]})
