@@ -18,7 +18,7 @@ from aiec_graph.errors import InputError, named
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train import TrainSettings, build_model, check_settings
 
-FORMAT = "graph-4"
+FORMAT = "graph-5"
 M = TypeVar("M", bound=nn.Module)
 NETWORK, PREPROCESSOR, NODES = "network.", "preprocessor.", "nodes."
 
@@ -33,11 +33,14 @@ class Origin:
     """What was declared of the user's own tables."""
     trained_on: TrainedOn
     """The training and validation nodes."""
+    is_weighted: bool = False
+    """Whether the edges had weights."""
 
     @classmethod
     def of(cls, graph: Graph, split: Split) -> "Origin":
         """Of a graph and the split of its nodes."""
-        return cls(graph.checksum, graph.declaration, TrainedOn.of(graph, split))
+        is_weighted = graph.edges.weight is not None
+        return cls(graph.checksum, graph.declaration, TrainedOn.of(graph, split), is_weighted)
 
 
 def save_checkpoint(
@@ -65,6 +68,7 @@ def save_checkpoint(
         "data_checksum": origin.checksum,
         "data_content": origin.trained_on.content,
         "declaration": dict(origin.declaration),
+        "is_weighted": origin.is_weighted,
         "in_channels": network.convs[0].in_channels,
         "preprocessor": {k: v for k, v in state.items() if not isinstance(v, Tensor)},
     }
@@ -116,6 +120,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             checksum=str(content["data_checksum"]),
             declaration=Declaration.from_dict(content["declaration"]).to_dict(),
             trained_on=TrainedOn(hashes, str(content["data_content"])),
+            is_weighted=bool(content["is_weighted"]),
         )
         seed = int(content["seed"])
     return Checkpoint(network, preprocessor, spec, seed, origin)

@@ -127,6 +127,9 @@ def score(
     if not np.isfinite(scores).all():
         raise InputError(f"{checkpoint}: {explain_not_finite(graph, scores)}")
     notes = [*graph.notes]
+    if (graph.edges.weight is not None) != origin.is_weighted:
+        now, before = ("no weights", "some") if origin.is_weighted else ("weights", "none")
+        notes.append(f"the edges have {now}, and had {before} in the training data")
     if line := describe_ties(scores):
         notes.append(line)
     frame = score_frame(graph, split, scores)

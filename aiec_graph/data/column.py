@@ -29,7 +29,7 @@ class Column:
     notation: str = ""
     """How its numbers or dates were written where that had to be found out, for the next table:
     the order of a date, such as dmy; the decimal sign and that between thousands, and after a bar
-    the currency or percent sign, such as `.,|EUR`."""
+    the currency or percent sign, such as `.,|EUR`; the unit of times that were numbers."""
     is_optional: bool = False
     """Whether a table that is to be scored may lack it; all its values then count as missing."""
 

@@ -84,6 +84,15 @@ def test_the_declaration_comes_with_the_checkpoint_and_new_nodes_are_measured(la
     assert notes_of(tmp_path / "scores.csv").read_text().splitlines()[1:] == notes.splitlines()
 
 
+def test_weights_that_the_training_did_not_have_are_told(later, trained, tmp_path):
+    _, _, notes = later()
+    assert "the edges have" not in notes
+    edges = pd.read_csv(tmp_path / "links.csv").assign(weight=2.5)
+    edges.to_csv(tmp_path / "links.csv", index=False)
+    scored = score(trained.checkpoint, tmp_path / "scores.csv", None, str(tmp_path))
+    assert "the edges have weights, and had none in the training data" in scored.notes
+
+
 def test_columns_are_matched_by_name(later):
     scores = later()[1]["score"]
     order = ["is_fraud", "tenure", "id", "code", "size"]

@@ -216,7 +216,8 @@ def _describe(
     aggregates = declared.aggregate or {declared.amount: DEFAULT_AGGREGATES}
     columns = {"count": groups.sizes.astype(np.float64)}
     columns["partners"] = groups.count_different(partner, groups.count)
-    written = dict.fromkeys(("time_span", "time_gap"), reading.notations.get("", ""))
+    unit = reading.notations.get("", "")
+    written: dict[str, str] = {"time_span": unit, "time_gap": unit}
     for column, kinds in aggregates.items():
         for kind in kinds if column in measures else ():
             made = _aggregate(column, kind, measures[column], groups)
