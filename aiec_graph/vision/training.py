@@ -1,6 +1,5 @@
 """Training an image network through Lightning, in the paper's settings."""
 
-import logging
 import math
 import time
 import warnings
@@ -28,6 +27,7 @@ from aiec_graph.vision.backbones import BACKBONES, make_backbone
 from aiec_graph.vision.baselines import HardConcrete
 from aiec_graph.vision.images import ImageData
 from aiec_graph.vision.predict import predict_images, top_k_accuracy
+from aiec_graph.vision.quiet import quiet
 from aiec_graph.vision.sampling import EpochSampler, Loaders, make_loaders, seed_all
 from aiec_graph.vision.settings import REFERENCE_BATCH, VisionSettings
 from aiec_graph.vision.sites import convert
@@ -287,13 +287,7 @@ def fit_images(
         InputError: a name or option is unknown, a step would be without images, the images are
             not those of the checkpoint, or the loss is no number any more.
     """
-    for library in ("lightning.pytorch", "lightning.fabric", "timm.scheduler"):
-        logging.getLogger(library).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        # What Lightning and torch tell each other, and advice on workers: no user can mend it.
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.filterwarnings("ignore", module="lightning|torch")
+    with quiet():
         L.seed_everything(seed, workers=True, verbose=False)
         network = build_network(backbone, act, data.num_classes, data.image_size, settings)
         checkpoint = log.folder / LAST
