@@ -13,16 +13,18 @@ from aiec_graph.extras import check_extra
 
 EXAMPLES = """Graph anomaly detection with AIEC.
 
+Rank the nodes of your own graph, and say where to cut and why:
+  {program} fit accounts/ --out model/ --threshold precision=0.9
+  {program} score model/ next-month/ --out suspects.csv
+  {program} report model/ next-month/ --out report.html
+Compare networks and activations:
   {program} --dataset reddit --model gcn sage --act relu gelu aiec --seeds 10
   {program} --dataset elliptic --simulate 0.1 --seeds 3
-  {program} bench configs/reddit.yaml
-  {program} --dataset path/to/my-graph/
   {program} study configs/table5_here.yaml
-  {program} data info elliptic
 """
 CLOSING = """
-Without a command, options are those of bench. Every command takes --help. Files: a folder for each
-data set under --data-root; docs/guides/own-graphs.md says how to give a graph of your own.
+Without a command, options are those of bench. Every command takes --help. Published data sets: a
+folder for each under --data-root. docs/guides/own-graphs.md says how to give a graph of your own.
 """
 
 

@@ -11,12 +11,11 @@ from importlib import import_module
 from typing import Any
 
 GROUPS = {
-    "benchmark": "Benchmark",
+    "detection": "Detection",
     "data": "Data",
+    "benchmark": "Benchmark",
     "study": "Studies",
     "images": "Images",
-    "detection": "Detection",
-    "research": "Research",
 }
 """The parts of the help, in its order."""
 
@@ -52,32 +51,6 @@ DEFAULT_COMMAND = "bench"
 BENCH, IMAGES = ("bench",), ("bench", "vision")
 """Extras."""
 COMMANDS: dict[str, Command] = {
-    "bench": Command(
-        "benchmark", "compare networks and activations over seeds", "bench:bench", BENCH
-    ),
-    "check": Command("data", "what data hold and what is wrong with them", "check:check"),
-    "plan": Command("data", "memory, time and machines that training takes", "plan:plan"),
-    "data list": Command("data", "the data sets, and whether their files are there", "data:list_"),
-    "data info": Command("data", "the card of a data set", "data:info"),
-    "data download": Command("data", "fetch published files", "data:download", BENCH),
-    "data simulate": Command("data", "write simulated files in the raw format", "data:simulate"),
-    "data verify": Command("data", "compare files with what was published", "data:verify"),
-    "study": Command(
-        "study", "tune, confirm on fresh seeds and compare in pairs", "study:study", BENCH
-    ),
-    "backtest": Command(
-        "study", "train at dates, score what came after", "backtest:backtest", BENCH
-    ),
-    "dynamics": Command("study", "what training does to channels", "dynamics:dynamics", BENCH),
-    "planted": Command("study", "whether gates find planted noise", "planted:planted", BENCH),
-    "channels": Command("study", "which channels serve which class", "channels:channels", BENCH),
-    "vision": Command(
-        "images", "compare activations in image classification", "vision:vision", IMAGES
-    ),
-    "cost": Command("images", "time and memory of image networks", "cost:cost", IMAGES),
-    "export": Command(
-        "images", "write an image network for other runtimes", "export:export", ("vision",)
-    ),
     "fit": Command("detection", "fit a detector on a graph with labels", "fit:fit"),
     "score": Command("detection", "rank the nodes of a graph by a trained model", "score:score"),
     "explain": Command(
@@ -91,5 +64,31 @@ COMMANDS: dict[str, Command] = {
     ),
     "threshold": Command("detection", "cut a detector's list elsewhere", "threshold:threshold"),
     "evaluate": Command("detection", "measure a detector on later labels", "evaluate:evaluate"),
+    "backtest": Command(
+        "detection", "train at dates, score what came after", "backtest:backtest", BENCH
+    ),
+    "check": Command("data", "what data hold and what is wrong with them", "check:check"),
+    "plan": Command("data", "memory, time and machines that training takes", "plan:plan"),
+    "data list": Command("data", "the data sets, and whether their files are there", "data:list_"),
+    "data info": Command("data", "the card of a data set", "data:info"),
+    "data download": Command("data", "fetch published files", "data:download", BENCH),
+    "data simulate": Command("data", "write simulated files in the raw format", "data:simulate"),
+    "data verify": Command("data", "compare files with what was published", "data:verify"),
+    "bench": Command(
+        "benchmark", "compare networks and activations over seeds", "bench:bench", BENCH
+    ),
+    "study": Command(
+        "study", "tune, confirm on fresh seeds and compare in pairs", "study:study", BENCH
+    ),
+    "dynamics": Command("study", "what training does to channels", "dynamics:dynamics", BENCH),
+    "planted": Command("study", "whether gates find planted noise", "planted:planted", BENCH),
+    "channels": Command("study", "which channels serve which class", "channels:channels", BENCH),
+    "vision": Command(
+        "images", "compare activations in image classification", "vision:vision", IMAGES
+    ),
+    "cost": Command("images", "time and memory of image networks", "cost:cost", IMAGES),
+    "export": Command(
+        "images", "write an image network for other runtimes", "export:export", ("vision",)
+    ),
 }
 """By name; a name of two words is a command with an action."""
