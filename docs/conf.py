@@ -6,6 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+from sphinx.application import Sphinx
+
 from aiec_graph import __version__
 
 for package in ("data", "data.user", "train", "vision"):  # autodoc sees no name on demand
@@ -58,3 +60,18 @@ html_theme_options = {
 }
 html_sidebars = {"index": []}
 html_context = {"default_mode": "auto"}
+
+
+def put_back(
+    app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]
+) -> None:
+    """Puts back what Napoleon took for an attribute's type, which the code states anyway."""
+    found = [line for line in lines if line.startswith(":type: ")]
+    if what in ("attribute", "data", "property") and found:
+        lines[0] = f"{found[0].removeprefix(':type: ')}: {lines[0]}"
+        lines.remove(found[0])
+
+
+def setup(app: Sphinx) -> None:
+    """Registers the step, after Napoleon's."""
+    app.connect("autodoc-process-docstring", put_back, priority=600)
