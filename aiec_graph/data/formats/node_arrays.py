@@ -99,7 +99,7 @@ def make_graph(
     with named(path):
         given, notes = _split(masks, y)
         if dropped:
-            notes += (f"{dropped:,} labelled nodes stand in no mask and count as unknown",)
+            notes += (f"labelled nodes that stand in no mask count as unknown: {dropped:,}",)
         return Graph(
             name=name,
             x=torch.from_numpy(x),

@@ -59,8 +59,9 @@ def _stratified(graph: Graph, seed: int, fractions: tuple[float, float]) -> Spli
     for value, word in ((1, "anomalous"), (0, "normal")):
         count = int((graph.y == value).sum())
         if count < 3:
+            are = "node is" if count == 1 else "nodes are"
             raise InputError(
-                f"{graph.label}: {count} {word} nodes are labelled; a split into train, val and "
+                f"{graph.label}: {count} {word} {are} labelled; a split into train, val and "
                 "test needs at least 3" + ("" if count else f". {NO_LABELS}")
             )
     train_share, val_share = fractions

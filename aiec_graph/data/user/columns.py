@@ -221,7 +221,7 @@ def _name_words(
             message = f"{word!r} among numbers; {missing}{kinds} if the column holds categories"
         faults.append(Fault(message, int(row)))
     if len(bad) > MOST_NAMED:
-        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more texts that are no numbers"))
+        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more that are no numbers"))
     return faults
 
 

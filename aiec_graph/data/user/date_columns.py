@@ -82,7 +82,7 @@ def list_date_faults(words: Words, found: dates.Dates, options: Options) -> list
             )
         )
     if len(bad) > MOST_NAMED:
-        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more texts that are no such dates"))
+        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more that are no such dates"))
     return faults
 
 

@@ -85,7 +85,7 @@ def read_labels(
             )
         )
     if len(bad) > MOST_NAMED:
-        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more words that are no labels"))
+        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more that are no labels"))
     return words.spread(known, UNKNOWN), faults
 
 
@@ -128,7 +128,7 @@ def read_split(values: pd.Series, options: Options) -> tuple[NDArray[np.int8], l
         for row in bad[:MOST_NAMED]
     ]
     if len(bad) > MOST_NAMED:
-        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more words that are none"))
+        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more that are none"))
     return words.spread(known, NO_PART).astype(np.int8), faults
 
 
@@ -162,7 +162,7 @@ def read_time_step(
         shown = "is empty" if code < 0 else f"{words.text[code]!r} is none"
         faults.append(Fault(f"must be a whole number of up to 64 bits; {shown}", int(row)))
     if len(bad) > MOST_NAMED:
-        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more cells like these"))
+        faults.append(Fault(f"and {len(bad) - MOST_NAMED} more like these"))
     return words.spread(steps, 0), faults, "number"
 
 

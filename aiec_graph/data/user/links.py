@@ -46,8 +46,8 @@ def read_links(table: Table, nodes: NodeTable, where: str, reading: Reading) -> 
     pairs = ends[0] * len(nodes.ids) + ends[1]
     if repeated := len(pairs) - len(np.unique(pairs)):
         reading.findings.facts.append(
-            f"{table.where}: {repeated:,} of {len(pairs):,} edges are there already; they are "
-            "merged, and their weights added"
+            f"{table.where}: edges that are there already: {repeated:,} of {len(pairs):,}; they "
+            "are merged, and their weights added"
         )
     weight = read_weights(table, reading) if declared.weight in table.frame else None
     kinds, names = read_kinds(table, reading)

@@ -1,12 +1,14 @@
 """A table of nodes: ids, labels, split, time steps, and features by their meaning."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiec_graph.data.column import NO_PART, UNKNOWN, Column
 from aiec_graph.data.user.columns import read_column
+from aiec_graph.data.user.declaration import AGGREGATES
 from aiec_graph.data.user.ids import find_repeated, read_ids
 from aiec_graph.data.user.labels import read_labels, read_split, read_time_step
 from aiec_graph.data.user.profile import Feature, NodeTable, Reading
@@ -187,6 +189,11 @@ def align(features: list[Feature], table: Table, rows: int, reading: Reading) ->
                 reading.findings.warnings.append(
                     f"{where}: no column {column.name!r}; all its values count as missing"
                 )
+            elif source := _source_of(column.name, found):
+                reading.findings.add_fault(
+                    f"{where}: the transactions have no column {source!r}, of which features were "
+                    "made in the training"
+                )
             else:
                 hint = did_you_mean(column.name, list(found))
                 reading.findings.add_fault(
@@ -194,3 +201,11 @@ def align(features: list[Feature], table: Table, rows: int, reading: Reading) ->
                 )
         result.append(Feature(column, feature.values))
     return result
+
+
+def _source_of(name: str, found: Mapping[str, Feature]) -> str:
+    """The column of transactions that a feature is made of; empty where it is of none."""
+    made = re.fullmatch(
+        rf"(?:out|in)_(.+)_(?:span|gap|{'|'.join(AGGREGATES)}|(?:count|share)\[.*\])", name
+    )
+    return made[1] if made and {"out_count", "in_count"} <= set(found) else ""

@@ -116,7 +116,7 @@ def test_labels_of_nodes_in_no_mask_are_counted(tmp_path):
     }
     graph = load_own(save(tmp_path, Data(**parts(**masks))))
     left = int((torch.arange(N) % 6 > 2).sum())
-    assert f"{left} labelled nodes stand in no mask and count as unknown" in graph.notes
+    assert f"labelled nodes that stand in no mask count as unknown: {left}" in graph.notes
     assert (graph.y == -1).sum() == left
 
 

@@ -249,7 +249,7 @@ def test_wei_is_summed_and_more_than_32_bits_hold_is_named(profile):
 def test_edges_that_are_there_twice_are_counted(profile):
     twice = pd.concat([edges(), edges().head(7)])
     found = profile(nodes=nodes(), edges=twice)
-    assert any("7 of 47 edges are there already" in note for note in found.notes)
+    assert any("there already: 7 of 47" in note for note in found.notes)
     assert not any("already" in note for note in profile(edges=edges()).notes)
 
 

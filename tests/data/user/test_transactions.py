@@ -130,6 +130,17 @@ def test_a_later_table_is_written_as_that_of_the_training(column, before, now, m
         assert found.x[0, names.index("out_amount_max")] == 1234
 
 
+@pytest.mark.parametrize("lost", ["time", "amount"])
+def test_a_column_that_features_were_made_of_is_named(lost):
+    rows = {"source": ["a", "b", "a"], "target": ["b", "a", "b"], "amount": [1, 2, 3]}
+    table = pd.DataFrame({**rows, "time": ["2026-01-05", "2026-01-06", "2026-01-07"]})
+    columns = from_transactions(table).columns
+    with pytest.raises(InputError) as error:
+        from_transactions(table.drop(columns=lost), columns=columns)
+    assert str(error.value).count("the transactions have no column") == 1
+    assert f"no column {lost!r}, of which features were made" in str(error.value)
+
+
 @pytest.mark.parametrize(("whom", "labels"), [("target", [-1, 1, 0]), ("both", [1, 1, 0])])
 def test_whom_a_label_is_about(whom, labels):
     table = pd.DataFrame({"source": ["a", "b"], "target": ["b", "c"], "fraud": [1, 0]})
