@@ -226,3 +226,17 @@ def test_a_network_of_the_whole_graph_is_refused(prepared, split):
 def test_what_is_watched_in_full_batch_takes_no_batch_size(prepared, split):
     with pytest.raises(InputError, match="leave out batch_size"):
         build_trainer(prepared, split, "sage", "relu", ALL, 0)
+
+
+@pytest.mark.parametrize(("model", "aggr"), [("gcn", "mean"), ("sage", "pool"), ("gat", "mean")])
+def test_a_share_without_a_seed_has_a_loss_of_nothing(prepared, split, model, aggr):
+    """As a process has it where a batch has fewer seeds than there are processes."""
+    settings = replace(ALL, aggr=aggr)
+    run = build_mini_batch(prepared, split, model, "aiec", settings, 0)[0]
+    run.network.train()
+    batch = run._make(1, 0, np.empty(0, np.int64))
+    logits = run.network(batch.x, batch.layers, batch.aggregated)
+    loss = run.objective(logits, batch.y, slice(0, 0)).total
+    loss.backward()
+    assert loss.item() == 0 and logits.shape == (0, 2)
+    assert all(p.grad is None or not p.grad.any() for p in run.network.parameters())
