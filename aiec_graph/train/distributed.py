@@ -27,14 +27,22 @@ def process_group() -> Iterator[None]:
     By gloo on CPUs and nccl on GPUs; a process takes the GPU of its number on its host.
 
     Raises:
-        InputError: this torch was built without distributed training.
+        InputError: this torch was built without distributed training, or the others cannot be
+            reached.
     """
     if processes_started() == 1:
         yield
         return
     if not dist.is_available():
         raise InputError("this torch has no torch.distributed: run in one process")
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{WORLD} asks for {processes_started()} processes, which cannot be joined ({reason}); "
+            "start them by torchrun"
+        ) from None
     try:
         yield
     finally:

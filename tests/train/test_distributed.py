@@ -9,6 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from aiec_graph.errors import InputError
+from aiec_graph.train.distributed import process_group
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -33,6 +36,14 @@ def launch(arguments, processes, folder):
         started.append(subprocess.Popen(command, env=environment, cwd=ROOT, text=True, **pipes))
     outputs = [process.communicate(timeout=120) for process in started]
     return [process.returncode for process in started], outputs
+
+
+def test_processes_that_torchrun_did_not_start(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    message = r"WORLD_SIZE asks for 2 .*start them by torchrun"
+    with pytest.raises(InputError, match=message), process_group():
+        pass
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="gloo over local sockets")
