@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,8 +92,9 @@ class MiniBatch(Trainer):
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Makes the part of each batch that is this process's, the next one meanwhile."""
         order = np.random.default_rng((self._seed, epoch)).permutation(self._train)
-        starts = range(0, len(order), self.batch_size)
-        mine = [order[s : s + self.batch_size][process_rank() :: num_processes()] for s in starts]
+        # Of like size: a last batch of a seed or two would be no batch for a batch norm.
+        parts = np.array_split(order, ceil(len(order) / self.batch_size))
+        mine = [part[process_rank() :: num_processes()] for part in parts]
         with ThreadPoolExecutor(1, "aiec_graph.batches") as pool:
             following = pool.submit(self._make, epoch, 0, mine[0])
             for i in range(len(mine)):

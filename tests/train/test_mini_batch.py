@@ -122,7 +122,7 @@ def test_an_epoch_counts_each_seed_once_over_its_batches(prepared, split):
         for layer in aiec_layers(run.network):
             assert layer.counter.phi.tolist() == [(y == 0).sum(), (y == 1).sum()]
     seeds = [len(batch.y) for batch in run.batches(1)]
-    assert sum(seeds) == len(y) and max(seeds) == 17
+    assert sum(seeds) == len(y) and max(seeds) <= 17 and max(seeds) - min(seeds) <= 1
 
 
 def test_sampled_aggregates_are_right_on_average(prepared):
