@@ -35,3 +35,8 @@ def pytest_runtest_makereport():
         (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
     ]
     return report
+
+
+def pytest_make_parametrize_id(val):
+    """Names bytes by their length: archives hold the second in which each process made them."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
