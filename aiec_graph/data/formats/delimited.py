@@ -78,7 +78,7 @@ def read(path: Path) -> FileTable:
     if np.any(dropped):
         rows = np.flatnonzero(~dropped)
         frame = frame.iloc[rows].reset_index(drop=True)
-        notes.append(f"{int(np.sum(dropped))} rows without any value are left out")
+        notes.append(f"rows without any value are left out: {int(np.sum(dropped))}")
     frame.columns = pd.Index(names)
     return FileTable(frame, lambda row: text.line_of(int(rows[row])), tuple(notes))
 
@@ -130,7 +130,12 @@ class _Text:
                 for number, found in wrong[:MOST_NAMED]
             )
             more = f" and {len(wrong) - MOST_NAMED} more lines" if len(wrong) > MOST_NAMED else ""
-            raise InputError(f"{self.path}: Expected {self.width} columns; {listed}{more}")
+            expected = f"Expected {self.width} columns"
+            if self.width == 1:
+                expected = (
+                    f"Expected 1 column, as line {self.first_line - 1} has (is it no header?)"
+                )
+            raise InputError(f"{self.path}: {expected}; {listed}{more}")
         if table.num_rows != count:
             raise InputError(
                 f"{self.path}: {table.num_rows} rows were read of {count} in the file; a stray "

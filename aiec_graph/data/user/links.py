@@ -44,7 +44,8 @@ def read_links(table: Table, nodes: NodeTable, where: str, reading: Reading) -> 
         ends.append(codes)
     _tell_strangers(table, nodes, where, strangers, reading)
     pairs = ends[0] * len(nodes.ids) + ends[1]
-    if repeated := len(pairs) - len(np.unique(pairs)):
+    repeated = len(pairs) - len(np.unique(pairs))
+    if repeated and min(ends[0].min(), ends[1].min()) >= 0:
         reading.findings.facts.append(
             f"{table.where}: edges that are there already: {repeated:,} of {len(pairs):,}; they "
             "are merged, and their weights added"

@@ -142,7 +142,15 @@ def _explain_missing(
         )
     near, _ = find_near(table, key, taken)
     hint = did_you_mean(name, table.names)
-    if near:
+    apart = (
+        re.fullmatch(r"\w+([^\w,;\t|]+)\w+(?:\1\w+)*", listed) if len(table.names) == 1 else None
+    )
+    if apart:
+        hint = (
+            f" Are its columns separated by {apart[1]!r}? Save it with commas, or put the line "
+            f"'sep={apart[1]}' before the first."
+        )
+    elif near:
         reading.record(table, near, key, "text")
         hint = f" Is it {near!r}? Then say {table.advise(key, near)}."
         if near.removesuffix(".1") in table.repeated:

@@ -246,6 +246,15 @@ def test_wei_is_summed_and_more_than_32_bits_hold_is_named(profile):
     assert "transactions.csv, line 7, column amount" in found.faults[0]
 
 
+def test_another_separator_and_a_line_before_the_header_are_named(profile, tmp_path):
+    text = nodes().to_csv(index=False, sep="^")
+    found = profile(nodes=text, edges=edges())
+    assert "separated by '^'? Save it with commas, or put the line 'sep=^'" in found.faults[0]
+    assert profile(nodes=f"sep=^\n{text}", edges=edges()).faults == ()
+    found = profile(nodes=f"# made by hand\n{nodes().to_csv(index=False)}", edges=edges())
+    assert "Expected 1 column, as line 1 has (is it no header?); line 2 has 3" in found.faults[0]
+
+
 def test_edges_that_are_there_twice_are_counted(profile):
     twice = pd.concat([edges(), edges().head(7)])
     found = profile(nodes=nodes(), edges=twice)
