@@ -56,7 +56,7 @@ def split_words(values: pd.Series, missing_values: Collection[str] = ()) -> Word
 
     Args:
         values: a column of any type.
-        missing_values: words that mean an empty cell, besides the empty one.
+        missing_values: words that mean an empty cell, besides the empty one; -999 means -999.0 too.
     """
     codes, unique = pd.factorize(_hashable(values))
     raw = _as_text(pd.Series(unique))
@@ -65,7 +65,10 @@ def split_words(values: pd.Series, missing_values: Collection[str] = ()) -> Word
     again, words = pd.factorize(text)
     numbers = np.arange(len(words))
     words = pd.Series(words, dtype="str")
-    absent = (words == "") | words.isin([str(m).strip() for m in missing_values])
+    absent = words == ""
+    if missing_values and len(words):
+        wanted = pd.Series([str(word).strip() for word in missing_values], dtype="str")
+        absent |= words.isin(wanted) | spell(words).isin(spell(wanted))
     kept = ~absent.to_numpy(dtype=bool)
     numbers = np.where(kept, np.cumsum(kept) - 1, -1)
     table = np.concatenate([numbers[again], [-1]]).astype(np.int64)

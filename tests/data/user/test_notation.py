@@ -129,6 +129,13 @@ def test_a_later_table_with_another_kind_of_column_is_refused():
     assert (truth.kind, truth.values.tolist()) == ("number", [1, 0])
 
 
+@pytest.mark.parametrize("cells", [["-999", "3.5"], ["-999.0", "3.5"], [-999, 3.5], [-999.0, 3.5]])
+@pytest.mark.parametrize("word", ["-999", "-999.0"])
+def test_a_number_that_means_missing_does_so_however_it_is_written(cells, word):
+    found = read_column(pd.Series(cells), Options("c", missing_values=(word,)))
+    np.testing.assert_array_equal(found.values, [np.nan, 3.5])
+
+
 def test_scalars_of_tensors_are_numbers_and_sets_are_refused():
     reading = Reading()
     cells = [np.array(1.5), None, np.array(2)]
