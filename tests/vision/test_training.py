@@ -205,11 +205,11 @@ def _must_be_aiec(backbone, act, *_):
     raise AskedError("asked for aiec")
 
 
-CONFIGS = [
+CONFIGS = sorted(
     p
     for p in (ROOT / "configs").glob("*.yaml")
     if "backbone:" in p.read_text() and "dataset:" in p.read_text()
-]
+)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
