@@ -139,7 +139,7 @@ EDGE_SECONDS, NODE_SECONDS = 1e-10, 1e-8
 """Of a hidden channel in an epoch of full batch."""
 STEP_SECONDS, REACH_SECONDS, CHANNEL_SECONDS = 7e-3, 1.3e-7, 1e-9
 """In mini-batches: of a step, of a node that it reaches, and of a channel of that node."""
-SCORED_EDGE_SECONDS = 1.5e-7
+SCORED_EDGE_SECONDS = 1.1e-7
 """Of an edge in each layer of exact scoring."""
 
 
