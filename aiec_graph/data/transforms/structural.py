@@ -68,6 +68,27 @@ def is_symmetric(edges: Edges) -> bool:
     )
 
 
+def spectral_columns(edges: Edges, dimensions: int, seed: int) -> NDArray[np.float32]:
+    """Truncated singular value decomposition of the normalised adjacency D^-½ (A + I) D^-½.
+
+    The columns describe this graph alone: those of another graph cannot be compared with them.
+
+    Args:
+        edges: their directions and weights are left out.
+        dimensions: number of columns d, below the number of nodes.
+        seed: of the randomised algorithm.
+
+    Returns:
+        Left singular vectors times singular values [N, d].
+    """
+    from sklearn.decomposition import TruncatedSVD
+
+    loops = undirected(edges).astype(np.float64) + sparse.eye_array(edges.num_nodes)
+    scale = sparse.diags_array(loops.sum(1) ** -0.5)
+    normalised = sparse.csr_matrix(scale @ loops @ scale)
+    return TruncatedSVD(dimensions, random_state=seed).fit_transform(normalised).astype(np.float32)
+
+
 def towards_higher_degree(partners: Csr) -> Csr:
     """Each edge once, from the end of lower degree to that of higher."""
     rank = np.empty(partners.shape[0], np.int64)

@@ -10,6 +10,7 @@ from aiec_graph.data.transforms.neighbourhood import (
     neighbour_statistics,
     structural_columns,
 )
+from aiec_graph.data.transforms.structural import spectral_columns
 from aiec_graph.errors import InputError
 
 NODES = 50
@@ -128,3 +129,14 @@ def test_weights_are_summed_by_direction():
     found = dict(zip(names, columns.T, strict=True))
     assert found["weight received"] == pytest.approx(dense.sum(1), rel=1e-6)
     assert found["weight sent"] == pytest.approx(dense.sum(0), rel=1e-6)
+
+
+def test_the_spectrum_is_that_of_the_normalised_adjacency():
+    edges, dense = make(symmetric=True, self_loops=False)
+    loops = dense + np.eye(NODES)
+    scale = loops.sum(1) ** -0.5
+    normalised = scale[:, None] * loops * scale
+    left, values, _ = np.linalg.svd(normalised)
+    found = spectral_columns(edges, 4, 0)
+    expected = (left[:, :4] * values[:4]) @ (left[:, :4] * values[:4]).T
+    assert found @ found.T == pytest.approx(expected, abs=1e-2)
