@@ -90,7 +90,7 @@ def test_the_share_of_false_alarms_is_held_on_average():
 
 @pytest.mark.parametrize("share", [0, 1, -0.1])
 def test_a_share_out_of_range_is_refused(share):
-    with pytest.raises(InputError, match="false_alarms"):
+    with pytest.raises(InputError, match="share of false alarms must be between 0 and 1"):
         alert_list(np.array([0.1]), share)
 
 
