@@ -32,8 +32,8 @@ ON_RAY = ("--ray-address", "local")
 RUN = ("ray::_make",)
 WORKER = (*RUN, "ray::IDLE")
 """What stands first in the title of a worker, busy or not."""
-LONGEST_S = 4.0
-"""After at most so many seconds of a sweep's work the next process is killed."""
+LONGEST_S = 1.0
+"""The next process is killed at most so many seconds after a random number of rows is there."""
 
 
 def options(seeds: int, epochs: int) -> list[str]:
@@ -141,6 +141,7 @@ def drill(folder: Path, kills: Sequence[str], seed: int, sweep: Sequence[str]) -
     assert alone.end()[0] == 0
     rows, files = result(folder, "alone")
     chance, left, part = random.Random(seed), list(kills), 0
+    goals = sorted(chance.choices(range(len(rows) - 1), k=len(kills)))
     yield f"alone: {len(rows)} rows"
     while left:
         out = f"killed-{part}"
@@ -149,6 +150,8 @@ def drill(folder: Path, kills: Sequence[str], seed: int, sweep: Sequence[str]) -
         while code:  # the same command again, until it is done
             running = Sweep(folder, out, [*sweep, *ON_RAY])
             while left and running.wait():
+                while running.finished() < goals[-len(left)] and running.wait():
+                    time.sleep(0.02)
                 time.sleep(chance.uniform(0, LONGEST_S))
                 what, found = left[0], running.wait(RUN if left[0] == "run" else WORKER)
                 if not found or running.process.poll() is not None:
