@@ -66,6 +66,13 @@ def score(
     from aiec_graph.artifacts.checkpoint import is_of_images, read_content
     from aiec_graph.errors import InputError
 
+    if not model.exists():
+        raise InputError(
+            f"{model}: there is nothing; a model is a folder that fit wrote, or a checkpoint"
+        )
+    given = [f"--{name.replace('_', '-')}" for name, value in asdict(options).items() if value]
+    if given and not model.is_dir():
+        raise InputError(f"{given[0]} takes a folder that fit wrote, not a checkpoint")
     if not model.is_dir() and is_of_images(read_content(model)[0]):
         from aiec_graph.cli.pictures import score_images
 
@@ -75,13 +82,6 @@ def score(
     data = dataset if data is None else data
     if model.is_dir():
         return _rank(model, data, out, options)
-    if not model.exists():
-        raise InputError(
-            f"{model}: there is nothing; a model is a folder that fit wrote, or a checkpoint"
-        )
-    given = [f"--{name.replace('_', '-')}" for name, value in asdict(options).items() if value]
-    if given:
-        raise InputError(f"{given[0]} takes a folder that fit wrote, not a checkpoint")
     return _score(model, data, out, data_root)
 
 
