@@ -113,14 +113,12 @@ def report(rows: pd.DataFrame) -> None:
 
     The corrected t of Nadeau and Bengio (2003), with Holm's correction over the whole table.
     """
-    cells = {"index": "model", "columns": "dataset", "values": "ap", "dropna": False}
-    wide = rows.pivot_table(**cells, sort=False)
-    spread = rows.pivot_table(**cells, aggfunc="std")
-    trials = rows[rows["model"] == "auto"].groupby("dataset")["seed"].nunique()
-    print("| model |", " | ".join(f"{name} ({trials[name]})" for name in wide), "|")
-    print("|---" * (1 + len(wide.columns)) + "|")
-    for model, row in wide.iterrows():
-        told = [f"{value:.2f} ± {spread.loc[model, name]:.2f}" for name, value in row.items()]
+    trials = rows.groupby("dataset", sort=False)["seed"].nunique()
+    print("| model |", " | ".join(f"{name} ({count})" for name, count in trials.items()), "|")
+    print("|---" * (1 + len(trials)) + "|")
+    for model, part in rows.groupby("model", sort=False):
+        ap = part.groupby("dataset", sort=False)["ap"]
+        told = [f"{mean:.2f} ± {std:.2f}" for mean, std in zip(ap.mean(), ap.std(), strict=True)]
         print(f"| {model} |", " | ".join(told), "|")
     pairs = []
     for dataset, part in rows.groupby("dataset", sort=False):

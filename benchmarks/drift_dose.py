@@ -10,6 +10,7 @@ opposite. The control splits the same nodes at random. Graphs are the sample.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,7 @@ def main() -> None:
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     done = pd.read_csv(asked.out) if asked.out.exists() else pd.DataFrame(columns=[*KEYS, "ap"])
     finished = set(done[KEYS].itertuples(index=False, name=None))
-    rows = done.to_dict("records")
+    rows: list[Any] = done.to_dict("records")
     for graph in range(asked.graphs):
         for dose in asked.doses:
             views = Views(StepTimeline(simulate(dose, graph)))
@@ -110,10 +111,11 @@ def respond(rows: pd.DataFrame, acts: list[str]) -> str:
                     line[f"95 %, {name}"] = f"{found.low:+.1f} to {found.high:+.1f}"
             lines.append(line)
     table = pd.DataFrame(lines)
-    tested = [name for name in table if name.startswith("p, ")]
+    tested = [str(name) for name in table if str(name).startswith("p, ")]
     if tested:
-        stacked = table[tested].stack()
-        table[tested] = holm(stacked).unstack()
+        p = table[tested].melt(ignore_index=False).dropna()
+        corrected = p.assign(value=holm(p["value"]))
+        table[tested] = corrected.pivot(columns="variable", values="value")[tested]
     return table.round(3).to_string(index=False)
 
 

@@ -28,8 +28,7 @@ def main(folder: Path) -> None:
         data_root=folder / "data",
         out=folder / "results",
     )
-    table = run(config, Console(stderr=True))
-    print(table.to_markdown())
+    run(config, Console(stderr=True))
     rows = pd.read_csv(folder / "results" / "runs.csv")
     columns = ["model", "act", "seed", "test_auc", "test_ap", "best_epoch"]
     print(rows[columns].to_string(index=False))

@@ -73,7 +73,8 @@ def check_batches(settings: TrainSettings) -> None:
         )
     if size == FULL and settings.fanout:
         raise InputError("a fanout is for batches: leave it out, or give another batch_size")
-    check_fanout(settings.fanouts, settings.layers)
+    if settings.fanout:
+        check_fanout(settings.fanout, settings.layers)
 
 
 def check_fanout(fanout: Sequence[int], num_layers: int) -> None:

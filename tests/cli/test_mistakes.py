@@ -17,7 +17,7 @@ from tests.cli.conftest import TINY, fails
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--dataset", "redit"], "Did you mean 'reddit'"),
+        (["--dataset", "reddit"], "--dataset is there twice"),
         (["--model", "sgae"], "Did you mean 'sage'"),
         (["--act", "aeic"], "Did you mean 'aiec'"),
         (["--act-options", "{gate: unoin}"], "Did you mean 'union'"),
@@ -41,6 +41,7 @@ def test_slips_are_answered_in_a_line(command, capsys, extra, message):
 def test_unknown_commands_and_keys(capsys, tmp_path):
     assert "Did you mean 'score'" in fails(["scor", "x"], capsys)
     assert "name a data set" in fails(["--seeds", "3"], capsys)
+    assert "Did you mean 'reddit'" in fails(["--dataset", "redit"], capsys)
     for content, message in (
         ("datasets: [reddit]", "Did you mean 'dataset'"),
         ("dataset: [reddit]\noverrides: [{when: {model: gcm}, set: {}}]", "Did you mean 'gcn'"),
@@ -136,7 +137,7 @@ def test_corrupt_checkpoints(tmp_path, capsys, command):
         assert "incomplete or altered" in refused()
     save_tensors(bad, content, {k: v for k, v in tensors.items() if k != "network.lin.weight"})
     assert "for lin.weight its settings ask for shape [2, 32]" in refused().replace("4]", "32]")
-    assert "No such file" in fails(["score", str(tmp_path / "none.pt")], capsys)
+    assert "there is nothing" in fails(["score", str(tmp_path / "none.pt")], capsys)
 
 
 @pytest.mark.parametrize("sizes", [{"hidden": 10**9}, {"layers": 10**12}, {"hidden": 10**15}])

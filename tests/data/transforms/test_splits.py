@@ -100,7 +100,7 @@ def test_a_part_without_fraud_is_refused():
     masks[0][[0, 70]] = masks[1][[71, 72]] = masks[2][[1, 73]] = True
     with pytest.raises(InputError, match="no anomalous node among the 2 of the val split"):
         make_split(graph(given={"supervised": to_parts(*masks)}), "supervised", 0, (0.4, 0.2))
-    with pytest.raises(InputError, match="1 anomalous nodes are labelled"):
+    with pytest.raises(InputError, match="1 anomalous node is labelled"):
         make_split(graph(anomalous=1), "supervised", 0, (0.4, 0.2))
 
 
