@@ -114,8 +114,8 @@ def effort_of_scoring(classifier: NodeClassifier, graph: Graph) -> Effort:
     if isinstance(classifier, AutoClassifier):
         parts = [
             effort_of_scoring(model, graph)
-            for _, models in classifier.members_
-            for model, _ in models
+            for member in classifier.members_
+            for model, _ in member.models
         ]
         return Effort(sum(p.seconds for p in parts), max(p.gigabytes for p in parts))
     if isinstance(classifier, TableClassifier):

@@ -110,9 +110,9 @@ def contributions(classifier: Any, prepared: Prepared, nodes: NDArray[np.int64])
     if isinstance(classifier, NetworkClassifier):
         return _of_networks(classifier, prepared, nodes)
     assert isinstance(classifier, AutoClassifier)
-    heaviest = max(weight for weight, _ in classifier.members_)
+    heaviest = max(member.weight for member in classifier.members_)
     parts = []
-    for weight, models in classifier.members_:
+    for weight, models, _ in classifier.members_:
         if weight >= min(LEAST_WEIGHT, heaviest):
             model, ranker = models[0]
             found = contributions(model, prepared, nodes)

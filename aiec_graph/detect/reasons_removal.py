@@ -44,7 +44,7 @@ def members_of(classifier: Any) -> list[tuple[float, Any, Any]]:
         return [(1.0, classifier, None)]
     return [
         (weight / len(models), model, ranker)
-        for weight, models in classifier.members_
+        for weight, models, _ in classifier.members_
         for model, ranker in models
     ]
 
@@ -77,12 +77,17 @@ def _mixed(
 ) -> Floats:
     """The score from the margins of its models, those of the networks in their order."""
     left = iter(of_networks)
-    found: Any = 0.0
-    ranker = None
-    for weight, model, ranker in members_of(classifier):
-        margin = next(left) if isinstance(model, NetworkClassifier) else of_table(model)
-        found += weight * (margin if ranker is None else from_top(ranker(margin)))
-    return found if ranker is None else logit(to_rank(found))
+
+    def margin(model: Member) -> Floats:
+        return next(left) if isinstance(model, NetworkClassifier) else of_table(model)
+
+    if not isinstance(classifier, AutoClassifier):
+        return margin(classifier)
+    found = sum(
+        member.weight * member.mix([margin(model) for model, _ in member.models])
+        for member in classifier.members_
+    )
+    return logit(to_rank(np.asarray(found)))
 
 
 def table_effects(classifier: Any, prepared: Prepared, pairs: Pairs) -> Floats:

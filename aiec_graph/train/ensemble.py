@@ -25,7 +25,15 @@ from aiec_graph.train.folds import make_folds, spare_for_stopping
 from aiec_graph.train.network_classifier import NetworkClassifier
 from aiec_graph.train.portfolio import Candidate, portfolio
 from aiec_graph.train.prepared import Prepared, prepare_graph
-from aiec_graph.train.selection import Ranker, Selection, from_top, select, to_rank
+from aiec_graph.train.selection import (
+    Ranker,
+    Selection,
+    Taken,
+    from_top,
+    mean_rank,
+    select,
+    to_rank,
+)
 
 LEAST_WEIGHT = 0.02
 """A model with less is left out: it would cost its time and change nothing."""
@@ -69,6 +77,8 @@ class _Fitted(NamedTuple):
     choice is made on [M]; so no fold's models are ahead of another's as a whole."""
     out_of_fold: NDArray[np.float64]
     """The same among all nodes that a model was not fitted on [M]."""
+    bag: NDArray[np.float64]
+    """The mean over the folds of the ranks of all nodes [N]."""
     seconds: float
     """Without the making of inputs that others share."""
 
@@ -202,7 +212,8 @@ class AutoClassifier:
         self.trials_ = [replace(trial) for trial in tried.trials]
         y = np.concatenate([graph.y[fold.val_mask] for fold in folds])
         self.selection_ = select(np.stack([f.judged for f in fitted]), y, self.seed)
-        weights = self._take(fitted)
+        rest = ~tried.known if (~tried.known).any() else tried.known
+        weights = self._take(fitted, rest)
         self.held_out_: NDArray[np.float64] = np.full(len(graph.y), np.nan)
         nodes = np.concatenate([np.flatnonzero(fold.val_mask) for fold in folds])
         mean = weights @ np.stack([f.out_of_fold for f in fitted])
@@ -255,7 +266,7 @@ class AutoClassifier:
         Returns:
             None where the budget would be spent before the last fold.
         """
-        models, judged, parts = [], [], []
+        models, judged, parts, bag = [], [], [], np.zeros(len(shared.columns.graph.y))
         shared.make_inputs(candidate.make(self.seed, self.n_jobs))
         begun = time.perf_counter()
         for i, fold in enumerate(folds):
@@ -269,29 +280,35 @@ class AutoClassifier:
             held_out = score[fold.val_mask]
             judged.append(from_top(Ranker.fit(held_out)(held_out)))
             parts.append(from_top(ranker(held_out)))
+            bag += ranker(score) / len(folds)
             models.append((model, ranker))
         seconds = time.perf_counter() - begun
-        return _Fitted(candidate, models, np.concatenate(judged), np.concatenate(parts), seconds)
+        out_of_fold = np.concatenate(parts)
+        return _Fitted(candidate, models, np.concatenate(judged), out_of_fold, bag, seconds)
 
-    def _take(self, fitted: list[_Fitted]) -> NDArray[np.float64]:
+    def _take(self, fitted: list[_Fitted], rest: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Keeps the models that have a weight, and returns the weights [K]."""
         weights = np.where(self.selection_.weights < LEAST_WEIGHT, 0, self.selection_.weights)
         weights /= weights.sum()
         by_name = {trial.name: trial for trial in self.trials_}
-        self.members_: list[tuple[float, list[tuple[Member, Ranker]]]] = []
+        self.members_: list[Taken] = []
         for weight, part in zip(weights.tolist(), fitted, strict=True):
             if weight:
                 by_name[part.candidate.name].status = "taken"
                 by_name[part.candidate.name].weight = weight
-                self.members_.append((weight, list(part.models)))
+                self.members_.append(Taken(weight, part.models, Ranker.fit(part.bag[rest])))
         return weights
 
     def _refit(self, shared: _Shared, known: NDArray[np.bool_]) -> None:
         rest = ~known if (~known).any() else known
-        for _, models in self.members_:
-            for i, (model, _) in enumerate(models):
+        for k, member in enumerate(self.members_):
+            for i, (model, _) in enumerate(member.models):
                 shared.fit(model, known, self.seed + i)
-                models[i] = (model, Ranker.fit(shared.score(model)[rest]))
+            scores = [shared.score(model) for model, _ in member.models]
+            rankers = [Ranker.fit(score[rest]) for score in scores]
+            again = [(m, rank) for (m, _), rank in zip(member.models, rankers, strict=True)]
+            ranker = Ranker.fit(mean_rank(again, scores)[rest])
+            self.members_[k] = Taken(member.weight, again, ranker)
 
     def decision_function(self, graph: Graph) -> NDArray[np.float64]:
         """The log-odds of the mean rank of each node [N]; see `NodeClassifier`.
@@ -301,9 +318,9 @@ class AutoClassifier:
         """
         shared = _Shared(graph, self.preprocessor_)
         mean = np.zeros(len(graph.y))
-        for weight, models in self.members_:
-            for model, ranker in models:
-                mean += weight / len(models) * from_top(ranker(shared.score(model)))
+        for member in self.members_:
+            scores = [shared.score(model) for model, _ in member.models]
+            mean += member.weight * member.mix(scores)
         return logit(to_rank(mean))
 
     def to_state(self) -> State:
@@ -311,15 +328,16 @@ class AutoClassifier:
         preprocessor, arrays = preprocessor_to_state(self.preprocessor_)
         arrays = nest("preprocessor", arrays)
         members = []
-        for i, (weight, models) in enumerate(self.members_):
+        for i, member in enumerate(self.members_):
             parts = []
-            for j, (model, ranker) in enumerate(models):
+            arrays.update(nest(f"{i}/ranker", member.ranker._asdict()))
+            for j, (model, ranker) in enumerate(member.models):
                 of_model, own = model.to_state()
                 kind = "table" if isinstance(model, TableClassifier) else "network"
                 parts.append({"kind": kind, "meta": of_model})
                 arrays.update(nest(f"{i}/{j}/model", own))
                 arrays.update(nest(f"{i}/{j}/ranker", ranker._asdict()))
-            members.append({"weight": weight, "models": parts})
+            members.append({"weight": member.weight, "models": parts})
         meta = {
             "budget": self.budget,
             "portfolio": self.portfolio,
@@ -354,7 +372,8 @@ class AutoClassifier:
                 own = unnest(f"{i}/{j}/model", arrays)
                 model = MEMBERS[part["kind"]].from_state(part["meta"], own)
                 models.append((model, Ranker(**unnest(f"{i}/{j}/ranker", arrays))))
-            found.members_.append((member["weight"], models))
+            ranker = Ranker(**unnest(f"{i}/ranker", arrays))
+            found.members_.append(Taken(member["weight"], models, ranker))
         return found
 
 

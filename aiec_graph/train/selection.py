@@ -8,7 +8,7 @@ samples of the nodes, and the weights are the mean over them. Where the mixture,
 sample left out, is not ahead of the model that the sample calls the best, it is not taken.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,3 +137,25 @@ class Ranker(NamedTuple):
         below = np.maximum(self.scores[0] - score, 0)
         rank += (1 - self.ranks[-1]) * above / (1 + above)
         return rank - self.ranks[0] * below / (1 + below)
+
+
+class Taken(NamedTuple):
+    """A candidate that was taken."""
+
+    weight: float
+    models: list[tuple[Any, Ranker]]
+    """One a fold, each with what turns its scores into ranks."""
+    ranker: Ranker
+    """Turns the mean of these ranks into a rank again: a mean is never as high as the highest, so
+    a threshold that was chosen by single models would flag too few."""
+
+    def mix(self, scores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """What is averaged over candidates, from the scores of each of the models."""
+        return from_top(self.ranker(mean_rank(self.models, scores)))
+
+
+def mean_rank(
+    models: list[tuple[Any, Ranker]], scores: list[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """The mean of the ranks that fits of one candidate give to nodes, from their scores [N]."""
+    return np.mean([rank(score) for (_, rank), score in zip(models, scores, strict=True)], axis=0)

@@ -109,6 +109,23 @@ def test_a_part_of_the_candidates_is_chosen_from_as_after_a_fit_of_its_own(
         tried.only("auto_no_trees")
 
 
+def test_several_fits_of_one_candidate_rank_as_their_mean_does(graph, split, monkeypatch):
+    small(monkeypatch)
+    only = module.portfolio("auto")[:1]
+    monkeypatch.setattr(module, "portfolio", lambda name: only)
+    auto = AutoClassifier(seed=1).fit(graph, split)
+    (member,) = auto.members_
+    assert len(member.models) > 1
+    mean = np.mean([rank(m.decision_function(graph)) for m, rank in member.models], axis=0)
+    score = auto.decision_function(graph)
+    np.testing.assert_array_equal(np.argsort(score, kind="stable"), np.argsort(mean, kind="stable"))
+    # A mean of ranks is a rank again: as many nodes lie above any of its levels as it says.
+    rest = ~(split.train_mask | split.val_mask)
+    share = 1 / (1 + np.exp(score[rest]))
+    for level in (0.05, 0.2, 0.5):
+        assert np.mean(share < level) == pytest.approx(level, abs=0.01)
+
+
 def test_a_budget_of_nothing_still_fits_the_first(graph, split, monkeypatch):
     small(monkeypatch)
     auto = AutoClassifier(budget=0).fit(graph, split)
