@@ -29,7 +29,7 @@ from aiec_graph.errors import look_up
 from aiec_graph.metrics import evaluate
 from aiec_graph.train import CLASSIFIERS, make_classifier
 from aiec_graph.train.budget import parse_seconds
-from aiec_graph.train.ensemble import AutoClassifier, Tried
+from aiec_graph.train.ensemble import AutoClassifier
 from aiec_graph.train.portfolio import ABLATIONS
 
 COLUMNS = ("dataset", "model", "seed", "auc", "ap", "rec_at_k", "seconds", "overlap", "weights")
@@ -83,7 +83,8 @@ def _trial(graph: Graph, split: Split, seed: int, options: argparse.Namespace) -
         classifier = AutoClassifier(portfolio=name, seed=seed).choose(tried.only(name))
         weights = "; ".join(f"{t.name} {t.weight:.2f}" for t in classifier.trials_ if t.weight)
         yield Result(name, classifier.decision_function(graph), spent, weights)
-    yield from _alone(tried)
+    for part in tried.fitted:
+        yield Result(f"{CANDIDATE}{part.candidate.name}", part.bag, part.seconds)
     both = replace(split, train_mask=split.train_mask | split.val_mask)
     for model in options.baseline:
         begun = time.perf_counter()
@@ -91,13 +92,6 @@ def _trial(graph: Graph, split: Split, seed: int, options: argparse.Namespace) -
         classifier = make_classifier(name, seed=seed).fit(graph, both if how else split)
         score = classifier.decision_function(graph)
         yield Result(model, score, time.perf_counter() - begun)
-
-
-def _alone(tried: Tried) -> Iterator[Result]:
-    """Each candidate as `auto` would take it alone: the mean of its folds' ranks."""
-    for part in tried.fitted:
-        scores = [ranker(tried.shared.score(model)) for model, ranker in part.models]
-        yield Result(f"{CANDIDATE}{part.candidate.name}", np.mean(scores, 0), part.seconds)
 
 
 def _row(graph: Graph, split: Split, seed: int, result: Result) -> tuple[str, ...]:
@@ -127,6 +121,9 @@ def report(rows: pd.DataFrame) -> None:
         for model in others if len(ap) > 1 else []:
             found = compare((ap["auto"] - ap[model]).to_numpy(), part["overlap"].mean())
             pairs.append({"dataset": dataset, "model": model, **found._asdict()})
+    if not pairs:
+        print("\nOne trial: no difference can be compared.")
+        return
     table = pd.DataFrame(pairs)
     table["p_holm"] = holm(table["p"])
     print("\n| data set | auto ahead of | points of AP | 95 % interval | p | p (Holm) |")

@@ -147,27 +147,34 @@ class ImageRuns:
             table = corrupted_accuracy(result.network, data, spec.settings)
             write_csv(table, self.folder / "runs" / stem / CORRUPTIONS)
         keep_logs_only(folder)
-        return {
-            "dataset": data.name,
-            "backbone": spec.backbone,
-            "act": spec.act_label,
-            "seed": seed,
-            "image_size": data.image_size,
-            "train_images": len(data.train),  # pyright: ignore[reportArgumentType]
-            "val_images": len(data.val),  # pyright: ignore[reportArgumentType]
+        return described(run, data) | {
             "test_images": len(data.test),  # pyright: ignore[reportArgumentType]
             "test_top1": result.top1,
             "test_top5": result.top5,
             "test_loss": result.test_loss,
             "val_top1": result.val_top1,
             "train_loss": result.train_loss,
-            "epochs": spec.settings.epochs,
             "seconds_per_epoch": result.seconds_per_epoch,
             "peak_memory_mb": peak,
             "parameters": count_parameters(result.network),
             "device": "cuda" if torch.cuda.is_available() else "cpu",
-            "data_checksum": data.checksum,
         }
+
+
+def described(run: Run, data: ImageData) -> Row:
+    """What a row says of its run and its images, whatever was measured."""
+    spec, seed = run
+    return {
+        "dataset": data.name,
+        "backbone": spec.backbone,
+        "act": spec.act_label,
+        "seed": seed,
+        "image_size": data.image_size,
+        "train_images": len(data.train),  # pyright: ignore[reportArgumentType]
+        "val_images": len(data.val),  # pyright: ignore[reportArgumentType]
+        "epochs": spec.settings.epochs,
+        "data_checksum": data.checksum,
+    }
 
 
 def stem_of(spec: ImageSpec, seed: int, data: str) -> str:

@@ -18,6 +18,7 @@ from aiec_graph.bench.study.run import choose, record
 from aiec_graph.bench.vision import (
     CORRUPTIONS,
     ImageRuns,
+    described,
     keep_logs_only,
     load_first,
     stem_of,
@@ -61,19 +62,10 @@ class TuningRuns(ImageRuns):
         found = fit_images(spec.backbone, spec.act, data, spec.settings, seed, log, devices)
         write_settings(self.folder, spec)
         keep_logs_only(folder)
-        return {
-            "dataset": data.name,
-            "backbone": spec.backbone,
-            "act": spec.act_label,
-            "seed": seed,
-            "image_size": data.image_size,
-            "train_images": len(data.train),  # pyright: ignore[reportArgumentType]
-            "val_images": len(data.val),  # pyright: ignore[reportArgumentType]
+        return described(run, data) | {
             "val_top1": found.val_top1,
             "train_loss": found.train_loss,
-            "epochs": spec.settings.epochs,
             "seconds_per_epoch": found.seconds_per_epoch,
-            "data_checksum": data.checksum,
         }
 
 

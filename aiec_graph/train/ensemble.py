@@ -128,6 +128,11 @@ class Tried:
     trials: list[Trial]
     fitted: list[_Fitted]
 
+    @property
+    def rest(self) -> NDArray[np.bool_]:
+        """The nodes among which scores are ranked: those that no model has seen, if any [N]."""
+        return ~self.known if (~self.known).any() else self.known
+
     def only(self, name: str) -> "Tried":
         """What is left of the candidates under a name in `ABLATIONS`.
 
@@ -180,7 +185,7 @@ class AutoClassifier:
         """
         return self.choose(self.try_candidates(graph, split))
 
-    def try_candidates(self, graph: Graph, split: Split) -> "Tried":
+    def try_candidates(self, graph: Graph, split: Split) -> Tried:
         """The first half of `fit`: fits and scores what the budget leaves time for.
 
         Raises:
@@ -200,7 +205,7 @@ class AutoClassifier:
             raise InputError(f"{graph.label}: no model could be fitted ({notes})")
         return Tried(shared, folds, both, trials, fitted)
 
-    def choose(self, tried: "Tried") -> Self:
+    def choose(self, tried: Tried) -> Self:
         """The second half of `fit`: weighs candidates by validation.
 
         Args:
@@ -212,14 +217,13 @@ class AutoClassifier:
         self.trials_ = [replace(trial) for trial in tried.trials]
         y = np.concatenate([graph.y[fold.val_mask] for fold in folds])
         self.selection_ = select(np.stack([f.judged for f in fitted]), y, self.seed)
-        rest = ~tried.known if (~tried.known).any() else tried.known
-        weights = self._take(fitted, rest)
+        weights = self._take(tried)
         self.held_out_: NDArray[np.float64] = np.full(len(graph.y), np.nan)
         nodes = np.concatenate([np.flatnonzero(fold.val_mask) for fold in folds])
         mean = weights @ np.stack([f.out_of_fold for f in fitted])
         self.held_out_[nodes] = logit(to_rank(mean))
         if self.refit and not self.is_cross_validated_:
-            self._refit(tried.shared, tried.known)
+            self._refit(tried)
         self.remarks_ = _remarks(fitted, self.trials_, self.selection_)
         return self
 
@@ -286,24 +290,24 @@ class AutoClassifier:
         out_of_fold = np.concatenate(parts)
         return _Fitted(candidate, models, np.concatenate(judged), out_of_fold, bag, seconds)
 
-    def _take(self, fitted: list[_Fitted], rest: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _take(self, tried: Tried) -> NDArray[np.float64]:
         """Keeps the models that have a weight, and returns the weights [K]."""
         weights = np.where(self.selection_.weights < LEAST_WEIGHT, 0, self.selection_.weights)
         weights /= weights.sum()
         by_name = {trial.name: trial for trial in self.trials_}
         self.members_: list[Taken] = []
-        for weight, part in zip(weights.tolist(), fitted, strict=True):
+        for weight, part in zip(weights.tolist(), tried.fitted, strict=True):
             if weight:
                 by_name[part.candidate.name].status = "taken"
                 by_name[part.candidate.name].weight = weight
-                self.members_.append(Taken(weight, part.models, Ranker.fit(part.bag[rest])))
+                self.members_.append(Taken(weight, part.models, Ranker.fit(part.bag[tried.rest])))
         return weights
 
-    def _refit(self, shared: _Shared, known: NDArray[np.bool_]) -> None:
-        rest = ~known if (~known).any() else known
+    def _refit(self, tried: Tried) -> None:
+        shared, rest = tried.shared, tried.rest
         for k, member in enumerate(self.members_):
             for i, (model, _) in enumerate(member.models):
-                shared.fit(model, known, self.seed + i)
+                shared.fit(model, tried.known, self.seed + i)
             scores = [shared.score(model) for model, _ in member.models]
             rankers = [Ranker.fit(score[rest]) for score in scores]
             again = [(m, rank) for (m, _), rank in zip(member.models, rankers, strict=True)]
@@ -319,8 +323,7 @@ class AutoClassifier:
         shared = _Shared(graph, self.preprocessor_)
         mean = np.zeros(len(graph.y))
         for member in self.members_:
-            scores = [shared.score(model) for model, _ in member.models]
-            mean += member.weight * member.mix(scores)
+            mean += member.weight * member.mix([shared.score(model) for model, _ in member.models])
         return logit(to_rank(mean))
 
     def to_state(self) -> State:

@@ -3,7 +3,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -23,32 +22,14 @@ from aiec_graph.detect.reasons_removal import (
 )
 from aiec_graph.detect.reasons_words import ColumnReason, number
 from aiec_graph.errors import InputError
+from benchmarks.reasons import PLANTED, simulate
 
 pytestmark = pytest.mark.filterwarnings("ignore::aiec_graph.detect.DetectionWarning")
-PLANTED = {"c0", "c1", *(f"mean of c{k} over partners" for k in (2, 3, 4))}
-
-
-def make_planted(nodes=1200, seed=0):
-    """Simulated: two own columns and three means over partners tell the anomalous nodes."""
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((nodes, 10))
-    source, target = rng.integers(nodes, size=(2, 4 * nodes))
-    ends = np.stack([source, target])[:, source != target]
-    source, target = np.concatenate([ends, ends[::-1]], 1)
-    degree = np.maximum(np.bincount(target, minlength=nodes), 1)
-    risk = 1.2 * x[:, 0] + x[:, 1]
-    for k in (2, 3, 4):
-        risk += 2.4 * np.bincount(target, weights=x[source, k], minlength=nodes) / degree
-    accounts = pd.DataFrame(x, columns=[f"c{k}" for k in range(10)])
-    accounts.insert(0, "id", [f"n{i}" for i in range(nodes)])
-    accounts["label"] = (risk > np.quantile(risk, 0.85)).astype(int)
-    ids = accounts["id"].to_numpy()
-    return accounts, pd.DataFrame({"source": ids[source], "target": ids[target]})
 
 
 @pytest.fixture(scope="module")
 def planted():
-    return as_nodes(make_planted())
+    return as_nodes(simulate(1200, 0))
 
 
 def explainer_of(planted, model, **options):
