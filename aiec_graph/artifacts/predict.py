@@ -11,6 +11,7 @@ from aiec_graph.artifacts.checkpoint import Origin, load_checkpoint
 from aiec_graph.artifacts.scores import (
     SCORE_COLUMNS,
     describe_ties,
+    describe_weights,
     explain_not_finite,
     score_frame,
     write_notes,
@@ -127,11 +128,8 @@ def score(
     if not np.isfinite(scores).all():
         raise InputError(f"{checkpoint}: {explain_not_finite(graph, scores)}")
     notes = [*graph.notes]
-    if (graph.edges.weight is not None) != origin.is_weighted:
-        now, before = ("no weights", "some") if origin.is_weighted else ("weights", "none")
-        notes.append(f"the edges have {now}, and had {before} in the training data")
-    if line := describe_ties(scores):
-        notes.append(line)
+    told = describe_weights(graph, origin.is_weighted), describe_ties(scores)
+    notes += [line for line in told if line is not None]
     frame = score_frame(graph, split, scores)
     fresh = np.ones(len(scores), bool) if split is None else split.test_mask
     if split is None:

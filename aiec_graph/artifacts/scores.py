@@ -37,6 +37,14 @@ def explain_not_finite(graph: Graph, score: NDArray[np.floating]) -> str:
     )
 
 
+def describe_weights(graph: Graph, had_weights: bool) -> str | None:
+    """A line where edges have weights that those of the training had not, or the reverse."""
+    if (graph.edges.weight is not None) == had_weights:
+        return None
+    now, before = ("no weights", "some") if had_weights else ("weights", "none")
+    return f"the edges have {now}, and had {before} in the training data"
+
+
 def describe_ties(score: NDArray[np.floating]) -> str | None:
     """A line where at least half of the nodes have exactly the same score [N]."""
     if len(score) < FEWEST_NODES:

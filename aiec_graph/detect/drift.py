@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import chi2, ks_2samp, kstwobign
 
+from aiec_graph.artifacts.scores import describe_weights
 from aiec_graph.data import Graph
 
 BINS = 10
@@ -107,11 +108,14 @@ class Drift:
     """A row for each quantity, the largest shift first: what; psi (the population stability index)
     and psi_chance (what chance explains of it); ks (the Kolmogorov–Smirnov distance of numbers) and
     ks_chance; unseen (share of unseen categories); notable."""
+    weights: str | None = None
+    """A line where edges have weights on one side alone."""
 
     @property
     def warnings(self) -> list[str]:
         """A line for each notable shift, by name."""
-        return [_in_words(row) for row in self.table[self.table["notable"]].to_dict("records")]
+        lines = [_in_words(row) for row in self.table[self.table["notable"]].to_dict("records")]
+        return lines if self.weights is None else [self.weights, *lines]
 
     def describe(self) -> str:
         """Says in one line how large the largest shifts are."""
@@ -130,6 +134,8 @@ class Reference:
     """The profiles of the inputs, the degrees and the scores of the training graph."""
 
     profiles: tuple[Profile, ...]
+    is_weighted: bool
+    """Whether its edges had weights."""
 
     @classmethod
     def of(
@@ -154,7 +160,7 @@ class Reference:
         profiles += [Profile.of_number(name, d) for name, d in _degrees(graph).items()]
         fair = score[untrained] if untrained.any() else score
         profiles.append(Profile.of_number("score", fair))
-        return cls(tuple(profiles))
+        return cls(tuple(profiles), graph.edges.weight is not None)
 
     def compare(self, graph: Graph, score: NDArray[np.floating], unseen: dict[str, float]) -> Drift:
         """Compares another graph, with the training's columns in the training's codes.
@@ -177,26 +183,26 @@ class Reference:
             rows.append(row)
         names = ["what", "psi", "psi_chance", "ks", "ks_chance", "unseen", "notable"]
         table = pd.DataFrame(rows, columns=names)
-        return Drift(table.sort_values("psi", ascending=False, ignore_index=True))
+        table = table.sort_values("psi", ascending=False, ignore_index=True)
+        return Drift(table, describe_weights(graph, self.is_weighted))
 
-    def to_state(self) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """As plain values and arrays."""
         plain = [asdict(replace(profile, sample=np.empty(0))) for profile in self.profiles]
         for part in plain:
             del part["sample"]
         samples = {str(i): profile.sample for i, profile in enumerate(self.profiles)}
-        return plain, {i: sample for i, sample in samples.items() if len(sample)}
+        content = {"is_weighted": self.is_weighted, "profiles": plain}
+        return content, {i: sample for i, sample in samples.items() if len(sample)}
 
     @classmethod
-    def from_state(
-        cls, content: list[dict[str, Any]], arrays: dict[str, NDArray[Any]]
-    ) -> "Reference":
+    def from_state(cls, content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Reference":
         """The inverse of `to_state`."""
         profiles = []
-        for i, part in enumerate(content):
+        for i, part in enumerate(content["profiles"]):
             values = {key: _tuple(value) for key, value in part.items()}
             profiles.append(Profile(**values, sample=arrays.get(str(i), np.empty(0))))
-        return cls(tuple(profiles))
+        return cls(tuple(profiles), bool(content["is_weighted"]))
 
 
 def column_names(graph: Graph) -> list[str]:

@@ -25,7 +25,7 @@ from aiec_graph.files import whole_folder
 from aiec_graph.train.classifier import nest, unnest
 from aiec_graph.train.registry import CLASSIFIERS
 
-FORMAT = "detector-4"
+FORMAT = "detector-5"
 MODEL, CARD, CARD_TEXT = "model.safetensors", "card.json", "card.md"
 FILES = {MODEL, CARD, CARD_TEXT}
 D = TypeVar("D", bound=FraudDetector)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp, norm
 
+from aiec_graph.detect import DriftWarning
 from aiec_graph.detect.drift import SAMPLE, Profile, Reference
 
 pytestmark = pytest.mark.filterwarnings("ignore::aiec_graph.detect.DetectionWarning")
@@ -65,3 +66,20 @@ def test_a_reference_is_kept_as_it_is(detector):
     assert again == detector.reference_
     for one, other in zip(again.profiles, detector.reference_.profiles, strict=True):
         np.testing.assert_array_equal(one.sample, other.sample)
+
+
+@pytest.mark.parametrize("had_weights", [False, True])
+def test_weights_on_one_side_alone_are_told(detector, graph, had_weights):
+    weight = np.full(graph.edges.num_edges, 2.5, np.float32)
+    weighted = replace(graph, edges=replace(graph.edges, weight=weight))
+    before, later = (weighted, graph) if had_weights else (graph, weighted)
+    score = np.linspace(0, 1, len(graph.y))
+    reference = Reference.of(before, score, graph.y == 0)
+    content, arrays = reference.to_state()
+    reference = Reference.from_state(json.loads(json.dumps(content)), arrays)
+    now, then = ("no weights", "some") if had_weights else ("weights", "none")
+    line = f"the edges have {now}, and had {then} in the training data"
+    assert line in reference.compare(later, score, {}).warnings
+    assert line not in reference.compare(before, score, {}).warnings
+    with pytest.warns(DriftWarning, match="the edges have weights, and had none"):
+        detector.rank(weighted)
