@@ -73,7 +73,9 @@ def main() -> None:
     for case in cases:
         for model, variants in VARIANTS.items():
             for act in ("relu", "aiec"):
-                loops = {name: peers.OwnLoop(model, act, case) for name in ("ours", *variants)}
+                loops = {
+                    name: peers.OwnLoop(model, act, case, "cpu") for name in ("ours", *variants)
+                }
 
                 def other(name: str, loops: Any = loops, variants: Any = variants) -> None:
                     with instead(*variants[name]):

@@ -32,7 +32,7 @@ def main() -> None:
     case = reddit(arguments.data_root)
     graph, adjacency = case.prepared
     features = graph.x.shape[1]
-    in_dgl = dgl_graph(case.edges, len(graph.y))
+    in_dgl = dgl_graph(case)
     y = torch.from_numpy(graph.y)
 
     def fit(network: nn.Module, structure: object, seed: int) -> Metrics:

@@ -8,15 +8,14 @@ import os
 
 os.environ.setdefault("DGLBACKEND", "pytorch")
 
+import importlib.util
 from collections.abc import Callable
+from typing import Any
 
-import dgl
 import numpy as np
 import torch
 import torch.nn.functional as F
 import torch_geometric.nn as pyg
-from dgl.nn.pytorch import GraphConv
-from dgl.nn.pytorch import SAGEConv as DGLSAGEConv
 from graphs import Case
 from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
@@ -27,6 +26,7 @@ from aiec_graph.train import FullBatch, TrainSettings, build_model
 
 HIDDEN = 32
 MODELS = ("gcn", "sage-mean", "sage-pool")
+HAS_DGL = importlib.util.find_spec("dgl") is not None
 
 
 class Stack(nn.Module):
@@ -57,14 +57,19 @@ def pyg_stack(model: str, in_channels: int, cached: bool = False) -> Stack:
 
 
 def dgl_stack(model: str, in_channels: int) -> Stack:
+    from dgl.nn.pytorch import GraphConv, SAGEConv
+
     widths = [(in_channels, HIDDEN), (HIDDEN, HIDDEN)]
     if model == "gcn":
         return Stack([GraphConv(i, o) for i, o in widths], True)
-    return Stack([DGLSAGEConv(i, o, model.removeprefix("sage-")) for i, o in widths], True)
+    return Stack([SAGEConv(i, o, model.removeprefix("sage-")) for i, o in widths], True)
 
 
-def dgl_graph(edges: Tensor, num_nodes: int) -> "dgl.DGLGraph":
-    graph = dgl.graph((edges[0], edges[1]), num_nodes=num_nodes)
+def dgl_graph(case: Case) -> Any:
+    import dgl
+
+    source, target = case.edges
+    graph = dgl.graph((source, target), num_nodes=len(case.graph.y))
     graph.create_formats_()
     return graph
 
@@ -84,17 +89,20 @@ def edge_index_class(case: Case) -> EdgeIndex:
 
 
 class PeerLoop:
-    """A peer's network in the plain loop."""
+    """A peer's network in the plain loop; `structure` is the graph, on any device."""
 
-    def __init__(self, network: nn.Module, structure: object, case: Case, tuned: bool) -> None:
-        self.network, self.structure, self.x = network, structure, case.graph.x
+    def __init__(
+        self, network: nn.Module, structure: Any, case: Case, device: str, tuned: bool = False
+    ) -> None:
+        self.network, self.structure = network.to(device), structure.to(device)
+        self.x, self.weight = case.graph.x.to(device), case.class_weight.to(device)
         split = case.split
         self.train, self.val = (
-            torch.from_numpy(np.flatnonzero(m)) for m in (split.train_mask, split.val_mask)
+            torch.from_numpy(np.flatnonzero(m)).to(device)
+            for m in (split.train_mask, split.val_mask)
         )
-        self.y = torch.from_numpy(case.graph.y)[self.train]
+        self.y = torch.from_numpy(case.graph.y).to(device)[self.train]
         self.y_val = case.graph.y[split.val_mask]
-        self.weight = case.class_weight
         self.ap = average_precision if tuned else average_precision_score
         self.optimizer = torch.optim.Adam(network.parameters(), lr=0.01, fused=tuned or None)
 
@@ -111,15 +119,15 @@ class PeerLoop:
 
     def epoch(self) -> None:
         logits = self.step()
-        self.ap(self.y_val, logits[self.val].softmax(1)[:, 1].numpy())
+        self.ap(self.y_val, logits[self.val].softmax(1)[:, 1].cpu().numpy())
 
 
 class OwnLoop:
     """The project's own training loop."""
 
-    def __init__(self, model: str, act: str, case: Case) -> None:
+    def __init__(self, model: str, act: str, case: Case, device: str) -> None:
         name, _, aggr = model.partition("-")
-        settings = TrainSettings(hidden=HIDDEN, aggr=aggr or "pool", device="cpu")
+        settings = TrainSettings(hidden=HIDDEN, aggr=aggr or "pool", device=device)
         x = case.graph.x
         network = build_model(name, act, x.shape[1], settings)
         self.run = FullBatch(case.prepared, case.split, network, x, settings)
@@ -148,27 +156,30 @@ EDGE_INDEX, CSR, CACHED, CLASS = (
 )
 
 
-def contestants(model: str, case: Case) -> dict[str, Callable[[], Loop]]:
-    """What makes each contestant's loop; nothing is built before it is called."""
-    features, nodes = case.graph.x.shape[1], len(case.graph.y)
+def contestants(model: str, case: Case, device: str) -> dict[str, Callable[[], Loop]]:
+    """What makes each contestant's loop; nothing is built before it is called.
+
+    DGL is among them where it is installed, and on a GPU where it was built for one.
+    """
+    features = case.graph.x.shape[1]
 
     def dgl_loop(tuned: bool) -> Loop:
-        graph = dgl_graph(case.edges, nodes)
-        return PeerLoop(dgl_stack(model, features), graph, case, tuned)
+        return PeerLoop(dgl_stack(model, features), dgl_graph(case), case, device, tuned)
 
-    def pyg_loop(structure: Callable[[], object], cached: bool = False) -> Loop:
-        stack = pyg_stack(model, features, cached)
-        return PeerLoop(stack, structure(), case, False)
+    def pyg_loop(structure: Callable[[Case], object], cached: bool = False) -> Loop:
+        return PeerLoop(pyg_stack(model, features, cached), structure(case), case, device)
 
     found: dict[str, Callable[[], Loop]] = {
-        OWN: lambda: OwnLoop(model, "relu", case),
-        AIEC: lambda: OwnLoop(model, "aiec", case),
+        OWN: lambda: OwnLoop(model, "relu", case, device),
+        AIEC: lambda: OwnLoop(model, "aiec", case, device),
         DGL: lambda: dgl_loop(False),
         DGL_TUNED: lambda: dgl_loop(True),
-        CSR: lambda: pyg_loop(lambda: adj_t(case)),
-        CLASS: lambda: pyg_loop(lambda: edge_index_class(case)),
-        EDGE_INDEX: lambda: pyg_loop(lambda: case.edges),
+        CSR: lambda: pyg_loop(adj_t),
+        CLASS: lambda: pyg_loop(edge_index_class),
+        EDGE_INDEX: lambda: pyg_loop(lambda case: case.edges),
     }
     if model == "gcn":
-        found[CACHED] = lambda: pyg_loop(lambda: adj_t(case), True)
+        found[CACHED] = lambda: pyg_loop(adj_t, True)
+    if not HAS_DGL:
+        del found[DGL], found[DGL_TUNED]
     return found
