@@ -7,6 +7,8 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:  # each process has one core; before torch is imported
     os.environ["OMP_NUM_THREADS"] = "1"
 
+import torch
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _caches_stay_out_of_the_way(tmp_path_factory):
@@ -14,6 +16,12 @@ def _caches_stay_out_of_the_way(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(params=["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def device(request):
+    """A processor, and a CUDA GPU where there is one."""
+    return torch.device(request.param)
 
 
 @pytest.fixture(scope="session")

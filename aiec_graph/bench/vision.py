@@ -20,7 +20,7 @@ from aiec_graph.bench.config import (
     distinct,
 )
 from aiec_graph.bench.engine import Run, execute
-from aiec_graph.bench.executors import in_this_process
+from aiec_graph.bench.executors import on_cores
 from aiec_graph.bench.paper_images import paper_top1
 from aiec_graph.bench.progress import EpochLog, Progress, ReadingLog
 from aiec_graph.bench.report.pictures import predictions, write_pictures_report
@@ -225,7 +225,7 @@ def run(config: VisionConfig, console: Console) -> ResultTable:
                 f"{row['test_top1']:.1f} %, {row['seconds_per_epoch']:.2g} s per epoch"
             )
 
-        failed = execute(kind, runs, store, console, in_this_process, note=note)
+        failed = execute(kind, runs, store, console, on_cores(config.jobs), note=note)
         if failed:
             raise InputError("; ".join(sorted(set(failed.values()))[:3]))
         summary = summarise(store.finished(run.key for run in runs), specs)

@@ -54,6 +54,9 @@ class VisionConfig(Experiment):
     """For imagenet100: a file with the names of its 100 classes, one a line."""
     devices: int = 1
     """Accelerators to train on, or processes where there is none."""
+    jobs: int = 1
+    """Trainings at a time, sharing the processor's cores, and the GPU where there is one; 0: one
+    for each core."""
     checkpoint: bool = False
     """Keep the weights of each trained network."""
     overrides: list[Override] = field(default_factory=list)
@@ -89,6 +92,10 @@ class VisionConfig(Experiment):
         trial_seeds(self.seeds)
         if self.devices < 1:
             raise InputError(f"devices must be at least 1, not {self.devices}")
+        if self.jobs < 0:
+            raise InputError(f"jobs must be at least 0, not {self.jobs}")
+        if self.devices > 1 and self.jobs != 1:
+            raise InputError("a training on several devices has them to itself: leave out --jobs")
         known = {
             "dataset": {*IMAGES, *self.dataset},
             "backbone": set(BACKBONES),

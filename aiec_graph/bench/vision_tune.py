@@ -10,7 +10,7 @@ from rich.console import Console
 from aiec_graph.artifacts.image_checkpoint import ImageSpec
 from aiec_graph.artifacts.specs import FIRST_SEED, SEED_STEP, trial_seeds
 from aiec_graph.bench.engine import Run, execute
-from aiec_graph.bench.executors import in_this_process
+from aiec_graph.bench.executors import on_cores
 from aiec_graph.bench.progress import EpochLog
 from aiec_graph.bench.report.vision_study import write_vision_study
 from aiec_graph.bench.store import Row, RunStore, write_settings
@@ -90,13 +90,13 @@ def run_tuned(config: VisionConfig, console: Console) -> Path:
     runs = [Run(spec, seed) for g in groups for spec in g.candidates for seed in trials]
     load_first(confirming, (run.spec for run in runs), console)
     with RunStore(tuning.folder, tuning) as store:
-        diverged = execute(tuning, runs, store, console, in_this_process, what="tuning")
+        diverged = execute(tuning, runs, store, console, on_cores(config.jobs), what="tuning")
         tuned = store.read()
     chosen: list[tuple[ImageGroup, ImageSpec]] = choose(groups, tuned, trials, diverged, "val_top1")
     runs = [Run(spec, seed) for _, spec in chosen for seed in fresh]
     with RunStore(config.folder, confirming) as store:
         record(config.folder, chosen, store.read(), fresh)
-        failed = execute(confirming, runs, store, console, in_this_process, what="confirming")
+        failed = execute(confirming, runs, store, console, on_cores(config.jobs), what="confirming")
         if failed:
             raise InputError("; ".join(sorted(set(failed.values()))[:3]))
         confirmed = store.finished(run.key for run in runs).reset_index(drop=True)

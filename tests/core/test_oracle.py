@@ -12,7 +12,7 @@ from tests.core.oracle import oracle
 
 def losses_of(layer, x, y, *, lambda_aux=1.0, lambda_gate=0.0, class_weight=None, index=None):
     objective = AIECLoss(layer, lambda_aux, lambda_gate, class_weight)
-    logits = torch.zeros(len(y), layer.num_classes, dtype=torch.float64)
+    logits = torch.zeros(len(y), layer.num_classes, dtype=torch.float64, device=y.device)
     layer(x)
     return objective(logits, y, index)
 
@@ -38,13 +38,14 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(("gate", "count"), list(itertools.product(GATES, ("correct", "all"))))
 @pytest.mark.parametrize("gate_norm", GATE_NORMS)
-def test_equals_the_loop(case, gate, count, gate_norm):
+def test_equals_the_loop(case, gate, count, gate_norm, device):
     for seed in range(3):
-        x, y = make_case(seed, **CASES[case])
+        x, y = (part.to(device) for part in make_case(seed, **CASES[case]))
         torch.manual_seed(seed)
         classes, channels = CASES[case]["classes"], x.shape[1]
         layer = AIEC(channels, classes, gate=gate, count=count, gate_norm=gate_norm).double()
-        class_weight = torch.rand(classes, dtype=torch.float64) + 0.5
+        layer = layer.to(device)
+        class_weight = torch.rand(classes, dtype=torch.float64).to(device) + 0.5
         weight = layer.decision.weight
 
         # Two batches of one epoch, so that the counters have something to add to.
@@ -66,20 +67,17 @@ def test_equals_the_loop(case, gate, count, gate_norm):
             assert losses.aux.item() == pytest.approx(expected["aux"], abs=1e-6)
             assert losses.gate.item() == pytest.approx(expected["gate"], abs=1e-6)
 
-            fired = (batch > 0).double()
+            fired = (batch > 0).double().cpu()
             inputs = (batch, weight)
             by_x, by_weight = torch.autograd.grad(losses.aux, inputs, retain_graph=True)
-            near = {"atol": 1e-6, "rtol": 0}
-            torch.testing.assert_close(
-                by_weight, torch.tensor(expected["aux_by_weight"]).double(), **near
-            )
-            torch.testing.assert_close(
-                by_x, fired * torch.tensor(expected["aux_by_a"]).double(), **near
-            )
-            (by_x,) = torch.autograd.grad(losses.gate, batch, allow_unused=True)
-            torch.testing.assert_close(
-                by_x, fired * torch.tensor(expected["gate_by_a"]).double(), **near
-            )
+            (gate_by_x,) = torch.autograd.grad(losses.gate, batch, allow_unused=True)
+            for got, wanted, scale in (
+                (by_weight, "aux_by_weight", 1),
+                (by_x, "aux_by_a", fired),
+                (gate_by_x, "gate_by_a", fired),
+            ):
+                wanted = scale * torch.tensor(expected[wanted]).double()
+                torch.testing.assert_close(got.cpu(), wanted, atol=1e-6, rtol=0)
             before = expected
 
 

@@ -41,13 +41,13 @@ def pairs(inputs, outputs):
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(7, 3), (3, 7)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_equals_pyg(edge_index, inputs, outputs, dtype):
+def test_equals_pyg(edge_index, inputs, outputs, dtype, device):
     torch.manual_seed(0)
-    x = torch.randn(NODES, inputs, dtype=dtype)
+    x, edge_index = torch.randn(NODES, inputs, dtype=dtype).to(device), edge_index.to(device)
     near = {"atol": 1e-5, "rtol": 1e-5}
     for _, ours, theirs, _ in pairs(inputs, outputs):
         ours.load_state_dict(theirs.state_dict())
-        ours.to(dtype), theirs.to(dtype)
+        ours.to(device, dtype), theirs.to(device, dtype)
         one, other = x.clone().requires_grad_(), x.clone().requires_grad_()
         out, expected = ours(one, edge_index), theirs(other, edge_index)
         torch.testing.assert_close(out, expected, **near)

@@ -19,7 +19,7 @@ def csr(dense, index=torch.int32):
     """Row pointers, columns and values of a dense matrix."""
     row, column = dense.nonzero(as_tuple=True)
     counts = torch.bincount(row, minlength=len(dense))
-    crow = torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])
+    crow = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     return crow.to(index), column.to(index), dense[row, column]
 
 
@@ -55,21 +55,24 @@ def many_threads(monkeypatch):
 @pytest.mark.parametrize("index", [torch.int32, torch.int64])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("channels", [5, 70])
-def test_equals_dense_matrices_in_one_thread_and_in_three(index, dtype, channels, many_threads):
-    dense = random_matrix(40, 30, share=0.1, dtype=dtype)
+def test_equals_dense_matrices_in_one_thread_and_in_three(
+    index, dtype, channels, many_threads, device
+):
+    dense = random_matrix(40, 30, share=0.1, dtype=dtype).to(device)
     matrix, back = csr(dense, index), csr(dense.T.contiguous(), index)
-    x = torch.randn(channels, 30, dtype=dtype).T.requires_grad_()  # columns lie together
+    # The columns lie together.
+    x = torch.randn(channels, 30, dtype=dtype).to(device).T.requires_grad_()
     out = ops.weighted_sum(x, matrix, back)
     torch.testing.assert_close(out, dense @ x)
     upstream = torch.randn_like(out)
     (grad,) = torch.autograd.grad(out, x, upstream)
     torch.testing.assert_close(grad, dense.T @ upstream)
     best, winner = ops.maximum(x, *matrix[:2])
-    expected, who = loop_maximum(dense, x.detach())
+    expected, who = (part.to(device) for part in loop_maximum(dense.cpu(), x.detach().cpu()))
     assert torch.equal(best, expected)
     assert torch.equal(winner, who)
     (grad,) = torch.autograd.grad(best, x, upstream)
-    placed = torch.zeros(31, channels, dtype=dtype)
+    placed = torch.zeros(31, channels, dtype=dtype, device=device)
     placed.scatter_add_(0, who.long().where(who >= 0, 30), upstream)
     torch.testing.assert_close(grad, placed[:30])
     torch.set_num_threads(1)

@@ -1,6 +1,8 @@
 """Full-batch epochs: what they see, share and compute, on which device."""
 
 import copy
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -137,11 +139,19 @@ def test_a_device_that_is_not_there_is_an_input_error(prepared, split):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-@pytest.mark.parametrize("model", ["gcn", "sage"])
-def test_a_gpu_gives_what_the_cpu_does(prepared, split, model):
-    settings = {"hidden": 8, "epochs": 2}
+@pytest.mark.parametrize(
+    ("model", "options", "batches"),
+    [
+        ("bwgnn", {}, "full"),
+        *[("sage", {"aggr": aggr}, "full") for aggr in ("mean", "max", "pool", "gcn")],
+        *product(("gcn", "sage", "gin", "gat", "mlp"), ({},), ("full", "200")),
+    ],
+)
+def test_a_gpu_gives_what_the_cpu_does(prepared, split, model, options, batches):
+    fanout = [] if batches == "full" else [-1, -1]
+    short = TrainSettings(hidden=8, epochs=2, batch_size=batches, fanout=fanout, **options)
     cpu, gpu = (
-        train(prepared, split, model, "aiec", TrainSettings(**settings, device=device), 0)
+        train(prepared, split, model, "aiec", replace(short, device=device), 0)
         for device in ("cpu", "cuda")
     )
     assert (cpu.device, gpu.device) == ("cpu", "cuda")

@@ -93,3 +93,12 @@ def test_what_is_said_and_found_again(pets, tmp_path, capsys, monkeypatch):
     assert main(["score", str(kept), "x", "--dataset", "y"]) == 2
     assert main(["score", str(kept), "elsewhere", "--out", "a.txt"]) == 2
     assert main(["score", str(kept), str(tmp_path / "kept" / "settings"), "--out", "b.csv"]) == 2
+
+
+def test_several_trainings_at_a_time_leave_no_device_to_several_processes(pets, capsys):
+    for options, message in (
+        (["--jobs", "-1"], "jobs must be at least 0"),
+        (["--jobs", "2", "--devices", "2"], "leave out --jobs"),
+    ):
+        assert main(["vision", "--dataset", str(pets), *options]) == 2
+        assert message in capsys.readouterr().err
