@@ -123,44 +123,26 @@ class Standing:
         return Text(str(self), no_wrap=True, overflow="ellipsis")
 
 
-def load_nodes(
-    data: str, as_of: str | None = None, detector: "FraudDetector | None" = None
-) -> "Nodes":
+def load_nodes(data: str, detector: "FraudDetector", as_of: str | None = None) -> "Nodes":
     """Loads the graph of a command, and says how large it is and what its reading decided.
 
     Args:
         data: a path or the name of a data set.
-        as_of: what is known: what came later is left out; all by default.
         detector: a fitted one, in whose columns the data are to be read.
+        as_of: what is known: what came later is left out; all by default.
 
     Raises:
         InputError: it cannot be used.
     """
-    from aiec_graph.data import UNKNOWN
-    from aiec_graph.detect import as_nodes
+    from aiec_graph.detect.describe import tell_of
 
     log = logging.getLogger("aiec_graph.detect")
     log.info("loading %s", data)
-    if detector is not None and detector.as_of is not None and as_of is None:
+    if detector.as_of is not None and as_of is None:
         then = f"the model was fitted on what was known as of {detector.as_of}"
         log.info("%s; these data are read whole, --as-of leaves out what came later", then)
-    read = as_nodes if detector is None else detector.read
-    nodes = read(data, as_of=as_of)
-    graph = nodes.graph
-    size = graph.x.nbytes + graph.edges.indices.nbytes + graph.edges.indptr.nbytes
-    for line in graph.notes:
-        log.info("%s", line)
-    labelled = graph.y != UNKNOWN
-    log.info(
-        "%s: %s nodes, %s directed edges, %s features (%.0f MB); %s labelled, %s anomalous",
-        graph.label,
-        f"{len(graph.y):,}",
-        f"{graph.edges.num_edges:,}",
-        graph.x.shape[1],
-        size / 1e6,
-        f"{int(labelled.sum()):,}",
-        f"{int((graph.y == 1).sum()):,}",
-    )
+    nodes = detector.read(data, as_of=as_of)
+    tell_of(nodes.graph)
     return nodes
 
 

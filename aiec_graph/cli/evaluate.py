@@ -38,13 +38,13 @@ def evaluate(model: Path, data: str, out: Path | None = None, as_of: str | None 
         raise InputError(f"{out} is there already; name another --out")
     with reporting() as console:
         detector = FraudDetector.load(model)
-        nodes = load_nodes(data, as_of, detector)
+        nodes = load_nodes(data, detector, as_of)
         for line in detector.drift(nodes).warnings:
             console.print(f"warning: {line}", markup=False)
         found = detector.evaluate(nodes)
         lines = describe_evaluation(found)
         if as_of is not None:
-            whole = load_nodes(data, detector=detector)
+            whole = load_nodes(data, detector)
             lines.append(compare_knowledge(detector, whole, nodes).describe())
     if out is not None:
         text = json.dumps(asdict(found), indent=2) + "\n"

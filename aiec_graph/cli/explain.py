@@ -39,7 +39,7 @@ def explain(
         raise InputError("name the nodes: --node ID [ID ...]")
     with reporting():
         detector = FraudDetector.load(model)
-        found = detector.explain(load_nodes(data, detector=detector), node, most)
+        found = detector.explain(load_nodes(data, detector), node, most)
     console = Console(soft_wrap=True, highlight=False)
     for reasons in found:
         for line in reasons.lines():

@@ -76,7 +76,7 @@ def fit(
     """
     from rich.console import Console
 
-    from aiec_graph.cli.detection import load_nodes, reporting
+    from aiec_graph.cli.detection import reporting
     from aiec_graph.detect import FraudDetector
     from aiec_graph.detect.card import describe_fit
     from aiec_graph.detect.store import check_folder
@@ -85,7 +85,7 @@ def fit(
     parameters = {entry.name: getattr(options, entry.name) for entry in fields(options)}
     detector = FraudDetector(**parameters)
     with reporting() as console:
-        detector.fit(load_nodes(data, options.as_of))
+        detector.fit(data)
         detector.save(out, overwrite=overwrite)
         for line in describe_fit(detector):
             console.print(line, markup=False)

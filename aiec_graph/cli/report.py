@@ -53,8 +53,8 @@ def report(
     check_report(out)
     with reporting():
         detector = FraudDetector.load(model)
-        nodes = load_nodes(data, as_of, detector)
-        whole = None if as_of is None else load_nodes(data, detector=detector)
+        nodes = load_nodes(data, detector, as_of)
+        whole = None if as_of is None else load_nodes(data, detector)
         write_report(detector, nodes, out, suspects, not without_baselines, backtest, whole)
     Console(soft_wrap=True).print(
         f"{out}: written, {out.stat().st_size / 1e6:.1f} MB", markup=False

@@ -106,7 +106,7 @@ def _rank(model: Path, data: str | None, out: Path, options: RankOptions) -> int
     told: list[str] = []
     with reporting(told):
         detector = FraudDetector.load(model)
-        nodes = load_nodes(data, options.as_of, detector)
+        nodes = load_nodes(data, detector, options.as_of)
         frame = detector.rank(nodes, options.alerts)
         if options.reasons > 0:
             add_reasons(frame, detector, nodes, options.reasons)

@@ -26,7 +26,7 @@ LIMITS = (
 
 def make_card(detector: FraudDetector) -> dict[str, Any]:
     """The card of a fitted detector as plain values."""
-    threshold = detector.threshold_
+    threshold, gap = detector.threshold_, detector.leakage_gap_
     limits: list[str] = list(LIMITS)
     if detector.base_rate is not None:
         limits.append(
@@ -40,6 +40,7 @@ def make_card(detector: FraudDetector) -> dict[str, Any]:
         "model": {name: getattr(detector, name) for name in shown},
         "split": detector.split_,
         "metrics": {part: asdict(found) for part, found in detector.metrics_.items()},
+        "leakage_gap": gap and {**asdict(gap), "text": gap.describe()},
         "threshold": {
             **asdict(threshold),
             "warnings": threshold.warnings,
@@ -93,6 +94,9 @@ def _lines(card: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield "The validation nodes chose the calibration and the cut: their row flatters."
     yield ""
+    if card["leakage_gap"]:
+        yield f"{card['leakage_gap']['text']}."
+        yield ""
     yield "## Threshold"
     yield ""
     first, *rest = threshold["text"]
@@ -149,6 +153,8 @@ def describe_fit(detector: FraudDetector) -> list[str]:
     if "test" in detector.metrics_:
         lines += ["test: " + describe_evaluation(detector.metrics_["test"])[0]]
         lines += describe_evaluation(detector.metrics_["test"])[1:]
+    if detector.leakage_gap_ is not None:
+        lines.append(detector.leakage_gap_.describe())
     return lines
 
 

@@ -1,5 +1,6 @@
 """What a fit says of the data that it was given."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,25 @@ from numpy.typing import NDArray
 from aiec_graph.data import UNKNOWN, Graph
 from aiec_graph.detect.drift import column_names
 
+LOG = logging.getLogger("aiec_graph.detect")
 ENRICHED_RATE, FEW_LABELLED = 0.2, 0.5
+
+
+def tell_of(graph: Graph) -> None:
+    """Logs how large a graph is, and what its reading decided."""
+    size = graph.x.nbytes + graph.edges.indices.nbytes + graph.edges.indptr.nbytes
+    for line in graph.notes:
+        LOG.info("%s", line)
+    LOG.info(
+        "%s: %s nodes, %s directed edges, %s features (%.0f MB); %s labelled, %s anomalous",
+        graph.label,
+        f"{len(graph.y):,}",
+        f"{graph.edges.num_edges:,}",
+        graph.x.shape[1],
+        size / 1e6,
+        f"{int((graph.y != UNKNOWN).sum()):,}",
+        f"{int((graph.y == 1).sum()):,}",
+    )
 
 
 def describe_enrichment(graph: Graph) -> str | None:

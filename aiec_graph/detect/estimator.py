@@ -19,11 +19,12 @@ from aiec_graph.data.user import Declaration
 from aiec_graph.detect.alarms import ThresholdWarning
 from aiec_graph.detect.calibration import Calibrator
 from aiec_graph.detect.conformal import alert_list, conformal_p_values
-from aiec_graph.detect.describe import describe_data, describe_enrichment
+from aiec_graph.detect.describe import describe_data, describe_enrichment, tell_of
 from aiec_graph.detect.drift import Drift, Reference, column_names
 from aiec_graph.detect.effort import effort_of_fit, effort_of_scoring
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
 from aiec_graph.detect.inputs import Aligned, align, as_nodes
+from aiec_graph.detect.leakage import gap_after_fit
 from aiec_graph.detect.nodes import Nodes
 from aiec_graph.detect.parameters import DetectorParameters
 from aiec_graph.detect.rules import Rule
@@ -50,7 +51,8 @@ class FraudDetector(DetectorParameters):
 
     `DetectorParameters` has the parameters and what they mean.
 
-    Attributes that end in an underscore are there after `fit`. Every method that takes `data`
+    Attributes that end in an underscore are there after `fit`; `leakage_gap_` is what
+    `leakage.gap_after_fit` measures, or None. Every method that takes `data`
     takes whatever `as_nodes` does, and changes nothing in it; the methods that return something
     for each node do so in the order of its nodes. A fitted detector scores graphs and nodes that
     it has never seen; their columns are matched by name.
@@ -68,8 +70,11 @@ class FraudDetector(DetectorParameters):
         """
         rule = self._check()
         seed = self._seed()
+        if not isinstance(data, Nodes):
+            LOG.info("loading %s", data if isinstance(data, str | Path) else "the graph")
         nodes = as_nodes(data, y, self.declaration, self.as_of)
         graph = nodes.alone_labelled()
+        tell_of(graph)
         # A search keeps test nodes of its own.
         test = self.test_size if nodes.is_whole else 0.0
         split, how = split_nodes(graph, self.split, self.validation_size, test, seed)
@@ -100,6 +105,7 @@ class FraudDetector(DetectorParameters):
         parts = {k: m for k, m in split.masks().items() if k != "train" and m.any()}
         self.metrics_ = {k: self._evaluate(graph.y[m], score[m]) for k, m in parts.items()}
         self.data_ = describe_data(graph, split.masks())
+        self.leakage_gap_ = gap_after_fit(self, data, nodes)
         return self
 
     def read(self, data: Any, y: Any = None, as_of: int | str | None = None) -> Nodes:

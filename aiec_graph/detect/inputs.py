@@ -21,7 +21,9 @@ from aiec_graph.data.user import (
     from_transactions,
     load_own,
 )
-from aiec_graph.data.user.as_of import ANY_TIME
+from aiec_graph.data.user.as_of import ANY_NODE, ANY_TIME
+from aiec_graph.data.user.folder import is_whole
+from aiec_graph.data.user.sources import find_sources
 from aiec_graph.detect.nodes import Nodes
 from aiec_graph.errors import InputError, did_you_mean
 
@@ -79,25 +81,41 @@ def _load(
             return data
         graph, has_rows = data.alone_labelled(), False
     elif isinstance(data, str | Path) and is_own(str(data)):
-        graph, has_rows = load_own(Path(data), columns, declaration, text), True
+        graph = load_own(Path(data), columns, declaration, text)
+        has_rows = not is_whole(find_sources(Path(data), declaration))
     else:
         graph = _to_graph(data, replace(declaration or Declaration(), as_of=text), columns)
-        has_rows = isinstance(data, dict | pd.DataFrame | tuple | list)
+        has_rows = _are_frames(data)
     is_step = text.lstrip("+-").isdigit()
     if not has_rows and not is_step:
         raise InputError(
             f"{graph.label}: as_of must be a time step, a whole number, where a graph is made "
             "already; as_nodes(tables, as_of=…) takes a day"
         )
-    by_step = is_step and graph.time_step is not None
-    if has_rows and not by_step and any(note.endswith(ANY_TIME) for note in graph.notes):
+    # Of tables nothing later is left by now, but for what does not say when it was known.
+    if any(note.endswith(ANY_NODE) for note in graph.notes):
+        raise InputError(
+            f"{graph.label}: as_of is {text}, and the time steps of its nodes are numbers; write "
+            "a number"
+        )
+    has_time = graph.time_step is not None
+    if has_rows and not has_time and any(note.endswith(ANY_TIME) for note in graph.notes):
         raise InputError(
             f"{graph.label}: as_of is {text}, and nothing says when anything was known: name the "
             "column of the time (time: in graph.yaml), or give nodes a time step"
         )
-    if not has_rows or by_step:
+    if not has_rows:
         graph = known_as_of(graph, int(text))
     return replace(Nodes.of(graph), as_of=text)
+
+
+def _are_frames(data: Any) -> bool:
+    parts = data.values() if isinstance(data, dict) else data
+    one = isinstance(data, pd.DataFrame)
+    return one or (
+        isinstance(data, dict | tuple | list)
+        and all(isinstance(part, pd.DataFrame | None) for part in parts)
+    )
 
 
 def _to_graph(

@@ -1,15 +1,20 @@
 """The leakage gap: how much of a model's score comes from what was not yet known."""
 
+import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aiec_graph.data import UNKNOWN
-from aiec_graph.detect.estimator import FraudDetector
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
 from aiec_graph.detect.nodes import Nodes
 from aiec_graph.errors import InputError
+
+if TYPE_CHECKING:
+    from aiec_graph.detect.estimator import FraudDetector
+
+LOG = logging.getLogger("aiec_graph.detect")
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,9 @@ class LeakageGap:
         )
 
 
-def leakage_gap(detector: FraudDetector, data: Any, as_of: int | str, y: Any = None) -> LeakageGap:
+def leakage_gap(
+    detector: "FraudDetector", data: Any, as_of: int | str, y: Any = None
+) -> LeakageGap:
     """Scores the same nodes with a whole table and with its past, by the same fitted model.
 
     A gap says that the features of the whole table hold what was not known when the decision was
@@ -56,24 +63,77 @@ def leakage_gap(detector: FraudDetector, data: Any, as_of: int | str, y: Any = N
     return compare_knowledge(detector, detector.read(data, y), detector.read(data, as_of=as_of))
 
 
-def compare_knowledge(detector: FraudDetector, whole: Nodes, past: Nodes) -> LeakageGap:
+def compare_knowledge(
+    detector: "FraudDetector", whole: Nodes, past: Nodes, part: str = ""
+) -> LeakageGap:
     """The leakage gap between two readings of the same data, the second as of a time.
+
+    Args:
+        detector: fitted.
+        whole: with labels.
+        past: the same data as of a time.
+        part: of which nodes: "" for those that took no part in the training, or "val".
 
     Raises:
         InputError: of the labelled nodes, too few are in both.
     """
-    fresh = (whole.y != UNKNOWN) & (detector.trained_on_.parts(whole.graph)[whole.index] == "")
-    ids = np.asarray(whole.graph.node_ids[whole.index]).astype(str)
-    later_ids = np.asarray(past.graph.node_ids[past.index]).astype(str)
-    _, rows, later_rows = np.intersect1d(ids[fresh], later_ids, return_indices=True)
-    rows = np.flatnonzero(fresh)[rows]
-    labels = whole.y[rows]
+    both = (whole, past)
+    ids = [np.asarray(nodes.graph.node_ids[nodes.index]).astype(str) for nodes in both]
+    rows = np.intersect1d(ids[0], ids[1], return_indices=True)[1:]
+    labels = np.maximum(*(nodes.y[at] for nodes, at in zip(both, rows, strict=True)))
+    parts = [
+        detector.trained_on_.parts(nodes.graph)[nodes.index][at]
+        for nodes, at in zip(both, rows, strict=True)
+    ]
+    # Nodes that bear mere row numbers are known in the graph of the training alone.
+    fresh = (labels != UNKNOWN) & (np.where(parts[0] == "", parts[1], parts[0]) == part)
+    rows, labels = [at[fresh] for at in rows], labels[fresh]
     if not {0, 1} <= set(labels.tolist()):
+        which = "validated" if part else "took no part in the training"
         raise InputError(
-            f"{whole.graph.label}: of the labelled nodes that took no part in the training, "
-            f"{len(rows)} were known as of {past.as_of}; the gap needs anomalous and normal ones"
+            f"{whole.graph.label}: of the labelled nodes that {which}, {len(labels)} were known "
+            f"as of {past.as_of}; the gap needs anomalous and normal ones"
         )
-    scores = detector.decision_function(whole)[rows], detector.decision_function(past)[later_rows]
+    scores = [detector.decision_function(nodes)[at] for nodes, at in zip(both, rows, strict=True)]
     cut = detector.threshold_.cut.value
     found = [evaluate_scores(labels, score, score >= cut) for score in scores]
     return LeakageGap(past.as_of, *found)
+
+
+def gap_after_fit(detector: "FraudDetector", data: Any, nodes: Nodes) -> LeakageGap | None:
+    """The leakage gap of a model that was just fitted, where its data can be read once more.
+
+    Fitted with `as_of`, it is measured on the nodes that took no part in the training, beside the
+    table with all that came later. Fitted on a split by time, it is measured on the validation
+    nodes, beside what was known when the last of them appeared.
+
+    Args:
+        detector: fitted.
+        data: what was given to `fit`.
+        nodes: what was read of it.
+
+    Returns:
+        None where there is nothing to compare: neither an `as_of` nor a split by time; data that
+        were read already; or too few labelled nodes.
+    """
+    last = detector.split_.removeprefix("time=").rpartition(":")[2]
+    is_by_time = detector.split_.startswith("time=")
+    if isinstance(data, Nodes) or not (nodes.as_of or is_by_time):
+        return None
+    LOG.info("leakage gap: the data are read and scored once more")
+    try:
+        if nodes.as_of:
+            part = "" if "test" in detector.metrics_ else "val"
+            return compare_knowledge(detector, detector.read(data), nodes, part)
+        return compare_knowledge(detector, nodes, _read_as_of(detector, data, int(last)), "val")
+    except InputError as error:
+        LOG.info("leakage gap: none is measured, %s", error)
+        return None
+
+
+def _read_as_of(detector: "FraudDetector", data: Any, moment: int) -> Nodes:
+    """Data as of a time step, which is a day since 1970 where the steps were dates."""
+    try:
+        return detector.read(data, as_of=moment)
+    except InputError:  # tables of dates refuse a number
+        return detector.read(data, as_of=str(np.datetime64(moment, "D")))

@@ -18,6 +18,7 @@ from aiec_graph.detect.card import card_in_markdown, make_card
 from aiec_graph.detect.drift import Reference
 from aiec_graph.detect.estimator import FraudDetector
 from aiec_graph.detect.evaluation import Evaluation
+from aiec_graph.detect.leakage import LeakageGap
 from aiec_graph.detect.rules import Cut
 from aiec_graph.detect.thresholds import Estimate, Threshold
 from aiec_graph.errors import InputError, look_up
@@ -72,6 +73,7 @@ def save_detector(detector: FraudDetector, folder: Path, overwrite: bool = False
         "reference": reference,
         "trained_on": detector.trained_on_.content,
         "metrics": {part: asdict(found) for part, found in detector.metrics_.items()},
+        "leakage_gap": detector.leakage_gap_ and asdict(detector.leakage_gap_),
         "data": detector.data_,
         "declaration": detector.declaration_,
     }
@@ -149,6 +151,10 @@ def _rebuild(kind: type[D], content: dict[str, Any], arrays: dict[str, Any]) -> 
     detector.reference_ = Reference.from_state(content["reference"], unnest("reference", arrays))
     detector.trained_on_ = TrainedOn(unnest("trained_on", arrays), content["trained_on"])
     detector.metrics_ = {part: _evaluation(found) for part, found in content["metrics"].items()}
+    gap = content["leakage_gap"]
+    detector.leakage_gap_ = gap and LeakageGap(
+        gap["as_of"], _evaluation(gap["whole"]), _evaluation(gap["past"])
+    )
     detector.data_ = content["data"]
     detector.declaration_ = content["declaration"]
     return detector

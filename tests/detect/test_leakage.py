@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch_geometric.data import Data
 
 from aiec_graph.cli.main import main
 from aiec_graph.data.user import Declaration
@@ -68,6 +70,46 @@ def test_a_model_as_of_the_day_loses_nothing_to_planted_columns():
     assert gap.past.ap.high < gap.whole.ap.low
     assert "known as of 100, on the same" in gap.describe()
     assert gap.past.ap.value < planted_ap.value
+    # After a fit it is there by itself: the past is what the card tells of the test nodes.
+    assert honest.leakage_gap_.past.ap.value == planted_ap.value
+    assert honest.leakage_gap_.as_of == str(DUE)
+    assert naive.split_.startswith("time=")
+    assert naive.leakage_gap_.whole.ap.value == naive.metrics_["val"].ap.value
+    assert naive.leakage_gap_.as_of == naive.split_.rpartition(":")[2]
+
+
+def test_as_of_leaves_out_nodes_of_a_later_day(tmp_path):
+    """Silently, accounts of any day stayed where their time steps were dates."""
+    days = pd.date_range("2026-01-01", periods=10).strftime("%Y-%m-%d")
+    nodes = pd.DataFrame({"id": list("abcdefghij"), "a": range(10), "time_step": days})
+    nodes["label"] = [0, 1] * 5
+    edges = pd.DataFrame({"source": list("abcdefghi"), "target": list("bcdefghij")})
+    nodes.to_csv(tmp_path / "nodes.csv", index=False)
+    edges.to_csv(tmp_path / "edges.csv", index=False)
+    for data in (tmp_path, (nodes, edges), {"nodes": nodes, "edges": edges}):
+        graph = as_nodes(data, as_of="2026-01-04").graph
+        assert graph.node_ids.tolist() == list("abcd")
+        assert graph.edges.to_scipy().toarray().tolist() == np.eye(4, k=-1).tolist()
+        assert graph.x.ravel().tolist() == [0, 1, 2, 3]
+        assert "4 of 10 nodes are used" in " ".join(graph.notes)
+    with pytest.raises(InputError, match="time_step holds dates; write a day"):
+        as_nodes((nodes, edges), as_of=4)
+    with pytest.raises(InputError, match="time steps of its nodes are numbers; write a number"):
+        as_nodes((nodes.assign(time_step=range(10)), edges), as_of="2026-01-04")
+    with pytest.raises(InputError, match="all nodes come after"):
+        as_nodes((nodes, edges), as_of="2025-01-01")
+
+
+def test_as_of_is_not_ignored_where_nothing_has_a_time(graph, tmp_path):
+    matrix = graph.edges.to_scipy()
+    with pytest.raises(InputError, match="needs nodes with a time step"):
+        as_nodes((matrix, graph.x.numpy()), as_of=3)
+    data = Data(
+        x=graph.x, edge_index=torch.zeros(2, 1, dtype=torch.long), y=torch.from_numpy(graph.y)
+    )
+    torch.save(data, tmp_path / "graph.pt")
+    with pytest.raises(InputError, match="needs nodes with a time step"):
+        as_nodes(tmp_path / "graph.pt", as_of=3)
 
 
 def test_as_of_leaves_out_rows_nodes_and_what_cannot_be_dated(graph):
@@ -113,6 +155,8 @@ def test_what_was_known_at_the_training_does_not_cut_later_data(folder):
 def test_commands_take_a_time_and_show_the_gap(folder, tmp_path, capsys):
     model, out = tmp_path / "model", tmp_path / "list.csv"
     assert call("fit", folder, "--out", model, "--model", "hgb") == 0
+    line = FraudDetector.load(model).leakage_gap_.describe()
+    assert line in capsys.readouterr().err and line in (model / "card.md").read_text("utf-8")
     assert call("score", model, folder, "--as-of", DUE, "--out", out) == 0
     past = pd.read_csv(out).set_index("id")["score"]
     assert call("score", model, folder, "--out", out) == 0

@@ -10,7 +10,7 @@ from aiec_graph.detect import FraudDetector, as_nodes
 from aiec_graph.detect.reasons import Explainer
 from aiec_graph.detect.report import render_report, write_report
 from aiec_graph.detect.report.compared import compare, verdict
-from aiec_graph.detect.report.cuts import Judged, make_cuts
+from aiec_graph.detect.report.cuts import Evaluated, make_cuts
 from aiec_graph.detect.report.drawings import MOST_DRAWN, draw_neighbourhood
 from aiec_graph.detect.report.figures import MOST_POINTS, curves_of, thinned
 from aiec_graph.errors import InputError
@@ -28,42 +28,44 @@ def page(detector, frames, tmp_path_factory):
     return write_report(detector, frames, path, suspects=4)
 
 
-def judged_of(detector, graph):
+def evaluated_of(detector, graph):
     score = detector.decision_function(graph)
     fresh = (graph.y >= 0) & (detector.trained_on_.parts(graph) == "")
-    return Judged(graph.y[fresh], score[fresh], "", True), score, fresh
+    return Evaluated(graph.y[fresh], score[fresh], "", True), score, fresh
 
 
 def test_cuts_count_as_a_plain_loop_does():
     rng = np.random.default_rng(0)
     score = rng.integers(0, 40, 500).astype(float)  # many ties
     y = (rng.random(500) < score / 80).astype(int)
-    judged = Judged(y[:200], score[:200], "", True)
-    cuts = make_cuts(score, score >= 35, judged, None)
+    evaluated = Evaluated(y[:200], score[:200], "", True)
+    cuts = make_cuts(score, score >= 35, evaluated, None)
     for i, cut in enumerate(cuts.score):
         assert cuts.alerts[i] == sum(s >= cut for s in score)
-        hits = sum(s >= cut and label == 1 for s, label in zip(judged.score, judged.y, strict=True))
+        hits = sum(
+            s >= cut and label == 1 for s, label in zip(evaluated.score, evaluated.y, strict=True)
+        )
         assert cuts.hits[i] == hits
-        listed = sum(s >= cut for s in judged.score)
+        listed = sum(s >= cut for s in evaluated.score)
         assert cuts.false_alarms[i] == listed - hits
         assert cuts.precision(i) == (hits / listed if listed else None)
-        assert cuts.recall(i) == hits / judged.y.sum()
-        assert cuts.cost(i, 2, 7) == 2 * (listed - hits) + 7 * (judged.y.sum() - hits)
+        assert cuts.recall(i) == hits / evaluated.y.sum()
+        assert cuts.cost(i, 2, 7) == 2 * (listed - hits) + 7 * (evaluated.y.sum() - hits)
     assert cuts.alerts[cuts.start] == (score >= 35).sum()
     assert cuts.alerts[-1] == 500
 
 
 def test_an_empty_list_begins_empty():
     score = np.full(50, -2.0)
-    judged = Judged(np.arange(20) % 2, score[:20], "", True)
-    cuts = make_cuts(score, score > 0, judged, None)
+    evaluated = Evaluated(np.arange(20) % 2, score[:20], "", True)
+    cuts = make_cuts(score, score > 0, evaluated, None)
     assert (cuts.alerts, cuts.hits, cuts.start) == ([0, 50], [0, 10], 0)
     assert cuts.precision(0) is None and cuts.recall(0) == 0 and cuts.score[0] > -2.0
 
 
 def test_precision_of_a_stated_base_rate():
-    judged = Judged(np.array([1, 1, 0, 0]), np.array([4.0, 2.0, 3.0, 1.0]), "", True)
-    cuts = make_cuts(judged.score, judged.score >= 2, judged, 0.1)
+    evaluated = Evaluated(np.array([1, 1, 0, 0]), np.array([4.0, 2.0, 3.0, 1.0]), "", True)
+    cuts = make_cuts(evaluated.score, evaluated.score >= 2, evaluated, 0.1)
     # All anomalies and half of the normal nodes are on the list.
     assert cuts.precision(cuts.start) == pytest.approx(0.1 / (0.1 + 0.9 * 0.5))
 
@@ -71,17 +73,19 @@ def test_precision_of_a_stated_base_rate():
 def test_curves_are_those_of_the_metrics():
     rng = np.random.default_rng(1)
     y = (rng.random(3000) < 0.1).astype(int)
-    judged = Judged(y, y + rng.standard_normal(3000), "", True)
-    curves = curves_of(judged)
+    evaluated = Evaluated(y, y + rng.standard_normal(3000), "", True)
+    curves = curves_of(evaluated)
     steps = np.diff(curves["recall"], prepend=0)
-    assert (steps * curves["precision"]).sum() == pytest.approx(average_precision(y, judged.score))
+    assert (steps * curves["precision"]).sum() == pytest.approx(
+        average_precision(y, evaluated.score)
+    )
     small = thinned(curves)
     assert len(small) <= MOST_POINTS
     assert small.iloc[[0, -1]].equals(curves.iloc[[0, -1]])
 
 
 def test_baselines_stand_beside_the_detector(detector, graph):
-    _, score, fresh = judged_of(detector, graph)
+    _, score, fresh = evaluated_of(detector, graph)
     parts = detector.trained_on_.parts(graph)
     found = compare(detector, graph, parts, fresh, score)
     assert {part.name for part in found} == {"sage", "logistic", "rf", "rf_graph"}
@@ -146,7 +150,7 @@ def test_ids_and_names_cannot_do_anything(detector):
     assert scripts.count == 2
 
 
-def test_without_labels_the_validation_nodes_judge(detector):
+def test_without_labels_the_metrics_are_of_the_validation_nodes(detector):
     nodes, edges = make_frames(300, seed=3)
     text = render_report(detector, (nodes.drop(columns="label"), edges), suspects=1)
     assert "validation nodes of the training, which chose the epoch" in text
@@ -191,8 +195,8 @@ def percent(text):
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
 def test_in_a_browser(page, detector, graph, tmp_path, width, height):
-    judged, score, _ = judged_of(detector, graph)
-    cuts = make_cuts(score, detector.threshold_.flag(score), judged, None)
+    evaluated, score, _ = evaluated_of(detector, graph)
+    cuts = make_cuts(score, detector.threshold_.flag(score), evaluated, None)
     with open_browser(tmp_path / "profile", width, height) as browser:
         browser.get(page.as_uri())
 

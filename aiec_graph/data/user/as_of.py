@@ -1,12 +1,12 @@
 """What was known on a day, or at a time: the rows of a table that had happened by then."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiec_graph.data.user.dates import DAY
-from aiec_graph.data.user.profile import Reading
+from aiec_graph.data.user.profile import GraphTables, Reading
 from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.times import EPOCH_LIKE, read_times
 
@@ -28,7 +28,8 @@ class _Rows(Table):
 
 
 ANY_TIME = "so rows of any time are used"
-"""How the warning of a table ends that does not know times."""
+ANY_NODE = "so nodes of any time are used"
+"""How the warnings of tables end that do not know times, or cannot compare them."""
 
 
 def keep_known(table: Table, reading: Reading) -> Table:
@@ -68,6 +69,55 @@ def keep_known(table: Table, reading: Reading) -> Table:
         f"{declared.as_of} (as_of)"
     )
     return take_rows(table, rows)
+
+
+def keep_known_nodes(tables: GraphTables, reading: Reading) -> GraphTables:
+    """The nodes whose time step is up to the declared `as_of`, and the edges among them.
+
+    Where the nodes are transactions, their rows were left out already.
+    """
+    declared, step = reading.declared, tables.nodes.time_step
+    if not declared.as_of or step is None or declared.nodes_are == "transactions":
+        return tables
+    column = next(c for c in reading.columns if c.role == "time_step")
+    is_date, is_day = column.kind == "date", declared.as_of_day != ""
+    said = f"{column.file}: as_of is {declared.as_of}, and {declared.time_step} holds"
+    if is_date and not is_day:
+        reading.findings.add_fault(f"{said} dates; write a day such as 2026-01-31")
+        return tables
+    if is_day and not is_date:  # the day that other columns count from
+        reading.findings.warnings.append(f"{said} numbers, {ANY_NODE}")
+        return tables
+    last = np.datetime64(declared.as_of, "D").astype(np.int64) if is_day else float(declared.as_of)
+    keep = step <= last
+    if keep.all():
+        return tables
+    if not keep.any():
+        reading.findings.add_fault(f"{column.file}: all nodes come after as_of {declared.as_of}")
+        return tables
+    reading.findings.notes.append(
+        f"{column.file}: {int(keep.sum()):,} of {len(keep):,} nodes are used, those up to "
+        f"{declared.as_of} (as_of)"
+    )
+    rows, place = np.flatnonzero(keep), np.cumsum(keep) - 1
+    among = keep[tables.source] & keep[tables.target]
+    nodes = tables.nodes
+    kept = replace(
+        nodes,
+        ids=nodes.ids[rows],
+        features=[replace(f, values=f.values[rows]) for f in nodes.features],
+        y=nodes.y[rows],
+        parts=None if nodes.parts is None else nodes.parts[rows],
+        time_step=step[rows],
+    )
+    return replace(
+        tables,
+        nodes=kept,
+        source=place[tables.source[among]],
+        target=place[tables.target[among]],
+        weight=None if tables.weight is None else tables.weight[among],
+        kinds=None if tables.kinds is None else tables.kinds[among],
+    )
 
 
 def take_rows(table: Table, rows: NDArray[np.int64]) -> Table:

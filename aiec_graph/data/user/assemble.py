@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from aiec_graph.data.column import UNKNOWN
-from aiec_graph.data.user.as_of import keep_known
+from aiec_graph.data.user.as_of import keep_known, keep_known_nodes
 from aiec_graph.data.user.ids import explain_strangers, find_places, read_ids
 from aiec_graph.data.user.links import read_links
 from aiec_graph.data.user.nodes import align, read_label_column, read_nodes
@@ -54,7 +54,8 @@ def assemble(
         if not found.features and reading.trained is None:
             _offer_transactions(nodes, edges, reading)
         tables = read_links(edges, found, nodes.where, reading)
-    return _complete(tables or found, nodes, reading)
+    made = _complete(tables or found, nodes, reading)
+    return None if made is None else keep_known_nodes(made, reading)
 
 
 def assemble_transactions(
@@ -80,11 +81,13 @@ def assemble_transactions(
             )
         found = read_transactions(table, accounts, reading)
         found = None if found is None else _complete(found, accounts or table, reading)
-    if found is None or labels is None:
-        return found
-    where = table if accounts is None else accounts
-    nodes = _add_labels(reading.clean(labels), found.nodes, where, reading)
-    return replace(found, nodes=nodes)
+    if found is None:
+        return None
+    if labels is not None:
+        where = table if accounts is None else accounts
+        nodes = _add_labels(reading.clean(labels), found.nodes, where, reading)
+        found = replace(found, nodes=nodes)
+    return keep_known_nodes(found, reading)
 
 
 def _complete(found: GraphTables | NodeTable, table: Table, reading: Reading) -> GraphTables | None:

@@ -21,7 +21,7 @@ MOST_TRAINED = 100_000
 
 @dataclass(frozen=True)
 class Compared:
-    """One model on the judged nodes."""
+    """One model on the evaluated nodes."""
 
     name: str
     is_detector: bool
@@ -32,16 +32,16 @@ def compare(
     detector: "FraudDetector",
     graph: Graph,
     parts: NDArray[np.str_],
-    judged: NDArray[np.bool_],
+    evaluated: NDArray[np.bool_],
     score: NDArray[np.float64],
 ) -> list[Compared]:
-    """Fits the baselines on the detector's training nodes and evaluates all on the judged nodes.
+    """Fits the baselines on the detector's training nodes and evaluates all on the evaluated nodes.
 
     Args:
         detector: fitted.
         graph: in its columns.
         parts: "train", "val" or "" of each node [N].
-        judged: labelled nodes that took no part in the training [N].
+        evaluated: labelled nodes that took no part in the training [N].
         score: the detector's [N].
 
     Returns:
@@ -51,7 +51,7 @@ def compare(
     train, val = parts == "train", parts == "val"
     if not all({0, 1} <= set(y[mask].tolist()) for mask in (train, val)):
         return []
-    found = [Compared(detector.model, True, _evaluate(y[judged], score[judged]))]
+    found = [Compared(detector.model, True, _evaluate(y[evaluated], score[evaluated]))]
     split = Split(_drawn(train), val, np.zeros(len(y), bool))
     for name in BASELINES:
         if name != detector.model:
@@ -60,7 +60,7 @@ def compare(
             effort_of_fit(model, graph, rows).say(f"comparing with {name}")
             model.fit(graph, split)
             margin = model.decision_function(graph)
-            found.append(Compared(name, False, _evaluate(y[judged], margin[judged])))
+            found.append(Compared(name, False, _evaluate(y[evaluated], margin[evaluated])))
     return sorted(found, key=lambda part: -part.found.ap.value)
 
 

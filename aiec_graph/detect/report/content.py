@@ -22,7 +22,7 @@ from aiec_graph.detect.reasons_channels import measure_layers
 from aiec_graph.detect.reasons_words import NodeReasons
 from aiec_graph.detect.report import figures
 from aiec_graph.detect.report.compared import MOST_TRAINED, compare, verdict
-from aiec_graph.detect.report.cuts import Judged, make_cuts
+from aiec_graph.detect.report.cuts import Evaluated, make_cuts
 from aiec_graph.detect.report.drawings import Drawing, draw_neighbourhood
 from aiec_graph.detect.rules import Rule
 from aiec_graph.errors import InputError
@@ -88,11 +88,13 @@ def make_content(
     explainer = Explainer(detector, graph, score)
     parts = detector.trained_on_.parts(graph)
     fresh = (graph.y != UNKNOWN) & (parts == "")
-    judged = _judged(detector, graph, score, fresh)
-    cuts = make_cuts(score, explainer.flag, judged, detector.base_rate)
+    evaluated = _evaluation_nodes(detector, graph, score, fresh)
+    cuts = make_cuts(score, explainer.flag, evaluated, detector.base_rate)
     LOG.info("finding reasons of the first %s nodes", suspects)
     listed = _suspects(detector, explainer, suspects)
-    compared = compare(detector, graph, parts, fresh, score) if baselines and judged.is_fair else []
+    compared = (
+        compare(detector, graph, parts, fresh, score) if baselines and evaluated.is_fair else []
+    )
     drift = detector.reference_.compare(graph, score, found.unseen)
     return {
         "graph": graph,
@@ -106,11 +108,11 @@ def make_content(
         "most_drifts": MOST_DRIFTS,
         "as_of": nodes.as_of,
         "gap": None if whole is None else _gap(detector, whole, nodes),
-        "judged": judged,
-        "evaluation": _evaluate(detector, judged),
+        "evaluated": evaluated,
+        "evaluation": _evaluate(detector, evaluated),
         "cuts": cuts,
         "costs": _costs(detector),
-        "curves": _curves(detector, judged, float(cuts.score[cuts.start])),
+        "curves": _curves(detector, evaluated, float(cuts.score[cuts.start])),
         "steps": _steps(graph, explainer.flag, score, fresh),
         "suspects": listed,
         "compared": compared,
@@ -122,16 +124,16 @@ def make_content(
     }
 
 
-def _judged(
+def _evaluation_nodes(
     detector: "FraudDetector",
     graph: Graph,
     score: NDArray[np.float64],
     fresh: NDArray[np.bool_],
-) -> Judged:
-    """The labelled nodes to judge by: fresh ones where they have both classes."""
+) -> Evaluated:
+    """The labelled nodes that metrics are computed on: fresh ones where they have both classes."""
     if {0, 1} <= set(graph.y[fresh].tolist()):
-        return Judged(graph.y[fresh], score[fresh], FRESH, True)
-    return Judged(detector.validation_y_, detector.validation_score_, VALIDATION, False)
+        return Evaluated(graph.y[fresh], score[fresh], FRESH, True)
+    return Evaluated(detector.validation_y_, detector.validation_score_, VALIDATION, False)
 
 
 def _gap(detector: "FraudDetector", whole: Nodes, past: Nodes) -> LeakageGap | str:
@@ -142,11 +144,11 @@ def _gap(detector: "FraudDetector", whole: Nodes, past: Nodes) -> LeakageGap | s
         return str(error)
 
 
-def _evaluate(detector: "FraudDetector", judged: Judged) -> Evaluation:
+def _evaluate(detector: "FraudDetector", evaluated: Evaluated) -> Evaluation:
     is_fair = detector.calibrate and detector.base_rate is None
-    probability = detector.calibrator_(judged.score) if is_fair else None
-    flag = detector.threshold_.flag(judged.score)
-    return evaluate_scores(judged.y, judged.score, flag, probability)
+    probability = detector.calibrator_(evaluated.score) if is_fair else None
+    flag = detector.threshold_.flag(evaluated.score)
+    return evaluate_scores(evaluated.y, evaluated.score, flag, probability)
 
 
 def _costs(detector: "FraudDetector") -> tuple[float, float]:
@@ -155,9 +157,9 @@ def _costs(detector: "FraudDetector") -> tuple[float, float]:
     return (rule.value, rule.miss) if rule.kind == "cost" else (1.0, 10.0)
 
 
-def _curves(detector: "FraudDetector", judged: Judged, cut: float) -> list[Figure]:
-    curves = figures.curves_of(judged)
-    rate = float(judged.y.mean())
+def _curves(detector: "FraudDetector", evaluated: Evaluated, cut: float) -> list[Figure]:
+    curves = figures.curves_of(evaluated)
+    rate = float(evaluated.y.mean())
     made = [
         Figure(
             "How many anomalies for how many false alarms (ROC)",
@@ -177,16 +179,16 @@ def _curves(detector: "FraudDetector", judged: Judged, cut: float) -> list[Figur
         Figure(
             "Scores of normal and of anomalous nodes",
             "Dotted: the threshold of the model.",
-            figures.draw_scores(judged, cut),
+            figures.draw_scores(evaluated, cut),
         ),
     ]
     if detector.calibrate and detector.base_rate is None:
-        chance = detector.calibrator_(judged.score)
+        chance = detector.calibrator_(evaluated.score)
         made.append(
             Figure(
                 "Whether probabilities are right (calibration)",
                 "Each point is a tenth of the nodes; on the dashed line they are.",
-                figures.draw_calibration(judged.y, chance),
+                figures.draw_calibration(evaluated.y, chance),
             )
         )
     return made
@@ -207,13 +209,13 @@ def _steps(
         hits, listed = int((y[flag[known]] == 1).sum()), int(flag[known].sum())
         anomalies = int((y == 1).sum())
         both = 0 < anomalies < len(y)
-        found = Judged(y, score[known], "", True)
+        found = Evaluated(y, score[known], "", True)
         rows.append(
             {
                 "step": step,
                 "nodes": int(there.sum()),
                 "alerts": int(flag[there].sum()),
-                "judged": len(y),
+                "evaluated": len(y),
                 "anomalies": anomalies,
                 "precision": hits / listed if listed else None,
                 "recall": hits / anomalies if anomalies else None,
@@ -227,10 +229,10 @@ def _steps(
     return {"rows": rows, "svg": svg, "left_out": len(known_steps) - len(rows)}
 
 
-def _ap(judged: Judged) -> float:
+def _ap(evaluated: Evaluated) -> float:
     from aiec_graph.metrics import average_precision
 
-    return average_precision(judged.y, judged.score)
+    return average_precision(evaluated.y, evaluated.score)
 
 
 def _suspects(detector: "FraudDetector", explainer: Explainer, count: int) -> list[Suspect]:

@@ -10,8 +10,8 @@ POSITIONS = 300
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The labelled nodes by which a report judges."""
+class Evaluated:
+    """The labelled nodes that a report computes its metrics on."""
 
     y: NDArray[np.int64]
     """[M] in {0, 1}."""
@@ -32,9 +32,9 @@ class Cuts:
     alerts: list[int]
     """Nodes on each list, of all that were scored."""
     hits: list[int]
-    """Judged nodes on it that are anomalous."""
+    """Evaluated nodes on it that are anomalous."""
     false_alarms: list[int]
-    """Judged nodes on it that are normal."""
+    """Evaluated nodes on it that are normal."""
     anomalous: int
     normal: int
     nodes: int
@@ -42,10 +42,10 @@ class Cuts:
     start: int
     """The position of the detector's own threshold."""
     base_rate: float | None
-    """The share of anomalies that precision is for; None for that of the judged nodes."""
+    """The share of anomalies that precision is for; None for that of the evaluated nodes."""
 
     def precision(self, at: int) -> float | None:
-        """Of a list; None where no judged node is on it."""
+        """Of a list; None where no evaluated node is on it."""
         hits, false_alarms = self.hits[at], self.false_alarms[at]
         if hits + false_alarms == 0:
             return None
@@ -59,7 +59,7 @@ class Cuts:
         return self.hits[at] / self.anomalous
 
     def cost(self, at: int, false_alarm: float, miss: float) -> float:
-        """On the judged nodes."""
+        """On the evaluated nodes."""
         return self.false_alarms[at] * false_alarm + (self.anomalous - self.hits[at]) * miss
 
     def to_json(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Cuts:
 def make_cuts(
     score: NDArray[np.float64],
     flag: NDArray[np.bool_],
-    judged: Judged,
+    evaluated: Evaluated,
     base_rate: float | None,
 ) -> Cuts:
     """Lists of about `POSITIONS` lengths, spaced evenly by ratio, the flagged nodes among them.
@@ -89,7 +89,7 @@ def make_cuts(
     Args:
         score: of all nodes [N].
         flag: which of them the detector flags [N]; the highest.
-        judged: the nodes to judge by.
+        evaluated: the nodes that metrics are computed on.
         base_rate: see `Cuts`.
     """
     falling = -np.sort(-score)
@@ -103,7 +103,7 @@ def make_cuts(
         cut = np.append(np.nextafter(falling[0], np.inf), cut)
     alerts = np.searchsorted(-falling, -cut, side="right")
     caught, alarms = (
-        np.searchsorted(np.sort(-judged.score[judged.y == label]), -cut, side="right")
+        np.searchsorted(np.sort(-evaluated.score[evaluated.y == label]), -cut, side="right")
         for label in (1, 0)
     )
     return Cuts(
@@ -111,8 +111,8 @@ def make_cuts(
         alerts=alerts.tolist(),
         hits=caught.tolist(),
         false_alarms=alarms.tolist(),
-        anomalous=int((judged.y == 1).sum()),
-        normal=int((judged.y == 0).sum()),
+        anomalous=int((evaluated.y == 1).sum()),
+        normal=int((evaluated.y == 0).sum()),
         nodes=len(score),
         start=int(np.abs(alerts - flagged).argmin()),
         base_rate=base_rate,

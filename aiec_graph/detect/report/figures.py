@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from aiec_graph.artifacts.channels import Channels
-from aiec_graph.detect.report.cuts import Judged
+from aiec_graph.detect.report.cuts import Evaluated
 from aiec_graph.detect.rules import Curve
 
 # Okabe and Ito's palette, which is told apart with any colour vision and in grey.
@@ -54,9 +54,9 @@ def thinned(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[np.unique(np.append(even, np.geomspace(1, len(frame), half) - 1).astype(int))]
 
 
-def curves_of(judged: Judged) -> pd.DataFrame:
+def curves_of(evaluated: Evaluated) -> pd.DataFrame:
     """A row for each length of the list: share, false (positive rate), recall, precision."""
-    curve = Curve.of(judged.y, judged.score)
+    curve = Curve.of(evaluated.y, evaluated.score)
     recall, false = curve.rates()
     hits, listed = np.cumsum(curve.anomalous), np.cumsum(curve.anomalous + curve.normal)
     columns = {"share": listed / listed[-1], "false": false, "recall": recall}
@@ -110,12 +110,12 @@ def draw_calibration(y: NDArray[np.int64], probability: NDArray[np.floating]) ->
     return to_svg(points.encode(x=x, y=y_axis) + perfect.encode(x="predicted", y="observed"))
 
 
-def draw_scores(judged: Judged, cut: float) -> Markup:
+def draw_scores(evaluated: Evaluated, cut: float) -> Markup:
     """How the scores of normal and of anomalous nodes are distributed."""
-    edges = np.histogram_bin_edges(judged.score, bins=40)
+    edges = np.histogram_bin_edges(evaluated.score, bins=40)
     rows = []
     for label, name in ((0, "normal"), (1, "anomalous")):
-        counts, _ = np.histogram(judged.score[judged.y == label], edges)
+        counts, _ = np.histogram(evaluated.score[evaluated.y == label], edges)
         share = np.append(counts / max(counts.sum(), 1), 0.0)
         rows += list(zip(edges, share, [name] * len(share), strict=True))
     frame = pd.DataFrame(rows, columns=["score", "share", "class"])
