@@ -1,7 +1,8 @@
 """Seconds of a training epoch of image networks: this project beside a plain loop over timm.
 
 Both train the same network on the same images, through the same transforms, with AdamW, clipping,
-validation and a checkpoint each epoch. Contestants take turns; the first epoch of a turn does not
+validation and a checkpoint each epoch; the plain loop decodes the validation images each time, this
+project once. Contestants take turns; the first epoch of a turn does not
 count. On a CPU processor time is measured, for others may use the machine: one thread, no workers.
 Where there is a CUDA GPU, it trains, and wall time is measured.
 
@@ -30,6 +31,7 @@ from timm.optim._optim_factory import create_optimizer_v2
 from torch.utils.data import DataLoader
 
 from aiec_graph.vision import ImageData, VisionSettings, load_images, make_backbone
+from aiec_graph.vision.images import Kept
 from aiec_graph.vision.training import Epoch, Log, fit_images
 
 PLAIN, RELU, AIEC, BF16 = "plain loop", "ReLU", "AIEC", "ReLU, bf16"
@@ -106,13 +108,15 @@ def main() -> None:
         warmup_epochs=0,
     )
     data = load_images(options.dataset, settings, Path("datasets"))
-    val = torch.utils.data.Subset(data.val, range(options.images // 4))
-    data = data._replace(val=val)
+    listed = data.val.data if isinstance(data.val, Kept) else data.val
+    val = torch.utils.data.Subset(listed, range(options.images // 4))
+    once = data._replace(val=val)
+    data = data._replace(val=Kept(val, data.image_size))
     rows = []
     for backbone in options.backbone:
         low = replace(settings, precision="bf16-mixed")
         contestants: dict[str, Callable[[Path], list[float]]] = {
-            PLAIN: lambda f, b=backbone: plain(b, data, settings, f),
+            PLAIN: lambda f, b=backbone: plain(b, once, settings, f),
             RELU: lambda f, b=backbone: ours(b, "relu", data, settings, f),
             AIEC: lambda f, b=backbone: ours(b, "aiec", data, settings, f),
             BF16: lambda f, b=backbone, s=low: ours(b, "relu", data, s, f),

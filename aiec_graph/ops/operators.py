@@ -182,7 +182,9 @@ def _winner_sum(grad: Tensor, winner: Tensor, num_sources: int) -> Tensor:
     if grad.device.type == "cuda":
         padded = grad.new_zeros(num_sources + 1, grad.shape[1])
         where = winner.long().where(winner >= 0, num_sources)
-        return padded.scatter_add_(0, where, grad)[:-1].clone()
+        channel = torch.arange(grad.shape[1], device=grad.device).expand_as(where)
+        # This adds in a fixed order; scatter_add_ on a GPU gives other bits at each call.
+        return padded.index_put_((where, channel), grad, accumulate=True)[:-1].clone()
     if grad.device.type != "cpu":
         return _winner_sum(grad.cpu(), winner.cpu(), num_sources).to(grad.device)
     out = grad.new_empty(num_sources, grad.shape[1])

@@ -25,6 +25,8 @@ from aiec_graph.vision.stratify import TEST_SHARE, stratified
 from aiec_graph.vision.transforms import Transform, test_transform, train_transform
 
 VAL_SHARE = 0.1
+KEPT_BYTES = 2**28
+"""So much memory may validation images take in their final form: 20,000 of 32 × 32 pixels."""
 
 
 class ImageData(NamedTuple):
@@ -54,7 +56,7 @@ class ImageData(NamedTuple):
             part: "train", "val" or "test".
         """
         data: Any = getattr(self, part)
-        rows = None
+        data, rows = data.data if isinstance(data, Kept) else data, None
         if isinstance(data, Subset):
             data, rows = data.dataset, data.indices
         names = data.pictures.names() if isinstance(data, PictureData) else range(len(data))
@@ -67,6 +69,30 @@ class Part:
 
     make: Callable[[Transform], Dataset[Any]]
     labels: NDArray[np.int64]
+
+
+class Kept(Dataset[Any]):
+    """Images whose transform draws nothing, made once: an epoch's validation asks for them again.
+
+    Args:
+        data: the images; kept as tensors where they take at most `KEPT_BYTES`.
+        image_size: their height and width.
+    """
+
+    def __init__(self, data: Dataset[Any], image_size: int) -> None:
+        self.data = data
+        size = len(self) * 3 * image_size**2 * 4
+        self._made: dict[int, Any] | None = {} if size <= KEPT_BYTES else None
+
+    def __len__(self) -> int:
+        return len(cast(Any, self.data))
+
+    def __getitem__(self, index: int) -> Any:
+        if self._made is None:
+            return self.data[index]
+        if index not in self._made:
+            self._made[index] = self.data[index]
+        return self._made[index]
 
 
 class Parts(NamedTuple):
@@ -142,7 +168,7 @@ def load_images(
     return ImageData(
         place.resolve().stem if is_own else name,
         of_train if everything else Subset(of_train, rows.tolist()),
-        val,
+        Kept(val, size),
         parts.test.make(plain),
         parts.class_names,
         size,

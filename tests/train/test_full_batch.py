@@ -156,6 +156,8 @@ def test_a_gpu_gives_what_the_cpu_does(prepared, split, model, options, batches)
     )
     assert (cpu.device, gpu.device) == ("cpu", "cuda")
     np.testing.assert_allclose(gpu.margin, cpu.margin, rtol=1e-3, atol=1e-4)
+    again = train(prepared, split, model, "aiec", replace(short, device="cuda"), 0)
+    np.testing.assert_array_equal(again.margin, gpu.margin)
 
 
 def test_the_result_says_where_it_was_trained(prepared, split):

@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from torchvision import datasets
 
 from aiec_graph.errors import InputError
-from aiec_graph.vision import IMAGES, VisionSettings, load_images
+from aiec_graph.vision import IMAGES, VisionSettings, images, load_images
 
 PLAIN = VisionSettings(augment="none")
 
@@ -32,7 +33,7 @@ def test_digits(tmp_path):
         )
     ]
     assert len(parts[0] & parts[1]) < 10, "scikit-learn's digits hold few copies"
-    assert not set(data.train.indices) & set(data.val.indices)
+    assert not set(data.train.indices) & set(data.val.data.indices)
     counts = np.bincount(data.test.labels)
     assert counts.min() > 30
     few = load_images("digits", VisionSettings(limit_train=50, image_size=16), tmp_path)
@@ -141,3 +142,16 @@ def test_cifar_from_a_server_that_lies(tmp_path, monkeypatch):
 
 def test_every_name_is_known():
     assert set(IMAGES) == {"digits", "cifar10", "cifar100", "imagenet1k", "imagenet100"}
+
+
+def test_validation_images_are_made_once_where_they_fit_in_memory(monkeypatch):
+    data = load_images("digits", VisionSettings(), Path("nowhere"))
+    first, label = data.val[3]
+    assert data.val[3][0] is first
+    expected = data.val.data[3]
+    assert torch.equal(expected[0], first)
+    assert expected[1] == label
+    monkeypatch.setattr(images, "KEPT_BYTES", 10)
+    data = load_images("digits", VisionSettings(), Path("nowhere"))
+    assert data.val[3][0] is not data.val[3][0]
+    assert torch.equal(data.val[3][0], first)
