@@ -103,7 +103,7 @@ def main() -> None:
             pd.DataFrame(speed).to_csv(arguments.out / "speed.csv", index=False)
             pairs += measure_aiec(case, model, device, timed)
             pd.DataFrame(pairs).to_csv(arguments.out / "aiec.csv", index=False)
-        for model in peers.MODELS if key != "random-1m" else ():
+        for model in peers.MODELS:
             there = {row["network"] for row in speed if row["model"] == model}
             for name in (peers.OWN, peers.AIEC, peers.DGL, peers.CSR):
                 if name not in there:
