@@ -56,8 +56,7 @@ PAIRS = 7
 """Networks with ReLU and with AIEC whose steps are compared."""
 
 
-def main() -> None:
-    warnings.filterwarnings("ignore")  # the peers' own
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -75,11 +74,17 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    device = arguments.device
-    if device == "cuda" and not torch.cuda.is_available():
+    if arguments.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: there is no such GPU, or this torch was built without CUDA")
-    if device == "cuda" and arguments.processor_time:
+    if arguments.device == "cuda" and arguments.processor_time:
         parser.error("--processor-time tells nothing of what a GPU computes")
+    return arguments
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore")  # the peers' own
+    arguments = parse()
+    device = arguments.device
     clock = clock_of(device, arguments.processor_time)
     torch.set_num_threads(1 if arguments.processor_time else arguments.threads)
     cases = {

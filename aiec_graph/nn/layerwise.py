@@ -1,7 +1,7 @@
 """Exact outputs of a network on a large graph: one layer after the other, some rows at a time."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,7 +10,9 @@ from torch import Tensor
 
 from aiec_graph.core.processes import num_processes, process_rank, send_from
 from aiec_graph.nn.networks import GNN
-from aiec_graph.nn.sampled import RowAdjacency
+
+if TYPE_CHECKING:
+    from aiec_graph.nn.sampled import RowAdjacency
 
 Inputs = Callable[[NDArray[np.integer]], Tensor]
 """Reads the inputs of some nodes: [M] to [M, in_channels]."""
@@ -18,7 +20,7 @@ Inputs = Callable[[NDArray[np.integer]], Tensor]
 
 def layerwise_logits(
     network: GNN,
-    graph: RowAdjacency,
+    graph: "RowAdjacency",
     inputs: Inputs,
     targets: NDArray[np.bool_] | None = None,
     device: torch.device | None = None,

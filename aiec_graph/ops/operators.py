@@ -13,8 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aiec_graph.ops import kernels
-
 _FLOATS = (torch.float32, torch.float64)
 _INDICES = (torch.int32, torch.int64)
 
@@ -87,7 +85,20 @@ def _outside_functorch(operator: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _operator(name: str) -> Callable[[Callable[..., Any]], Any]:
-    return torch.library.custom_op(f"aiec_graph::{name}", mutates_args=())
+    """Registers an operator for every device.
+
+    By `define` and `impl`: what `torch.library.custom_op` makes loads torch's compiler at its first
+    call, compiled or not, which takes 1.6 s of processor time in each process.
+    """
+
+    def register(function: Callable[..., Any]) -> Any:
+        qualified = f"aiec_graph::{name}"
+        schema = torch.library.infer_schema(function, mutates_args=())
+        torch.library.define(qualified, schema, tags=(torch.Tag.pt2_compliant_tag,))
+        torch.library.impl(qualified, "default", function)
+        return getattr(torch.ops.aiec_graph, name).default
+
+    return register
 
 
 @_operator("weighted_sum")
@@ -118,7 +129,7 @@ def _weighted_sum(
         return matrix @ x.contiguous()
 
 
-@_weighted_sum.register_fake
+@torch.library.register_fake(_weighted_sum)
 def _(x: Tensor, crow: Tensor, *_: Any) -> Tensor:
     return x.new_empty(crow.shape[0] - 1, x.shape[1])
 
@@ -136,7 +147,7 @@ def _weighted_sum_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return _weighted_sum(grad, *transpose, crow, column, value), *[None] * 6
 
 
-_weighted_sum.register_autograd(_weighted_sum_backward, setup_context=_keep_matrices)
+torch.library.register_autograd(_weighted_sum, _weighted_sum_backward, setup_context=_keep_matrices)
 
 
 @_operator("maximum")
@@ -147,13 +158,15 @@ def _maximum(x: Tensor, crow: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
     if x.device.type != "cpu":
         out, winner = _maximum(x.cpu(), crow.cpu(), column.cpu())
         return out.to(x.device), winner.to(x.device)
+    from aiec_graph.ops import kernels  # Numba takes half a second, and few networks a maximum
+
     out = x.new_empty(crow.shape[0] - 1, x.shape[1])
     winner = torch.empty(out.shape, dtype=torch.int32)
     _refuse_unless(kernels.maximum(*_arrays(crow, column, x, out, winner)))
     return out, winner
 
 
-@_maximum.register_fake
+@torch.library.register_fake(_maximum)
 def _(x: Tensor, crow: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
     out = x.new_empty(crow.shape[0] - 1, x.shape[1])
     return out, torch.empty_like(out, dtype=torch.int32)
@@ -170,7 +183,7 @@ def _maximum_backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor, None, Non
     return _winner_sum(grad, winner, ctx.num_sources), None, None
 
 
-_maximum.register_autograd(_maximum_backward, setup_context=_keep_winner)
+torch.library.register_autograd(_maximum, _maximum_backward, setup_context=_keep_winner)
 
 
 @_operator("winner_sum")
@@ -187,12 +200,14 @@ def _winner_sum(grad: Tensor, winner: Tensor, num_sources: int) -> Tensor:
         return padded.index_put_((where, channel), grad, accumulate=True)[:-1].clone()
     if grad.device.type != "cpu":
         return _winner_sum(grad.cpu(), winner.cpu(), num_sources).to(grad.device)
+    from aiec_graph.ops import kernels
+
     out = grad.new_empty(num_sources, grad.shape[1])
     _refuse_unless(kernels.winner_sum(*_arrays(grad, winner, out)))
     return out
 
 
-@_winner_sum.register_fake
+@torch.library.register_fake(_winner_sum)
 def _(grad: Tensor, winner: Tensor, num_sources: int) -> Tensor:
     return grad.new_empty(num_sources, grad.shape[1])
 
@@ -209,7 +224,7 @@ def _winner_sum_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
     return taken.masked_fill(winner < 0, 0), None, None
 
 
-_winner_sum.register_autograd(_winner_sum_backward, setup_context=_keep_named)
+torch.library.register_autograd(_winner_sum, _winner_sum_backward, setup_context=_keep_named)
 
 
 def _as_channels(x: Tensor, dim: int | None, batch: int) -> Tensor:
@@ -238,9 +253,9 @@ def _batched(operator: Callable[..., Any], channels: int) -> Callable[..., Any]:
     return rule
 
 
-_weighted_sum.register_vmap(_batched(_weighted_sum, 1))
-_maximum.register_vmap(_batched(_maximum, 1))
-_winner_sum.register_vmap(_batched(_winner_sum, 2))
+torch.library.register_vmap(_weighted_sum, _batched(_weighted_sum, 1))
+torch.library.register_vmap(_maximum, _batched(_maximum, 1))
+torch.library.register_vmap(_winner_sum, _batched(_winner_sum, 2))
 
 
 def segment_maximum(x: Tensor, crow: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -216,11 +215,15 @@ def _logistic(seed: int, n_jobs: int | None, **options: Any) -> Any:
 
 
 def _rf(seed: int, n_jobs: int | None, **options: Any) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
     settings = {"n_estimators": 100, "class_weight": "balanced_subsample", **options}
     return RandomForestClassifier(random_state=seed, n_jobs=n_jobs or -1, **settings)
 
 
 def _hgb(seed: int, n_jobs: int | None, **options: Any) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     return HistGradientBoostingClassifier(**{"random_state": seed, **options})
 
 

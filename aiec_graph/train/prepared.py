@@ -1,13 +1,15 @@
 """A data set made ready for training, in the forms that trainers take it in."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aiec_graph.data import Graph
 from aiec_graph.nn import Adjacency
-from aiec_graph.nn.sampled import RowAdjacency
+
+if TYPE_CHECKING:
+    from aiec_graph.nn.sampled import RowAdjacency
 
 
 class Prepared:
@@ -22,10 +24,13 @@ class Prepared:
     def __init__(self, graph: Graph, adjacency: Adjacency | None = None) -> None:
         self.graph = graph
         self._forms: dict[str, Any] = {}
+        edges = graph.edges
+        self._rows = edges.indptr, edges.indices, edges.weight
         if adjacency is not None:
             csr = adjacency.csr
-            parts = csr.indptr.astype(np.int64), csr.indices.astype(np.int32, copy=False), csr.data
-            self._forms = {"whole": adjacency, "rows": RowAdjacency(*parts)}
+            indices = csr.indices.astype(np.int32, copy=False)
+            self._forms["whole"] = adjacency
+            self._rows = csr.indptr.astype(np.int64), indices, csr.data
 
     @property
     def adjacency(self) -> Adjacency:
@@ -35,17 +40,18 @@ class Prepared:
         return self._forms["whole"]
 
     @property
-    def rows(self) -> RowAdjacency:
+    def rows(self) -> "RowAdjacency":
         """The same, read by rows where the graph's edges lie, such as in a mapped file."""
         if "rows" not in self._forms:
-            edges = self.graph.edges
-            self._forms["rows"] = RowAdjacency(edges.indptr, edges.indices, edges.weight)
+            from aiec_graph.nn.sampled import RowAdjacency  # loads Numba
+
+            self._forms["rows"] = RowAdjacency(*self._rows)
         return self._forms["rows"]
 
     def with_graph(self, graph: Graph) -> "Prepared":
         """The same edges with other features; what is made of the edges is shared."""
         found = Prepared(graph)
-        found._forms = self._forms
+        found._forms, found._rows = self._forms, self._rows
         return found
 
     def __iter__(self) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from aiec_graph.core.processes import process_rank, send_from
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
 from aiec_graph.nn.networks import GNN
+from aiec_graph.train.adam import Adam
 
 
 @dataclass
@@ -39,7 +40,7 @@ class StateFile:
     identity: str
     """All that the run depends on; the state of another one is not used."""
 
-    def save(self, network: GNN, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    def save(self, network: GNN, optimizer: Adam, progress: Progress) -> None:
         """Writes the state after an epoch.
 
         Raises:
@@ -56,7 +57,7 @@ class StateFile:
         }
         write_whole(self.path, lambda draft: torch.save(content, draft))
 
-    def load(self, network: GNN, optimizer: torch.optim.Optimizer) -> Progress | None:
+    def load(self, network: GNN, optimizer: Adam) -> Progress | None:
         """Puts a run where its last epoch left it; None where there is no state of this run.
 
         Raises:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,12 +18,14 @@ from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.nn.layerwise import Inputs, layerwise_logits
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.memory import AUTO, FULL, Sizes, choose_batches
-from aiec_graph.train.minibatch import MiniBatch
 from aiec_graph.train.models import build_model
 from aiec_graph.train.prepared import Prepared
 from aiec_graph.train.resume import StateFile
 from aiec_graph.train.settings import TrainSettings
 from aiec_graph.train.trainer import FullBatch, margin_of, predict
+
+if TYPE_CHECKING:
+    from aiec_graph.train.minibatch import MiniBatch
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def build_trainer(
 
 def build_mini_batch(
     prepared: Prepared, split: Split, model: str, act: str, settings: TrainSettings, seed: int
-) -> tuple[MiniBatch, Preprocessor]:
+) -> "tuple[MiniBatch, Preprocessor]":
     """Builds a run in mini-batches before its first epoch; the arguments are those of `train`.
 
     Returns:
@@ -164,6 +167,8 @@ def build_mini_batch(
     Raises:
         InputError: the network computes with the whole graph.
     """
+    from aiec_graph.train.minibatch import MiniBatch  # loads Numba, which full batch can do without
+
     graph = prepared.graph
     torch.manual_seed(seed)
     preprocessor = Preprocessor.fit(graph, split.train_mask, settings.features)

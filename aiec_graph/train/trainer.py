@@ -19,6 +19,7 @@ from aiec_graph.errors import DivergedError
 from aiec_graph.metrics import AveragePrecision
 from aiec_graph.nn import Neighbourhoods
 from aiec_graph.nn.networks import GNN
+from aiec_graph.train.adam import Adam
 from aiec_graph.train.device import resolve_device
 from aiec_graph.train.prepared import Prepared
 from aiec_graph.train.resume import Progress, StateFile
@@ -68,12 +69,7 @@ class Trainer(ABC):
         class_weight = torch.tensor([1.0, (len(y_train) - anomalous) / anomalous])
         weights = (settings.lambda_aux, settings.lambda_gate, class_weight.to(self.device))
         self.objective = AIECLoss(network, *weights)
-        self.optimizer = torch.optim.Adam(
-            network.parameters(),
-            settings.lr,
-            weight_decay=settings.weight_decay,
-            fused=self.device.type in ("cpu", "cuda"),
-        )
+        self.optimizer = Adam(network.parameters(), settings.lr, settings.weight_decay)
 
     @abstractmethod
     def train_epoch(self, number: int) -> None:
