@@ -42,7 +42,8 @@ class BacktestConfig:
     every: str | None = None
     """Time from one cut to the next, in steps or days; 2w means 14 days."""
     train_window: str | None = None
-    """Train and validate on the nodes of so much time before the cut (default: on all before)."""
+    """Train and validate on the nodes of so much time, which ends with the last known labels
+    (default: on all before)."""
     horizon: str | None = None
     """How long after the cut nodes are scored (default: until the next cut)."""
     label_delay: str = "0"

@@ -111,8 +111,9 @@ class Schedule:
             kept += [] if why else [cut]
             left_out += [LeftOut(cut, why)] if why else []
         if not kept:
+            first_of = {left.why: left.cut.moment for left in reversed(left_out)}
             reasons = "; ".join(
-                f"{written(left.cut.moment, timeline.unit)}: {left.why}" for left in left_out[:3]
+                f"{written(moment, timeline.unit)}: {why}" for why, moment in first_of.items()
             )
             raise InputError(f"{timeline.label}: no cut can be used ({reasons})")
         return Plan(kept, left_out)
@@ -120,6 +121,7 @@ class Schedule:
     def _moments(self, timeline: Timeline) -> Iterator[tuple[int, int]]:
         """Each cut and its horizon."""
         first, last = int(timeline.moment[0]), int(timeline.moment[-1])
+        self._check(timeline, first, last)
         count = self.cuts or 9
         if self.every is not None:
             every = self.every
@@ -135,19 +137,44 @@ class Schedule:
             start = end - every * (count - 1)
         else:
             start = self.start
-            count = (end - start) // every + 1 if self.cuts is None else count
-        if start < first or count < 1 or start + every * (count - 1) > end:
-            begin, stop, at = (written(m, timeline.unit) for m in (first, last, start))
+            count = max((end - start) // every + 1, 1) if self.cuts is None else count
+        if start < first or start + every * (count - 1) > end:
+            begin = "" if self.start is None else f" from {written(start, timeline.unit)}"
             raise InputError(
-                f"{timeline.label} reaches from {begin} to {stop}: too short for "
-                f"{max(count, 1)} cuts from {at} every {every} {timeline.unit}s with a horizon of "
-                f"{horizon}; take fewer cuts, another first one or a shorter horizon"
+                f"{_reach(timeline)}: too short for {count} cut{'s' * (count > 1)}{begin} every "
+                f"{every} {timeline.unit}s with a horizon of {horizon}; take fewer cuts, another "
+                "first one or a shorter horizon"
             )
         return ((start + every * i, horizon) for i in range(count))
+
+    def _check(self, timeline: Timeline, first: int, last: int) -> None:
+        """Refuses times that are beyond those of the nodes."""
+        length = last - first + 1
+        if self.horizon is not None and self.horizon >= length:
+            raise InputError(
+                f"{_reach(timeline)}: --horizon must be less than these {length} "
+                f"{timeline.unit}s, not {self.horizon}"
+            )
+        if self.start is not None and not first <= self.start < last:
+            raise InputError(
+                f"{_reach(timeline)}: the first cut must lie there and before the last of them, "
+                f"not at {written(self.start, timeline.unit)} (--from)"
+            )
+
+
+def _reach(timeline: Timeline) -> str:
+    begin, end = (written(int(timeline.moment[i]), timeline.unit) for i in (0, -1))
+    return f"{timeline.label}: new nodes appear from {begin} to {end}"
 
 
 def _what_is_missing(cut: Cut, timeline: Timeline) -> str:
     """Why a cut cannot be used; empty where it can."""
+    unit = timeline.unit
+    if cut.known < timeline.moment[0]:
+        return f"no label is known yet, {cut.moment - cut.known} {unit}s being their delay"
+    if cut.last < cut.first:
+        length = cut.known - cut.first + 1
+        return f"no {unit} to train on: validation takes all of the {length} with known labels"
     known = timeline.labels(cut.known)
     for part, mask in cut.split_of(timeline).masks().items():
         y = (timeline.y if part == "test" else known)[mask]

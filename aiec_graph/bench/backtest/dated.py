@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aiec_graph.bench.backtest.moments import STRUCTURAL
 from aiec_graph.bench.backtest.timeline import (
     Snapshot,
     StepTimeline,
@@ -138,10 +139,11 @@ def own_timeline(path: Path, load: Callable[[], Graph], features: str) -> Timeli
     """
     if not DatedTables.is_needed(path):
         return StepTimeline(load(), features)
-    tables = DatedTables(path)
+    tables = DatedTables(path, needs_features=features != STRUCTURAL)
     if not tables.is_fixed:
         return DatedTimeline(tables, features)
-    graph = load()
+    is_bare = features == STRUCTURAL and not tables.are_payments
+    graph = tables.at(tables.last) if is_bare else load()
     assert graph.time_step is not None
     step = tables.to_moments(graph.time_step)
     return StepTimeline(replace(graph, time_step=step, trusted=True), features, tables.unit)

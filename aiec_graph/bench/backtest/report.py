@@ -89,17 +89,22 @@ def _cuts(found: "Backtest") -> list[str]:
     ]
     parts = [
         "## By cut",
-        f"AP in percent at each cut, the mean over {cuts['seeds'].iloc[0]} seeds, and the share of "
+        f"AP in percent at each cut, {_of_seeds(int(cuts['seeds'].iloc[0]))}, and the share of "
         "anomalies, which is the AP of a random order.",
         _table([f"cut ({unit})", *names, "base rate"], rows),
         "![AP by cut](cuts.png)",
-        "Means over the cuts; precision and recall at the cut-off that validation chose.",
+        "Means over the cuts; precision and recall at the cut-off that validation chose, precision "
+        "over those runs in which a labelled node is above it.",
         _table(["model", *SHOWN.values()], second),
     ]
     if found.left_out:
         lines = (f"- {written(left.cut.moment, unit)}: {left.why}" for left in found.left_out)
         parts += ["Cuts left out:", "\n".join(lines)]
     return parts
+
+
+def _of_seeds(count: int) -> str:
+    return "of one seed" if count == 1 else f"the mean over {count} seeds"
 
 
 def _pairs(found: "Backtest") -> list[str]:

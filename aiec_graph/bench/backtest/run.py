@@ -1,5 +1,6 @@
 """A backtest from its question to its report."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from aiec_graph.bench.backtest.moments import written
 from aiec_graph.bench.backtest.pace import estimate, in_words
 from aiec_graph.bench.backtest.report import write_report
 from aiec_graph.bench.backtest.results import (
-    MODEL,
     Backtest,
     control_of,
     decay_of,
@@ -30,7 +30,7 @@ from aiec_graph.bench.backtest.results import (
 from aiec_graph.bench.backtest.runs import BacktestRuns, Views, load_views
 from aiec_graph.bench.backtest.spec import BacktestSpec
 from aiec_graph.bench.backtest.statistics import correlation_of, inflation_of
-from aiec_graph.bench.backtest.tuning import choose, parted
+from aiec_graph.bench.backtest.tuning import choose, parted, take_chosen
 from aiec_graph.bench.engine import Run, execute
 from aiec_graph.bench.executors import choose_executor
 from aiec_graph.bench.store import RunStore
@@ -76,9 +76,11 @@ def run_backtest(data: str, config: BacktestConfig, console: Console) -> Backtes
         InputError: a name, value, file or folder cannot be used.
     """
     config.check(data)
+    started = time.perf_counter()
     views = load_views(data, config.data_root, config.simulate, config.features)
     plan = config.schedule(views.timeline.unit).plan(views.timeline)
     _say_plan(plan, views, console)
+    planned = time.perf_counter()
     tuned, cuts = parted(plan.cuts, config.tune)
     seeds = trial_seeds(2 * config.seeds)
     tuning = [
@@ -108,12 +110,13 @@ def run_backtest(data: str, config: BacktestConfig, console: Console) -> Backtes
         choices = choose(run(tuning, "tuning")) if tuned else pd.DataFrame()
         runs = _runs(data, config, cuts, views.timeline.is_frozen, seeds)
         if tuned:
-            chosen = set(choices[choices["is_chosen"]][MODEL].itertuples(index=False, name=None))
-            runs = [one for one in runs if (one.spec.model, one.spec.act_label) in chosen]
-        plan = plan._replace(cuts=cuts)
-        found = _gather(kind, runs, run(runs, ""), views, plan)
+            runs = take_chosen(runs, choices)
+        rows = run(runs, "")
+        ran = time.perf_counter()
+        found = _gather(kind, runs, rows, views, plan._replace(cuts=cuts))
         found = replace(found, choices=choices)
         write_report(folder, found)
+    _say_times(rows, (planned - started, ran - planned, time.perf_counter() - ran), console)
     return found
 
 
@@ -169,6 +172,19 @@ def _gather(
         is_frozen=views.timeline.is_frozen,
         unit=views.timeline.unit,
         label=views.timeline.label,
+    )
+
+
+def _say_times(rows: pd.DataFrame, seconds: tuple[float, float, float], console: Console) -> None:
+    """Says how long each stage took by the clock."""
+    reading, running, reporting = seconds
+    stages = ("prepare", "fit", "score")
+    inside = ", ".join(f"{stage} {rows[f'seconds_{stage}'].sum():.1f} s" for stage in stages)
+    console.print(
+        f"reading and planning {reading:.1f} s, runs {running:.1f} s, drift and report "
+        f"{reporting:.1f} s; within all {len(rows)} runs, one after another: {inside}",
+        highlight=False,
+        soft_wrap=True,
     )
 
 

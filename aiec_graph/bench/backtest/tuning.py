@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from aiec_graph.bench.backtest.cuts import Cut
+from aiec_graph.bench.engine import Run
 from aiec_graph.errors import InputError
 
 GROUP = ["model", "group"]
@@ -43,3 +44,15 @@ def choose(rows: pd.DataFrame) -> pd.DataFrame:
     means = rows.assign(group=groups).groupby(keys, sort=False)["val_ap"].mean().reset_index()
     best = means.groupby(GROUP, sort=False)["val_ap"].idxmax()
     return means.assign(is_chosen=means.index.isin(best))
+
+
+def take_chosen(runs: Sequence[Run], choices: pd.DataFrame) -> list[Run]:
+    """The runs with settings that were chosen.
+
+    Args:
+        runs: of all candidates.
+        choices: from `choose`.
+    """
+    chosen = choices[choices["is_chosen"]][["model", "act"]]
+    pairs = set(chosen.itertuples(index=False, name=None))
+    return [run for run in runs if (run.spec.model, run.spec.act_label) in pairs]

@@ -51,7 +51,7 @@ def assemble(
         none = np.zeros(0, np.int64)
         tables = GraphTables(found, none, none, None)
     else:
-        if not found.features and reading.trained is None:
+        if not found.features and reading.trained is None and reading.needs_features:
             _offer_transactions(nodes, edges, reading)
         tables = read_links(edges, found, nodes.where, reading)
     made = _complete(tables or found, nodes, reading)

@@ -52,13 +52,16 @@ class DatedTables:
 
     Args:
         path: a folder, or a table of transactions; see docs/guides/own-graphs.md.
+        needs_features: whether nodes without a column of their own are refused; otherwise they
+            have one that holds zeros.
 
     Raises:
         InputError: the tables cannot be read, nothing in them has a time, or the times of nodes
             and edges cannot be compared.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, needs_features: bool = True) -> None:
+        self.needs_features = needs_features
         sources = find_sources(path)
         self.declared = declaration_of(sources)
         self.name = folder_of(path).resolve().stem
@@ -132,7 +135,8 @@ class DatedTables:
         from aiec_graph.data.user.frames import to_graph
 
         declared = replace(self.declared, as_of=self.written(moment))
-        reading = Reading(declared, columns, hides_later=True)
+        trained = columns if self.needs_features else None
+        reading = Reading(declared, trained, hides_later=True, needs_features=self.needs_features)
         there = self._first.index[self._first.to_numpy() <= moment]
         tables = {
             role: self._known(role, table, there, moment) for role, table in self._tables.items()

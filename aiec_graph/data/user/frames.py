@@ -1,5 +1,7 @@
 """Graphs from tables in memory: pandas frames of nodes and edges, or of transactions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import torch
@@ -11,7 +13,7 @@ from aiec_graph.data.user.assemble import assemble, assemble_transactions
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.ids import to_node_ids
 from aiec_graph.data.user.inspection import inspect_tables
-from aiec_graph.data.user.profile import GraphTables, Reading
+from aiec_graph.data.user.profile import Feature, GraphTables, Reading
 from aiec_graph.data.user.tables import Table
 from aiec_graph.errors import named
 
@@ -93,6 +95,9 @@ def to_graph(tables: GraphTables | None, reading: Reading, name: str, where: str
     assert tables is not None  # without a fault there are arrays
     inspect_tables(tables, reading, where)
     nodes = tables.nodes
+    if not nodes.features:  # where they are not needed: a graph has some column all the same
+        nothing = Feature(Column("nothing"), np.zeros(len(nodes.ids)))
+        nodes = replace(nodes, features=[nothing])
     x = np.empty((len(nodes.ids), len(nodes.features)), np.float32)
     for i, feature in enumerate(nodes.features):
         x[:, i] = feature.values

@@ -175,7 +175,7 @@ def align(features: list[Feature], table: Table, rows: int, reading: Reading) ->
     """
     where = table.where
     if reading.trained is None:
-        if not features and not reading.findings.faults:
+        if not features and reading.needs_features and not reading.findings.faults:
             listed = ", ".join(table.names)[:300]
             reading.findings.add_fault(f"{where}: no feature columns; found only {listed}")
         return features

@@ -131,6 +131,8 @@ class Reading:
     """Columns of the tables beside that of the nodes, which `drop` may name."""
     hides_later: bool = False
     """Whether dates after `as_of` count as missing."""
+    needs_features: bool = True
+    """Whether nodes without a column of their own are refused."""
     findings: Findings = field(default_factory=Findings)
     columns: list[ColumnProfile] = field(default_factory=list)
     notations: dict[str, str] = field(default_factory=dict)

@@ -191,7 +191,11 @@ def test_the_plan_trains_nothing(folder, tmp_path, capsys):
         (["--horizon", "0"], "--horizon must be at least 1"),
         (["--model", "rf_grap"], "unknown model 'rf_grap'. Did you mean 'rf_graph'?"),
         (["--threshold", "f2"], "unknown threshold"),
-        (["--cuts", "40"], "too short for 40 cuts"),
+        (["--cuts", "40"], "too short for 40 cuts every 1 steps"),
+        (["--horizon", "12"], "appear from 1 to 12: --horizon must be less than these 12 steps"),
+        (["--from", "12"], "before the last of them, not at 12"),
+        (["--label-delay", "12"], "3: no label is known yet, 12 steps being their delay)"),
+        (["--train-window", "1"], "validation takes all of the 1 with known labels"),
     ],
 )
 def test_slips_are_answered_in_a_line(folder, tmp_path, capsys, options, message):

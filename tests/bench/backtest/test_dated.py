@@ -244,3 +244,24 @@ def test_nodes_with_days_and_columns_alone_are_sliced(tmp_path):
     assert isinstance(found, StepTimeline)
     assert (found.unit, found.moment.tolist()) == ("day", [on(0), on(1), on(2)])
     assert Schedule(cuts=1, start=on(1), horizon=1).start == on(1)
+
+
+@pytest.mark.parametrize("has_steps", [True, False])
+def test_structure_is_enough_where_nodes_have_no_columns(tmp_path, has_steps):
+    nodes = pd.DataFrame({"id": list("abcd"), "label": [0, 1, 0, 1]})
+    edges = pd.DataFrame({"source": list("abc"), "target": list("bcd")})
+    if has_steps:
+        nodes["time_step"] = dates([0, 0, 1, 2])
+    else:
+        edges["time"] = dates([0, 1, 2])
+    nodes.to_csv(tmp_path / "nodes.csv", index=False)
+    edges.to_csv(tmp_path / "edges.csv", index=False)
+    graph, moment = timeline(tmp_path, "structural").at(on(1))
+    assert graph.node_ids.tolist() == list("abc")
+    assert moment.tolist() == [on(0), on(0), on(1)]
+    names = [column.name for column in graph.columns]
+    degree = graph.x[:, names.index("log number of partners")]
+    np.testing.assert_allclose(degree, np.log1p([1, 2, 1]), rtol=1e-6)
+    for features in ("standard", "own+structural"):
+        with pytest.raises(InputError, match="no feature columns"):
+            timeline(tmp_path, features).at(on(1))
