@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 FIRST_COLUMNS = ["id", "score"]
 """By which a list of suspects is known."""
 
-QUIET_S = 10.0
-"""Least seconds between two lines of progress in a log."""
+SHORT_S, QUIET_S = 2.0, 10.0
+"""What takes no longer has no line of progress in a log; least seconds between two lines."""
 
 
 @contextmanager
@@ -47,7 +47,8 @@ def reporting(told: list[str] | None = None) -> Iterator["Console"]:
         def emit(self, record: logging.LogRecord) -> None:
             done, total = getattr(record, "done", None), getattr(record, "total", None)
             if done is not None and total is not None:
-                line = standing.count(done, total)
+                what, unit = record.getMessage(), getattr(record, "unit", "")
+                line = standing.count(done, total, what, unit)
                 if line is None or console.is_terminal:
                     return
             else:
@@ -64,7 +65,7 @@ def reporting(told: list[str] | None = None) -> Iterator["Console"]:
             told.append(line)
 
     handler = Lines()
-    loggers = [logging.getLogger(f"aiec_graph.{room}") for room in ("detect", "train")]
+    loggers = [logging.getLogger(f"aiec_graph.{room}") for room in ("data", "detect", "train")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
@@ -84,24 +85,33 @@ class Standing:
     """What a command is doing, and the time that is left: the last line on a terminal."""
 
     def __init__(self) -> None:
-        self._what, self._seconds = "", None
-        self._begun = self._said = time.monotonic()
-        self._done = self._total = 0
+        self.begin("")
 
     def begin(self, what: str, seconds: float | None = None) -> None:
         """Something begins, which takes about so many seconds where this is known."""
-        self._what, self._seconds = what, seconds
-        self._begun, self._done, self._total = time.monotonic(), 0, 0
+        self._what, self._seconds, self._unit = what, seconds, ""
+        self._begun = time.monotonic()
+        self._due = self._begun + SHORT_S
+        self._first = self._done = self._total = 0
 
-    def count(self, done: int, total: int) -> str | None:
-        """Counts a step of what began; returns a line for a log, where it is time for one."""
+    def count(self, done: int, total: int, what: str = "", unit: str = "") -> str | None:
+        """Counts what is done; returns a line for a log, where it is time for one.
+
+        Args:
+            done: steps, or bytes.
+            total: of these.
+            what: the work, where it is another than that which began last.
+            unit: bytes, or nothing for steps.
+        """
+        what = what or self._what
+        if what != self._what or done < self._done or total != self._total:
+            self.begin(what)
+            self._first = done  # the clock began with it
+        self._done, self._total, self._unit = done, total, unit
         now = time.monotonic()
-        if done <= self._done or total != self._total:
-            self._begun, self._said = now, now
-        self._done, self._total = done, total
-        if now < self._said + QUIET_S or done >= total:
+        if now < self._due or done >= total:
             return None
-        self._said = now
+        self._due = now + QUIET_S
         return str(self)
 
     def __str__(self) -> str:
@@ -109,8 +119,9 @@ class Standing:
         passed, parts = time.monotonic() - self._begun, [self._what]
         left = None if self._seconds is None else self._seconds - passed
         if self._total:
-            parts.append(f"{self._done:,} of {self._total:,}")
-            steps = self._done - 1  # the clock began with the first
+            scale, unit = (1e6, " MB") if self._unit == "bytes" else (1, "")
+            parts.append(f"{self._done / scale:,.0f} of {self._total / scale:,.0f}{unit}")
+            steps = self._done - self._first
             left = passed / steps * (self._total - self._done) if steps else None
         if left is not None and left > 0:
             parts.append(f"about {timedelta(seconds=round(left))} left")

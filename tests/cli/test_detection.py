@@ -8,7 +8,7 @@ import pytest
 
 from aiec_graph.cli.detection import Standing
 from aiec_graph.cli.main import main
-from aiec_graph.detect import FraudDetector
+from aiec_graph.detect import FraudDetector, as_nodes
 from aiec_graph.names import CLASSIFIERS
 from aiec_graph.train import registry
 from tests.detect.conftest import make_frames
@@ -128,10 +128,29 @@ def test_progress_says_what_is_left():
     assert str(standing).startswith("fitting, about 0:01:")
     assert [standing.count(step, 50) for step in (1, 2)] == [None, None]
     assert "fitting, 2 of 50, about 0:00:0" in str(standing)
-    standing._said -= 60
+    standing._due -= 60
     assert standing.count(3, 50).startswith("fitting, 3 of 50")
     standing.begin("scoring")
     assert str(standing) == "scoring"
+    assert standing.count(2 * 10**8, 8 * 10**8, "reading a.csv", "bytes") is None
+    standing._begun -= 30
+    standing._due -= 30  # seconds later: a line, and the next one ten seconds after it
+    line = standing.count(4 * 10**8, 8 * 10**8, "reading a.csv", "bytes")
+    assert line is not None and line.startswith("reading a.csv, 400 of 800 MB, about 0:01:00")
+    assert standing.count(5 * 10**8, 8 * 10**8, "reading a.csv", "bytes") is None
+    assert standing.count(1, 9, "reading the columns") is None
+
+
+def test_reading_says_how_far_it_is(work, caplog):
+    caplog.set_level("DEBUG", "aiec_graph.data")
+    as_nodes(work / "now")
+    found = [(r.getMessage(), r.done, r.total, r.unit) for r in caplog.records]
+    for table, columns in (("nodes.csv", 5), ("edges.csv", 2)):
+        path = work / "now" / table
+        of_file = [r for r in found if r[0] == f"reading {path}"]
+        assert of_file[-1][1] == of_file[-1][2] > 1000 and of_file[-1][3] == "bytes"
+        of_columns = [r[1:3] for r in found if f"columns of {path}" in r[0]]
+        assert of_columns[-1] == (columns, columns)
 
 
 def test_alerts_are_a_column_with_their_assumption(work, tmp_path, capsys):

@@ -20,6 +20,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from aiec_graph.data.formats.file_table import FileTable
+from aiec_graph.data.progress import CountedBytes
 from aiec_graph.errors import InputError
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -107,7 +108,7 @@ class _Text:
         block = len(self.content) + 1 if len(self.content) < ONE_BLOCK else ONE_BLOCK
         try:
             table = pa_csv.read_csv(
-                io.BytesIO(self.content),
+                CountedBytes(self.content, f"reading {self.path}"),
                 pa_csv.ReadOptions(use_threads=False, column_names=names, block_size=block),
                 pa_csv.ParseOptions(
                     delimiter=self.separator,

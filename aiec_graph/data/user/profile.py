@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.data.column import UNKNOWN, Column
+from aiec_graph.data.progress import count
 from aiec_graph.data.user.advice import gather_lines
 from aiec_graph.data.user.columns import Options
 from aiec_graph.data.user.declaration import Declaration
@@ -151,6 +152,9 @@ class Reading:
         """Keeps what a column turned out to be; the last word on a column counts."""
         self.columns = [c for c in self.columns if (c.file, c.name) != (table.where, name)]
         self.columns.append(ColumnProfile(table.where, name, role, kind))
+        done = sum(c.file == table.where and c.name != "" for c in self.columns)
+        what = f"reading the columns of {table.where} ({len(table.frame):,} rows)"
+        count(what, done, max(len(table.names), done))
 
     def clean(self, table: Table) -> Table:
         """Gives a table its clean names, see `tables.clean`."""
