@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from aiec_graph.artifacts.checkpoint import Origin, load_checkpoint
 from aiec_graph.artifacts.scores import (
@@ -19,7 +17,7 @@ from aiec_graph.artifacts.scores import (
 from aiec_graph.artifacts.specs import RunSpec, find_again, split_of
 from aiec_graph.data import (
     UNKNOWN,
-    Graph,
+    Preprocessor,
     Split,
     TextGraph,
     default_data_root,
@@ -30,10 +28,11 @@ from aiec_graph.data import (
 from aiec_graph.data.user import Declaration, load_own
 from aiec_graph.errors import InputError, named
 from aiec_graph.metrics import Metrics, evaluate
-from aiec_graph.nn.adjacency import Adjacency
 from aiec_graph.nn.networks import GNN
 from aiec_graph.tables import write_csv
 from aiec_graph.train import prepare_graph
+from aiec_graph.train.prepared import Prepared
+from aiec_graph.train.run import logits_of
 
 
 class Reopened(NamedTuple):
@@ -41,13 +40,12 @@ class Reopened(NamedTuple):
 
     network: GNN
     """In eval mode."""
+    preprocessor: Preprocessor
+    """Makes its inputs."""
     spec: RunSpec
-    graph: Graph
-    adjacency: Adjacency
+    prepared: Prepared
     split: Split | None
     """That of its training; None where the data are others."""
-    x: Tensor
-    """Input features, preprocessed as in training."""
     origin: Origin
     """The data of the training."""
 
@@ -88,11 +86,8 @@ def reopen(checkpoint: Path, data_root: Path | None, dataset: str | None = None)
         graph = load_own(Path(source), preprocessor.columns, declared)
     else:
         graph = load_dataset(source, data_root, simulate, spec.text or TextGraph())
-    graph, adjacency = prepare_graph(graph)
     split = split_of(spec, seed, graph) if origin.checksum == graph.checksum else None
-    with named(checkpoint):
-        x = preprocessor.network_inputs(graph)
-    return Reopened(network, spec, graph, adjacency, split, x, origin)
+    return Reopened(network, preprocessor, spec, prepare_graph(graph), split, origin)
 
 
 def _is_data_of(origin: Origin, source: str) -> bool:
@@ -120,11 +115,12 @@ def score(
         InputError: the checkpoint or the data cannot be used, or `out` cannot be written.
     """
     _check_out(out)
-    network, _, graph, adjacency, split, x, origin = reopen(checkpoint, data_root, dataset)
-    with torch.no_grad():
-        logits = network(x, adjacency)
-        margin = (logits[:, 1] - logits[:, 0]).numpy()
-        scores = logits.softmax(1)[:, 1].numpy().astype(np.float32)
+    network, preprocessor, spec, prepared, split, origin = reopen(checkpoint, data_root, dataset)
+    graph = prepared.graph
+    with named(checkpoint):
+        (logits,) = logits_of([network], preprocessor, prepared, spec.settings, spec.model)
+    margin = (logits[:, 1] - logits[:, 0]).numpy()
+    scores = logits.softmax(1)[:, 1].numpy().astype(np.float32)
     if not np.isfinite(scores).all():
         raise InputError(f"{checkpoint}: {explain_not_finite(graph, scores)}")
     notes = [*graph.notes]

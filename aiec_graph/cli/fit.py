@@ -1,6 +1,6 @@
 """The command `fit`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from aiec_graph.names import ACTIVATIONS, CLASSIFIERS
@@ -39,6 +39,12 @@ class FitOptions:
     """A network's learning rate."""
     epochs: int | None = None
     """Largest number of a network's epochs."""
+    batch_size: str = "auto"
+    """Training nodes of a network's step; full for the whole graph at once, or auto: full where it
+    fits in memory, else batches of 1024. Scores are exact either way."""
+    fanout: list[int] = field(default_factory=list)
+    """In batches: neighbours that are sampled of a node at each layer, the last layer's first; -1
+    for all (default: 10 at each layer)."""
     features: str = "standard"
     """A network's inputs: standard (mean 0, variance 1), raw or row."""
     as_of: str | None = None

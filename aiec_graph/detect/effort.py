@@ -101,7 +101,9 @@ def effort_of_fit(classifier: NodeClassifier, graph: Graph, rows: int) -> Effort
     epochs = classifier.settings.epochs * classifier.repeats
     score = effort_of_scoring(classifier, graph)
     sizes = Sizes(len(graph.y), graph.edges.num_edges, _width(graph))
-    settings = choose_batches(classifier.settings, classifier.model, sizes).settings
+    settings, reason = choose_batches(classifier.settings, classifier.model, sizes)
+    if settings.batch_size != FULL and reason:
+        LOG.info("%s", reason)
     if settings.batch_size == FULL:
         needed = full_batch_bytes(settings, classifier.model, sizes) / GB
         return Effort(full_epoch_seconds(settings, sizes) * epochs + score.seconds, needed)
@@ -125,8 +127,12 @@ def effort_of_scoring(classifier: NodeClassifier, graph: Graph) -> Effort:
         return Effort(made.seconds + predict, made.gigabytes)
     assert isinstance(classifier, NetworkClassifier)
     sizes = Sizes(len(graph.y), graph.edges.num_edges, _width(graph))
-    needed = full_batch_bytes(classifier.settings, classifier.model, sizes) / GB
-    return Effort(scoring_seconds(classifier.settings, sizes), needed)
+    settings = choose_batches(classifier.settings, classifier.model, sizes).settings
+    if settings.batch_size == FULL:
+        needed = full_batch_bytes(settings, classifier.model, sizes)
+    else:
+        needed = mini_batch_bytes(settings, sizes)
+    return Effort(scoring_seconds(settings, sizes), needed / GB)
 
 
 class _Made(NamedTuple):

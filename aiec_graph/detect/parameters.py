@@ -1,5 +1,6 @@
 """The parameters of a detector, and what they make."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,14 +8,16 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import ClassifierTags, check_random_state
 
+from aiec_graph.core import ACTIVATIONS
 from aiec_graph.data.user import Declaration
 from aiec_graph.detect.progress import Candidates
 from aiec_graph.detect.rules import Rule
-from aiec_graph.errors import InputError
+from aiec_graph.errors import InputError, look_up
 from aiec_graph.train import TrainSettings
 from aiec_graph.train.classifier import NodeClassifier
 from aiec_graph.train.device import resolve_device
 from aiec_graph.train.ensemble import AutoClassifier
+from aiec_graph.train.models import check_settings
 from aiec_graph.train.network_classifier import STANDARD
 from aiec_graph.train.registry import make_classifier
 
@@ -40,6 +43,10 @@ class DetectorParameters(BaseEstimator):
         test_size: share of the test nodes, which nothing but the model card looks at; 0 for none.
         hidden, layers, dropout, lr, epochs, patience, lambda_gate: of a network's training, see
             `TrainSettings`; None for their default there.
+        batch_size: training nodes of a step of a network; "full" for the whole graph at once, or
+            "auto": full where its forecast fits in memory, else 1024. Scores are exact either way.
+        fanout: in batches, neighbours that are sampled of a node at each layer, the last layer's
+            first; None for 10 at each, -1 for all.
         features: input features of a network: standard, raw or row.
         as_of: a day or a number: what came later is left out of `fit`, see `as_nodes`.
         declaration: names of columns, where the data are frames.
@@ -67,6 +74,8 @@ class DetectorParameters(BaseEstimator):
         epochs: int | None = None,
         patience: int | None = None,
         lambda_gate: float | None = None,
+        batch_size: int | str = "auto",
+        fanout: Sequence[int] | None = None,
         features: str = "standard",
         as_of: int | str | None = None,
         declaration: Declaration | None = None,
@@ -90,6 +99,8 @@ class DetectorParameters(BaseEstimator):
         self.epochs = epochs
         self.patience = patience
         self.lambda_gate = lambda_gate
+        self.batch_size = batch_size
+        self.fanout = fanout
         self.features = features
         self.as_of = as_of
         self.declaration = declaration
@@ -109,6 +120,9 @@ class DetectorParameters(BaseEstimator):
     def _check(self) -> Rule:
         """Validates the parameters, and returns the rule of the threshold."""
         resolve_device(self.device)
+        check_settings(self._settings())
+        self._make_classifier(0)
+        look_up(self.act, ACTIVATIONS, "activation")
         if self.base_rate is not None and not 0 < self.base_rate < 1:
             raise InputError(f"base_rate must be between 0 and 1, not {self.base_rate}")
         sizes = {"validation_size": self.validation_size, "test_size": self.test_size}
@@ -127,6 +141,8 @@ class DetectorParameters(BaseEstimator):
     def _settings(self) -> TrainSettings:
         given = {name: getattr(self, name) for name in SETTINGS}
         given = {name: value for name, value in given.items() if value is not None}
+        given["batch_size"] = str(self.batch_size)
+        given["fanout"] = list(self.fanout or ())
         return replace(STANDARD, features=self.features, device=self.device, **given)
 
     def _make_classifier(self, seed: int) -> NodeClassifier:

@@ -1,13 +1,15 @@
 """What a network with AIEC does with its channels: for the classes, and for some nodes."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from aiec_graph.artifacts.channels import Channels, collect_features, measure_channels
+from aiec_graph.artifacts.channels import Channels, measure_channels
 from aiec_graph.core import AIEC
 from aiec_graph.data import UNKNOWN
 from aiec_graph.detect.reasons_columns import Prepared
@@ -94,19 +96,30 @@ def measure_layers(
         return []
     model, network = found
     y, known = _classes(prepared.graph.y, flag)
-    x = model.preprocessor_.transform(prepared.graph)
-    acts = {f"{i}": (act, "mean") for i, act in enumerate(network.acts) if isinstance(act, AIEC)}
-
-    def forward() -> Any:
-        network(x, prepared.adjacency)
-        yield None
-
-    features = collect_features(forward, acts)
     rows, labels = torch.from_numpy(known), torch.from_numpy(y[known].astype(np.int64))
     return [
-        LayerChannels(int(name) + 1, measure_channels(acts[name][0], a[rows], labels, 2), a.numpy())
-        for name, a in features.items()
+        LayerChannels(i + 1, measure_channels(network.acts[i], a[rows], labels, 2), a.numpy())
+        for i, a in _activations(model, network, prepared).items()
     ]
+
+
+def _activations(model: NetworkClassifier, network: GNN, prepared: Prepared) -> dict[int, Tensor]:
+    """What the AIEC layers give for all nodes [N, C], by the number of the layer from 0."""
+    pieces: dict[int, list[Tensor]] = {
+        i: [] for i, act in enumerate(network.acts) if isinstance(act, AIEC)
+    }
+
+    def collect(i: int, _act: nn.Module, _inputs: Any, output: Tensor) -> None:
+        # Layer by layer the nodes come in their order, some at a time.
+        pieces[i].append(output.detach())
+
+    handles = [network.acts[i].register_forward_hook(partial(collect, i)) for i in pieces]
+    try:
+        model.logits(prepared.whole, [network])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {i: torch.cat(parts) for i, parts in pieces.items()}
 
 
 def channels_of_nodes(

@@ -23,7 +23,6 @@ from aiec_graph.nn.networks import GNN
 from aiec_graph.train.baselines import Columns, TableClassifier, logit
 from aiec_graph.train.ensemble import AutoClassifier
 from aiec_graph.train.network_classifier import NetworkClassifier
-from aiec_graph.train.prepared import Prepared as PreparedGraph
 from aiec_graph.train.prepared import prepare_graph
 from aiec_graph.train.selection import Ranker, from_top
 
@@ -70,7 +69,8 @@ class Prepared:
         self._columns: list[tuple[Preprocessor, Columns]] = []
         self.matrix: Any = graph.edges.to_scipy()
         self.partners = undirected(graph.edges)
-        self._adjacency: Adjacency | None = None
+        self.whole = prepare_graph(graph)
+        """As networks take it; made at first use."""
 
     def reach(self, node: int, hops: int) -> Reach:
         """The part of the graph that the reasons of a node are computed in."""
@@ -83,13 +83,6 @@ class Prepared:
                 return columns
         self._columns.append((preprocessor, Columns(self.graph, preprocessor)))
         return self._columns[-1][1]
-
-    @property
-    def adjacency(self) -> Adjacency:
-        """The adjacency that networks take, self-loops among the edges."""
-        if self._adjacency is None:
-            self._adjacency = prepare_graph(self.graph).adjacency
-        return self._adjacency
 
 
 def contributions(classifier: Any, prepared: Prepared, nodes: NDArray[np.int64]) -> Contributions:
@@ -125,7 +118,7 @@ def margins(model: TableClassifier | NetworkClassifier, prepared: Prepared) -> F
     """The margins of all nodes [N]."""
     if isinstance(model, TableClassifier):
         return model.score_columns(prepared.columns(model.preprocessor_))
-    return model.score_prepared(PreparedGraph(prepared.graph, prepared.adjacency))
+    return model.score_prepared(prepared.whole)
 
 
 def _slope(ranker: Ranker, margin: Floats, values: Floats) -> Floats:

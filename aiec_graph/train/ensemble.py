@@ -101,7 +101,7 @@ class _Shared:
         if isinstance(model, TableClassifier):
             self.columns.table(model.recipe.columns)
         else:
-            _ = self.prepared.adjacency
+            model.prepare_edges(self.prepared)
 
     def fit(self, model: Member, train_mask: NDArray[np.bool_], seed: int) -> None:
         """Fits a model on some nodes, of which a network stops on a part."""

@@ -125,6 +125,11 @@ def choose_batches(
     return Choice(chosen, f"{figures}: batches of {BATCH_SIZE}, fanout {fanout}")
 
 
+def is_full_batch(settings: TrainSettings, model: str, sizes: Sizes) -> bool:
+    """Whether one process takes the whole graph at once; see `choose_batches`."""
+    return choose_batches(settings, model, sizes).settings.batch_size == FULL
+
+
 PROCESS = 1e9
 """Bytes of the libraries."""
 FULL_BATCH = {

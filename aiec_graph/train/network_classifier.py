@@ -1,16 +1,15 @@
 """A graph network as a classifier: trained by `train`, over several seeds where asked for."""
 
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
-from aiec_graph.nn.layerwise import layerwise_logits
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.classifier import (
     Arrays,
@@ -20,12 +19,12 @@ from aiec_graph.train.classifier import (
     preprocessor_to_state,
     unnest,
 )
-from aiec_graph.train.memory import FULL, choose_batches
+from aiec_graph.train.memory import is_full_batch
 from aiec_graph.train.models import build_model, check_settings
 from aiec_graph.train.prepared import Prepared, prepare_graph
-from aiec_graph.train.run import sizes_of, train
+from aiec_graph.train.run import logits_of, sizes_of, train
 from aiec_graph.train.settings import TrainSettings
-from aiec_graph.train.trainer import margin_of, predict
+from aiec_graph.train.trainer import margin_of
 
 STANDARD = replace(TrainSettings(), features="standard")
 """Settings of a network on a user's data, whose columns have scales of their own."""
@@ -79,15 +78,16 @@ class NetworkClassifier:
 
     def score_prepared(self, prepared: Prepared) -> NDArray[np.float64]:
         """`decision_function` on a graph that is prepared already."""
-        graph = prepared.graph
-        choice = choose_batches(self.settings, self.model, sizes_of(graph))
-        if choice.settings.batch_size == FULL:
-            x = self.preprocessor_.transform(graph)
-            logits = [predict(network, x, prepared.adjacency) for network in self.networks_]
-        else:  # exact as well, a layer after the other
-            read = partial(self.preprocessor_.transform, graph)
-            logits = [layerwise_logits(network, prepared.rows, read) for network in self.networks_]
-        return np.mean([margin_of(each) for each in logits], axis=0)
+        return np.mean([margin_of(each) for each in self.logits(prepared, self.networks_)], axis=0)
+
+    def logits(self, prepared: Prepared, networks: list[GNN]) -> list[Tensor]:
+        """The logits [N, 2] of some of the networks; see `aiec_graph.train.run.logits_of`."""
+        return logits_of(networks, self.preprocessor_, prepared, self.settings, self.model)
+
+    def prepare_edges(self, prepared: Prepared) -> None:
+        """Makes of a graph's edges what training and scoring take, so that neither waits for it."""
+        is_full = is_full_batch(self.settings, self.model, sizes_of(prepared.graph))
+        _ = prepared.adjacency if is_full else prepared.rows
 
     def to_state(self) -> State:
         """See `NodeClassifier`."""

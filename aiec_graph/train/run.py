@@ -1,6 +1,6 @@
 """A run: a network built, trained and evaluated at its best epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from aiec_graph.errors import InputError
 from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.nn.layerwise import Inputs, layerwise_logits
 from aiec_graph.nn.networks import GNN
-from aiec_graph.train.memory import AUTO, FULL, Sizes, choose_batches
+from aiec_graph.train.memory import AUTO, FULL, Sizes, choose_batches, is_full_batch
 from aiec_graph.train.models import build_model
 from aiec_graph.train.prepared import Prepared
 from aiec_graph.train.resume import StateFile
@@ -124,6 +124,39 @@ def train(
         state.remove()
     counts = (fitted.best_epoch, fitted.epochs, fitted.seconds / fitted.epochs)
     return TrainResult(network.cpu(), preprocessor, margin, val, test, *counts, device.type)
+
+
+def logits_of(
+    networks: Sequence[GNN],
+    preprocessor: Preprocessor,
+    prepared: Prepared,
+    settings: TrainSettings,
+    model: str,
+) -> list[Tensor]:
+    """The exact logits of trained networks for all nodes of a graph, on the CPU.
+
+    In full batch where its forecast fits in memory, or is asked for; else one layer after the
+    other, with the features and edges of some nodes at a time.
+
+    Args:
+        networks: of one architecture.
+        preprocessor: makes their inputs.
+        prepared: the graph of N nodes.
+        settings: of their training, whose batch size decides.
+        model: their name in `MODELS`.
+
+    Returns:
+        [N, 2] of each network.
+
+    Raises:
+        InputError: the graph has other columns, or an input is too large for 32-bit floats.
+    """
+    graph = prepared.graph
+    if is_full_batch(settings, model, sizes_of(graph)):
+        x = preprocessor.network_inputs(graph)
+        return [predict(network, x, prepared.adjacency) for network in networks]
+    read = partial(preprocessor.network_inputs, graph)
+    return [layerwise_logits(network, prepared.rows, read) for network in networks]
 
 
 def sizes_of(graph: Graph) -> Sizes:

@@ -16,7 +16,7 @@ from aiec_graph.artifacts.checkpoint import is_of_images, read_content
 from aiec_graph.artifacts.predict import reopen
 from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.report.tables import MODEL_NAMES
-from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.errors import InputError, did_you_mean, look_up, named
 from aiec_graph.files import write_whole
 from aiec_graph.tables import write_csv
 
@@ -125,16 +125,19 @@ def read_features(path: Path, source: Source) -> ChannelFeatures:
     """
     if is_of_images(read_content(path)[0]):
         return _read_image_features(path, source)
-    network, spec, graph, adjacency, split, x, _ = reopen(path, *source)
+    network, preprocessor, spec, prepared, split, _ = reopen(path, *source)
+    graph = prepared.graph
     if split is None:
         raise InputError(
             f"{path}: {graph.label} has changed since the network was trained on it, so its test "
             "nodes are not known"
         )
     index = torch.from_numpy(np.flatnonzero(split.test_mask))
+    with named(path):
+        x = preprocessor.network_inputs(graph)
 
     def forward() -> Iterator[Tensor]:
-        network(x, adjacency)
+        network(x, prepared.adjacency)
         yield index
 
     modules = {f"layer {i + 1}": act for i, act in enumerate(network.acts)}
