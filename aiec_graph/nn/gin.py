@@ -1,12 +1,10 @@
 """Graph isomorphism networks."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from aiec_graph.core import make_activation
 from aiec_graph.nn.adjacency import prepare
 from aiec_graph.nn.networks import GNN
 from aiec_graph.nn.propagate import Neighbourhoods, num_rows
@@ -77,18 +75,8 @@ class GIN(GNN):
 
     conv = GINConv
 
-    def __init__(
-        self,
-        in_channels: int,
-        hidden_channels: int = 32,
-        out_channels: int = 2,
-        num_layers: int = 2,
-        act: str | type[nn.Module] = "relu",
-        act_options: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> None:
-        sizes = (in_channels, hidden_channels, out_channels, num_layers)
-        super().__init__(*sizes, act, act_options, **options)
-        for conv in self.convs:
-            inner = make_activation(act, hidden_channels, out_channels, act_options)
-            conv.nn[1] = inner  # pyright: ignore
+    def make_acts(self, make: Callable[[int], nn.Module], widths: Sequence[int]) -> list[nn.Module]:
+        acts = super().make_acts(make, widths)
+        for conv, width in zip(self.convs, widths, strict=True):
+            conv.nn[1] = make(width)  # pyright: ignore
+        return acts

@@ -69,7 +69,9 @@ class GNN(nn.Module):
         self.lin = nn.Linear(hidden_channels, out_channels)
         # Drawn last: under one seed, networks that differ in the activation start as equals.
         self.acts = nn.ModuleList(
-            make_activation(act, width, out_channels, act_options) for width in widths[1:]
+            self.make_acts(
+                lambda width: make_activation(act, width, out_channels, act_options), widths[1:]
+            )
         )
         self.residual = residual
         self.mixes_nodes = norm == "batch"
@@ -82,6 +84,10 @@ class GNN(nn.Module):
         """Makes the graph layers from the widths before, between and after them."""
         pairs = itertools.pairwise(widths)
         return [self.conv(before, after, **conv_options) for before, after in pairs]
+
+    def make_acts(self, make: Callable[[int], nn.Module], widths: Sequence[int]) -> list[nn.Module]:
+        """Makes the activations behind the layers, and those within them where there are any."""
+        return [make(width) for width in widths]
 
     def reset_parameters(self) -> None:
         for module in (*self.convs, *self.norms, self.lin, *self.acts):

@@ -23,7 +23,12 @@ class ProbeConfig(GraphExperiment):
     """Number of trials; the seeds are 3407, 3417, 3427, …"""
 
     def named(self, command: str) -> "ProbeConfig":
-        """The same with the folder of a command's results."""
+        """The same, checked, with the folder of a command's results.
+
+        Raises:
+            InputError: as `check`.
+        """
+        self.check()
         path = Path(self.folder)
         return self if self.out else replace(self, out=path.with_name(f"{command}-{path.name}"))
 

@@ -19,7 +19,6 @@ from aiec_graph.bench.probes.measures import (
 )
 from aiec_graph.bench.probes.runs import probe
 from aiec_graph.bench.runs import Arrays
-from aiec_graph.tables import write_csv
 from aiec_graph.train import Prepared
 
 KIND = "dynamics-3"
@@ -45,8 +44,6 @@ def run_dynamics(config: ProbeConfig, console: Console) -> Path:
         InputError: a name, value, file or folder cannot be used, or a run diverged.
     """
     config = config.named("dynamics")
-    config.check()
-    folder = config.folder
     runs = probe(config, KIND, _work, console)
     histories = {(*run.setting, run.key["act"]): History(**run.arrays) for run in runs}
     rows, gates, losses = [], [], []
@@ -65,10 +62,8 @@ def run_dynamics(config: ProbeConfig, console: Console) -> Path:
         "gates": pd.DataFrame(gates),
         "losses": _named_first(pd.concat(losses, ignore_index=True)),
     }
-    for name, table in tables.items():
-        write_csv(table, folder / f"{name}.csv")
-    figures = draw(folder, epochs)
-    return write_page(folder, config, tables, figures)
+    figures = draw(config.folder, epochs)
+    return write_page(config, tables, figures)
 
 
 def _work(spec: RunSpec, seed: int, prepared: Prepared) -> Arrays:

@@ -9,9 +9,8 @@ import pandas as pd
 from aiec_graph.artifacts.variants import title_of
 from aiec_graph.bench.probes.config import ProbeConfig
 from aiec_graph.bench.probes.measures import LAST, RATIO, SETTING
-from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
-from aiec_graph.files import write_whole
-from aiec_graph.tables import escape_markdown
+from aiec_graph.bench.probes.page import heading, write_results
+from aiec_graph.bench.report.tables import markdown, mean_and_std
 
 SHOWN = {
     "dead_%": ("dead %", 1),
@@ -54,33 +53,23 @@ than half a point. Channels that a gate calls irrelevant should cost nothing."""
 
 
 def write_page(
-    folder: Path, config: ProbeConfig, tables: Mapping[str, pd.DataFrame], figures: list[Path]
+    config: ProbeConfig, tables: Mapping[str, pd.DataFrame], figures: list[Path]
 ) -> Path:
-    """Writes `index.md`.
-
-    Raises:
-        InputError: it cannot be written.
-    """
+    """Writes the tables and the page, as `write_results`."""
     note = "" if config.simulate is None else f" (simulated data, scale {config.simulate:g})"
     page = [f"# What training does to channels{note}", WORDS]
-    by_place = dict(
-        zip(map(str, figures), tables["summary"].groupby(SETTING, sort=False), strict=True)
-    )
-    for figure, (setting, rows) in by_place.items():
-        dataset, _, features, model = setting
+    summary = tables["summary"].groupby(SETTING, sort=False)
+    for figure, (setting, rows) in zip(figures, summary, strict=True):
         page += [
-            f"## {escape_markdown(str(dataset))}{note}, {features} features, "
-            f"{MODEL_NAMES[str(model)]}"
+            heading(setting, note),
+            f"![measures over the epochs]({figure.name})",
+            _table(rows),
         ]
-        page += [f"![measures over the epochs]({Path(figure).name})", _table(rows)]
         gates = tables["gates"]
         if len(gates):
             own = gates[(gates[SETTING] == list(setting)).all(axis=1)]
             page += [GATES, _gates(own)]
-    path = folder / "index.md"
-    text = "\n\n".join(page) + "\n"
-    write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
-    return path
+    return write_results(config.folder, tables, page)
 
 
 def _table(rows: pd.DataFrame) -> str:

@@ -18,7 +18,6 @@ from aiec_graph.bench.runs import Arrays
 from aiec_graph.data import find_source
 from aiec_graph.data.simulate.marker import Planted, read_planted
 from aiec_graph.errors import InputError
-from aiec_graph.tables import write_csv
 from aiec_graph.train import Prepared
 
 KIND = "planted-2"
@@ -71,9 +70,7 @@ def run_planted(config: ProbeConfig, console: Console) -> Path:
     if config.simulate is None:
         raise InputError("planted channels are known in simulated data alone: give --simulate")
     config = config.named("planted")
-    config.check()
     planted = {name: _planted_in(config, name) for name in dict.fromkeys(config.dataset)}
-    folder = config.folder
     runs = probe(config, KIND, PlantedWork(planted), console)
     channels, marked, shares = [], [], []
     for run in runs:
@@ -87,10 +84,8 @@ def run_planted(config: ProbeConfig, console: Console) -> Path:
         "marked": pd.DataFrame(marked),
         "shares": pd.DataFrame(shares),
     }
-    for name, table in tables.items():
-        write_csv(table, folder / f"{name}.csv")
-    figures = draw(folder, tables["channels"], config.simulate)
-    return write_page(folder, config, tables, figures, planted)
+    figures = draw(config.folder, tables["channels"], config.simulate)
+    return write_page(config, tables, figures, planted)
 
 
 def _planted_in(config: ProbeConfig, name: str) -> Planted:

@@ -12,6 +12,7 @@ from aiec_graph.bench.probes.config import ProbeConfig
 from aiec_graph.bench.probes.criteria import CRITERIA
 from aiec_graph.bench.probes.history import CLASSES
 from aiec_graph.bench.probes.measures import SETTING, over_seeds
+from aiec_graph.bench.probes.page import heading, write_results
 from aiec_graph.bench.report.tables import MODEL_NAMES, markdown, mean_and_std
 from aiec_graph.data.simulate.marker import Planted
 from aiec_graph.files import write_whole
@@ -101,17 +102,12 @@ def _draw(path: Path, rows: pd.DataFrame, title: str) -> None:
 
 
 def write_page(
-    folder: Path,
     config: ProbeConfig,
     tables: Mapping[str, pd.DataFrame],
     figures: list[Path],
     planted: Mapping[str, Planted],
 ) -> Path:
-    """Writes `index.md`.
-
-    Raises:
-        InputError: it cannot be written.
-    """
+    """Writes the tables and the page, as `write_results`."""
     note = f" (simulated data, scale {config.simulate:g})"
     page = [f"# Do the gates find planted noise?{note}", WORDS]
     page += ["\n".join(f"- *{name}*: {text}." for name, text in CRITERIA.items())]
@@ -124,21 +120,14 @@ def write_page(
     shares = over_seeds(tables["shares"], [*SETTING, "act", "where"])
     marked = tables["marked"]
     for figure, (setting, rows) in zip(figures, shares.groupby(SETTING, sort=False), strict=True):
-        dataset, _, features, model = setting
-        page += [
-            f"## {escape_markdown(str(dataset))}{note}, {features} features, "
-            f"{MODEL_NAMES[str(model)]}"
-        ]
+        page.append(heading(setting, note))
         page += [f"![marked channels over their share of noise]({figure.name})", SHARES]
         page.append(_shares(rows))
         if len(marked):
             own = marked[(marked[SETTING] == list(setting)).all(axis=1)]
             by = [*SETTING, "criterion", "act", "layer", "class"]
             page += [MARKED, _marked(over_seeds(own, by))]
-    path = folder / "index.md"
-    text = "\n\n".join(page) + "\n"
-    write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
-    return path
+    return write_results(config.folder, tables, page)
 
 
 def _shares(rows: pd.DataFrame) -> str:

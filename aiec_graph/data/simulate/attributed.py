@@ -28,6 +28,12 @@ class _Pairs(NamedTuple):
     target: NDArray[np.int64]
 
 
+class _Drawn(NamedTuple):
+    pairs: _Pairs
+    x: NDArray[np.float64]
+    y: NDArray[np.int64]
+
+
 def write(card: Card, folder: Path, scale: float, rng: np.random.Generator) -> Planted:
     """Writes the file of a card and says which features carry the signal."""
     nodes = round(card.nodes * scale)
@@ -42,13 +48,14 @@ def write(card: Card, folder: Path, scale: float, rng: np.random.Generator) -> P
     y = np.zeros(nodes, np.int64)
     y[np.argpartition(risk, -anomalies)[-anomalies:]] = 1
     x, planted = _features(card.features or 10, trace, exposure, rng)
+    drawn = _Drawn(pairs, x, y)
     file = folder / next(iter(card.files))
     if file.suffix == ".npz":
-        _write_npz(file, pairs, x, y, card, rng)
+        _write_npz(file, drawn, card, rng)
     elif file.suffix == ".pt":
-        _write_pt(file, pairs, x, y)
+        _write_pt(file, drawn)
     else:
-        _write_dgl(file, pairs, x, y, card, rng)
+        _write_dgl(file, drawn, card, rng)
     return planted
 
 
@@ -120,14 +127,8 @@ def _both_ways(pairs: _Pairs, card: Card, loops: int) -> _Pairs:
     return _Pairs(*ends)
 
 
-def _write_npz(
-    file: Path,
-    pairs: _Pairs,
-    x: NDArray[np.float64],
-    y: NDArray[np.int64],
-    card: Card,
-    rng: np.random.Generator,
-) -> None:
+def _write_npz(file: Path, drawn: _Drawn, card: Card, rng: np.random.Generator) -> None:
+    pairs, x, y = drawn
     masks = _masks(y, card.fractions, None, rng)
     np.savez_compressed(
         file,
@@ -140,23 +141,18 @@ def _write_npz(
     )
 
 
-def _write_pt(file: Path, pairs: _Pairs, x: NDArray[np.float64], y: NDArray[np.int64]) -> None:
+def _write_pt(file: Path, drawn: _Drawn) -> None:
     import torch
     from torch_geometric.data import Data
 
+    pairs, x, y = drawn
     source, target = (np.concatenate([end, np.arange(len(y))]) for end in pairs)
     parts = {"x": x.astype(np.float32), "edge_index": np.stack([source, target]), "y": y}
     torch.save(Data(**{name: torch.from_numpy(part) for name, part in parts.items()}), file)
 
 
-def _write_dgl(
-    file: Path,
-    pairs: _Pairs,
-    x: NDArray[np.float64],
-    y: NDArray[np.int64],
-    card: Card,
-    rng: np.random.Generator,
-) -> None:
+def _write_dgl(file: Path, drawn: _Drawn, card: Card, rng: np.random.Generator) -> None:
+    pairs, x, y = drawn
     if not card.masks:  # the authors' form of T-Finance
         ndata = {"feature": x, "label": np.eye(2)[y]}
     else:  # GADBench's form
