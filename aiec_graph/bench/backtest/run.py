@@ -216,8 +216,7 @@ def _say_pace(runs: Sequence[Run], views: Views, config: BacktestConfig, console
         plain = replace(run.spec, cut=middle, is_leaking=False, is_random=False)
         specs.setdefault(plain.config_hash, plain)
     seconds = estimate(views, list(specs.values()))
-    line = f"{len(runs)} trainings"
-    if seconds is not None:
-        jobs = config.jobs or os.cpu_count() or 1
-        line += f", at most about {in_words(seconds / len(specs) * len(runs) / jobs)}"
+    jobs = config.jobs or os.cpu_count() or 1
+    words = in_words(seconds / len(specs) * len(runs) / jobs)
+    line = f"{len(runs)} trainings, at most about {words}"
     console.print(line, highlight=False, markup=False, soft_wrap=True)
