@@ -83,10 +83,9 @@ def run_backtest(data: str, config: BacktestConfig, console: Console) -> Backtes
     planned = time.perf_counter()
     tuned, cuts = parted(plan.cuts, config.tune)
     seeds = trial_seeds(2 * config.seeds)
-    tuning = [
-        Run(s, seed) for c in tuned for s in config.specs(data, c) for seed in seeds[: config.seeds]
-    ]
-    seeds = seeds[config.seeds :] if tuned else seeds[: config.seeds]
+    early = seeds[: config.seeds]
+    tuning = [Run(s, seed) for c in tuned for s in config.specs(data, c) for seed in early]
+    seeds = seeds[config.seeds :] if tuned else early
     folder = folder_of(data, config)
     if config.plan:
         runs = _runs(data, config, cuts, views.timeline.is_frozen, seeds)
