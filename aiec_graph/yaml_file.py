@@ -46,7 +46,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Reads a YAML file that holds a mapping.
 
     Args:
-        path: UTF-8 text, with or without a byte order mark.
+        path: text in UTF-8, or in UTF-16 with a byte order mark.
 
     Returns:
         Its content; an empty file is an empty mapping.
@@ -58,12 +58,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         if path.is_file() and path.stat().st_size > LARGEST:
             raise InputError(f"larger than {LARGEST:,} bytes, so no YAML file of options")
-        text = path.read_text(encoding="utf-8-sig")
-        content = yaml.load(text, _Loader)
+        content = yaml.load(path.read_bytes(), _Loader)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise InputError("not UTF-8 text") from None
+    except yaml.reader.ReaderError as error:
+        raise InputError(f"not UTF-8 text ({error.reason})") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

@@ -219,11 +219,11 @@ def put_text(content: bytearray, rng: random.Random) -> bytearray:
 MUTATIONS = [flip_bytes, cut, repeat_part, drop_part, zero_part, blow_up_number, put_text]
 
 
-def mutated(content: bytes, rng: random.Random) -> bytes:
-    """Damage near the head meets structure, elsewhere it meets values."""
+def mutated(content: bytes, rng: random.Random) -> tuple[bytes, str]:
+    """Damage near the head meets structure, elsewhere it meets values; and the kind of damage."""
     head = len(content) if rng.random() < 0.5 else min(len(content), 2000)
     change = rng.choice(MUTATIONS)
-    return bytes(change(bytearray(content[:head]), rng)) + content[head:]
+    return bytes(change(bytearray(content[:head]), rng)) + content[head:], change.__name__
 
 
 class OutOfTimeError(BaseException):
@@ -282,8 +282,13 @@ def outcome(kind: Format, folder: Path, expected: bytes, changed: Path) -> str:
         return "same" if fingerprint(found) == expected else "changed"
 
 
-def tried(name: str, folder: Path, tries: int) -> tuple[Counter[str], list[str]]:
-    """Counts what comes of so many mutations of one format, and lists what must not come."""
+def tried(name: str, folder: Path, tries: int) -> tuple[Counter[str], Counter[str], list[str]]:
+    """Counts what comes of so many mutations of one format.
+
+    Returns:
+        How many were refused, gave the same or another graph; those that gave another one by the
+        kind of mutation; and what must not come.
+    """
     kind, rng = FORMATS[name], random.Random(name)
     folder.mkdir()
     kind.write(folder)
@@ -291,25 +296,27 @@ def tried(name: str, folder: Path, tries: int) -> tuple[Counter[str], list[str]]
         path for path in folder.glob(kind.files) if path.is_file() and path.stat().st_size
     )
     before = {path: path.read_bytes() for path in files}
-    expected, counts, failures = fingerprint(kind.read(folder)), Counter(), []
+    expected, counts, kinds, failures = fingerprint(kind.read(folder)), Counter(), Counter(), []
     for case in range(tries):
         path = rng.choice(files)
-        path.write_bytes(mutated(before[path], rng))
+        content, mutation = mutated(before[path], rng)
+        path.write_bytes(content)
         try:
             found = outcome(kind, folder, expected, path)
             assert name != "cache" or found == "same", found
             counts[found] += 1
+            kinds[mutation] += found == "changed"
         except (Exception, OutOfTimeError) as error:  # noqa: BLE001 (that is what is looked for)
             failures.append(f"case {case}, {path.name}: {error!r}"[:300])
         path.write_bytes(before[path])
     assert fingerprint(kind.read(folder)) == expected
-    return counts, failures
+    return counts, kinds, failures
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", FORMATS)
 def test_mutated_files(name, tmp_path):
-    counts, failures = tried(name, tmp_path / "case", TRIES)
+    counts, _, failures = tried(name, tmp_path / "case", TRIES)
     assert failures == []
     assert counts["refused"] > (0 if name == "cache" else TRIES // 10) - 1
 
@@ -318,13 +325,17 @@ def main(cases: int) -> None:
     """Prints what came of so many cases, a row a format."""
     warnings.simplefilter("ignore")
     words = ("refused", "same", "changed")
-    rows = [f"{'format':16} {'cases':>6} {'refused':>8} {'same':>8} {'changed':>8} {'failed':>8}"]
+    rows = [
+        f"{'format':16} {'cases':>6} {'refused':>8} {'same':>8} {'changed':>8} {'failed':>8}  changed by"
+    ]
     with tempfile.TemporaryDirectory() as root:
         for number, name in enumerate(FORMATS):
-            counts, failures = tried(name, Path(root) / str(number), cases // len(FORMATS))
+            each = -(-cases // len(FORMATS))
+            counts, kinds, failures = tried(name, Path(root) / str(number), each)
             numbers = " ".join(f"{counts[word]:8}" for word in words)
-            tries = counts.total() + len(failures)
-            rows += [f"{name:16} {tries:6} {numbers} {len(failures):8}", *failures[:3]]
+            listed = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common() if count)
+            rows.append(f"{name:16} {each:6} {numbers} {len(failures):8}  {listed}")
+            rows += failures[:3]
             sys.stdout.write("\n".join(rows) + "\n")
             sys.stdout.flush()
             rows = []

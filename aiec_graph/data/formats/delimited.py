@@ -25,6 +25,16 @@ from aiec_graph.errors import InputError
 
 SEPARATORS = (",", ";", "\t", "|")
 SEPARATOR_NAMES = {"\t": "tabs"}
+NO_TEXT = (
+    (rb"PAR1", "a Parquet file; give it the suffix .parquet"),
+    (rb"\xd0\xcf\x11\xe0", "an old Excel file; save it as .xlsx or CSV"),
+    (rb"SQLite format 3", "an SQLite database; save its tables as CSV"),
+    (rb"%PDF-", "a PDF; save the table as CSV"),
+    (rb"\s*<(?:!doctype|html|\?xml)", "a web page or XML, not a table; is a log-in page saved?"),
+    (rb"version https://git-lfs", "a pointer of Git LFS; fetch the file by git lfs pull"),
+    (rb"\s*\[?\s*\{\s*\"", "JSON; save the table as CSV"),
+)
+"""How files begin that are no text tables, whatever they are called."""
 PACKED = {b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z": "7z"}
 BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -39,6 +49,8 @@ MOST_NAMED = 3
 SAFE_SIZE, MOST_RATIO = 2**26, 200
 """A packed file may be this large unpacked, or this many times its own size."""
 ONE_BLOCK = 2**28
+BLANK_BEFORE_QUOTE = re.compile(r"[ \u00a0]+\".*\"\s*", re.DOTALL)
+OTHER_QUOTES = re.compile("['‘’‚`´“”„«»‹›].*['‘’‚`´“”„«»‹›]", re.DOTALL)
 
 
 def read(path: Path) -> FileTable:
@@ -55,7 +67,7 @@ def read(path: Path) -> FileTable:
         InputError: the file is empty or damaged, a row has another number of cells than the
             header, or a quote swallows rows; names the lines.
     """
-    content, encoding = _decode(path, _unpack(path, path.read_bytes()))
+    content, encoding = _decode(path, _as_text(path, _unpack(path, path.read_bytes())))
     notes = [f"not UTF-8; read as {encoding}"] if encoding == "Latin-1" else []
     if b"\r" in content:
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -72,6 +84,10 @@ def read(path: Path) -> FileTable:
             f"its cells are separated by {SEPARATOR_NAMES.get(separator, repr(separator))}"
         )
     names, length, lines = _read_header(path, content, separator)
+    if any(BLANK_BEFORE_QUOTE.fullmatch(name) for name in names):
+        content = _without_blanks(path, content, separator)
+        notes.append("blanks before quotes are left out")
+        names, length, lines = _read_header(path, content, separator)
     body = content[length:]
     text = _Text(path, body, separator, len(names), first_line + lines)
     frame, rows = text.to_frame()
@@ -211,9 +227,9 @@ def _unpack(path: Path, content: bytes) -> bytes:
                 return _read_limited(path, cast(IO[bytes], stream), len(content))
         if content.startswith(b"PK\x03\x04"):
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                names = [
-                    n for n in archive.namelist() if not n.endswith("/") and "__MACOSX" not in n
-                ]
+                names = _list_files(archive)
+                if "xl/workbook.xml" in names:
+                    raise InputError(f"{path}: an Excel file; give it the suffix .xlsx")
                 if len(names) != 1:
                     raise InputError(f"{path}: a zip of {len(names)} files; it must hold one")
                 with archive.open(names[0]) as stream:
@@ -225,11 +241,32 @@ def _unpack(path: Path, content: bytes) -> bytes:
     return content
 
 
+def holds_text(path: Path) -> bool:
+    """Whether a file is a zip with one file in it, which has the suffix of a text table."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = _list_files(archive)
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return False
+    return len(names) == 1 and names[0].lower().endswith((".csv", ".tsv", ".txt"))
+
+
+def _list_files(archive: zipfile.ZipFile) -> list[str]:
+    return [n for n in archive.namelist() if not n.endswith("/") and "__MACOSX" not in n]
+
+
 def _read_limited(path: Path, stream: IO[bytes], size: int) -> bytes:
     limit = max(SAFE_SIZE, MOST_RATIO * size)
     content = stream.read(limit + 1)
     if len(content) > limit:
         raise InputError(f"{path}: more than {MOST_RATIO} times as large unpacked; unpack it first")
+    return content
+
+
+def _as_text(path: Path, content: bytes) -> bytes:
+    for beginning, what in NO_TEXT:
+        if re.match(beginning, content.removeprefix(codecs.BOM_UTF8), re.IGNORECASE):
+            raise InputError(f"{path}: this is {what}")
     return content
 
 
@@ -282,6 +319,17 @@ def _find_separator(content: bytes) -> str:
     return best
 
 
+def _without_blanks(path: Path, content: bytes, separator: str) -> bytes:
+    """The same rows, line by line, without the blanks that stand between separators and quotes."""
+    text, written = io.StringIO(content.decode("utf-8"), newline="\n"), io.StringIO(newline="\n")
+    reader = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
+    try:
+        csv.writer(written, delimiter=separator, lineterminator="\n").writerows(reader)
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}") from None
+    return written.getvalue().encode("utf-8")
+
+
 def _read_header(path: Path, content: bytes, separator: str) -> tuple[list[str], int, int]:
     """The names, the bytes of the header and its lines."""
     text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="\n")
@@ -294,6 +342,11 @@ def _read_header(path: Path, content: bytes, separator: str) -> tuple[list[str],
     for _ in range(reader.line_num):
         found = content.find(b"\n", end)
         end = len(content) if found < 0 else found + 1
+    if all(OTHER_QUOTES.fullmatch(name.strip()) for name in names):
+        raise InputError(
+            f"{path}: the names of the columns stand within {names[0].strip()[0]} quotes, which "
+            'are part of a cell in CSV; replace them by "'
+        )
     numbers = [re.fullmatch(r"\s*[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?\s*", name) for name in names]
     if len(names) > 1 and all(numbers):
         raise InputError(

@@ -22,7 +22,10 @@ def read(path: Path) -> FileTable:
         InputError: a file is damaged, the parts differ, or a text is not UTF-8; names the column.
     """
     try:
-        table = _read_parts(path) if path.is_dir() else pa_parquet.ParquetFile(path).read()
+        if path.is_dir():
+            table = _read_parts(path)
+        else:
+            table = pa_parquet.ParquetFile(path, page_checksum_verification=True).read()
         for i, name in enumerate(table.column_names):
             _check_text(path, name, table.column(i))
     except (pa.ArrowException, ValueError) as error:
@@ -49,7 +52,9 @@ def _keep_digits(kind: pa.DataType) -> pd.api.extensions.ExtensionDtype:
 
 
 def _read_parts(path: Path) -> pa.Table:
-    data = pa_dataset.dataset(path, format="parquet", partitioning="hive")
+    checked = pa_dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
+    form = pa_dataset.ParquetFileFormat(default_fragment_scan_options=checked)
+    data = pa_dataset.dataset(path, format=form, partitioning="hive")
     parts = sorted(data.get_fragments(), key=lambda part: str(part.path))
     if not parts:
         raise InputError(f"{path}: the folder holds no .parquet file")

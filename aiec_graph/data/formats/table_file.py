@@ -9,14 +9,22 @@ from aiec_graph.errors import InputError
 TEXT_SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".xlsx")
 """Suffixes of the tables that are read."""
-UNREAD = (".xls", ".ods", ".xlsb", ".xlsm", ".feather", ".orc", ".json", ".jsonl", ".avro", ".dta")
+UNREAD = (
+    *(".xls", ".ods", ".xlsb", ".xlsm", ".feather", ".arrow", ".orc", ".avro", ".dta", ".sav"),
+    *(".json", ".jsonl", ".xml", ".db", ".sqlite", ".bz2", ".xz", ".zst", ".7z", ".rar", ".tar"),
+)
 """Suffixes of tables that are not read, to be told so."""
 
 
 def suffix_of(path: Path) -> str:
-    """Returns the suffix in small letters, such as .csv.gz; empty where it is not a table's."""
+    """Returns the suffix in small letters, such as .csv.gz; empty where it is not a table's.
+
+    A .zip is a table where a text table is what it holds.
+    """
     name = path.name.lower()
     found = [suffix for suffix in SUFFIXES if name.endswith(suffix)]
+    if not found and name.endswith(".zip") and delimited.holds_text(path):
+        return ".zip"
     return max(found, key=len, default="")
 
 

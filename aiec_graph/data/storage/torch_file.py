@@ -219,8 +219,13 @@ def _content(path: Path) -> bytes:
         with zipfile.ZipFile(path) as archive:
             members = [m for m in archive.infolist() if m.filename.endswith(".pt")]
             if len(members) != 1:
-                raise InputError(f"{path}: must hold one .pt file, holds {len(members)}")
+                raise InputError(
+                    f"{path}: a zip that is read as a graph holds one .pt file, and this one holds "
+                    f"{len(members)}; unpack a folder of tables first"
+                )
             return read_member(archive, members[0], path)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or 'damaged zip file'}") from None
     except ZIP_ERRORS as error:

@@ -70,6 +70,8 @@ def _read(values: pd.Series, options: Options) -> ColumnValues:
         )
     if values.isna().all():
         return _read_empty(values, options)
+    if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "timedelta":
+        values = pd.to_timedelta(values)
     dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype) and not pd.api.types.is_string_dtype(
         dtype.categories.dtype
@@ -303,6 +305,12 @@ def _check_range(
             f"{given[0]:.0f} and {given[1]:.0f} look like dates and are read as numbers; say "
             f"{options.advise('date_format', {options.name: '%Y%m%d'})}, or "
             f"{options.advise('numeric')}",
+        )
+    if not options.is_measure and not options.is_numeric and dates.are_since_1970(values):
+        warnings += (
+            f"{written(int(np.flatnonzero(~np.isnan(values))[0]))} and the like look like seconds "
+            "or milliseconds since 1970 and are read as numbers, which only grow; say "
+            f"{options.advise('drop')} or {options.advise('numeric')}",
         )
     return replace(result, faults=(*result.faults, *faults), warnings=warnings)
 

@@ -16,6 +16,8 @@ from aiec_graph.data.user.column_values import (
 from aiec_graph.data.user.notation import is_plain
 from aiec_graph.data.user.words import Words
 
+A_YEAR = 366
+
 
 def is_wanted(text: pd.Series, counts: NDArray[np.int64], options: Options) -> bool:
     """Says whether words [W] that stand in so many rows [W] are to be read as dates."""
@@ -35,10 +37,41 @@ def read_dates(words: Words, options: Options) -> ColumnValues:
     faults = list_date_faults(words, found, options)
     if not faults and not options.as_of:
         faults = [_ask_as_of(show(words.text), options)]
+    if not faults and found.has_short_years and not options.hides_later:
+        later = words.first_rows(_age(found.seconds, options) < -A_YEAR)[:1]
+        faults = [_refuse_short_year(str(words.text[words.codes[row]]), int(row)) for row in later]
     if faults:
         return refuse(len(words.codes), *faults, kind="date")
-    age = _age(found.seconds, options)
-    return ColumnValues("date", words.spread(age, np.nan), notation=found.order)
+    age = words.spread(_age(found.seconds, options), np.nan)
+    warnings = (*tell_sentinels(words, found, options), *_tell_later(age, options))
+    return ColumnValues("date", age, notation=found.order, warnings=warnings)
+
+
+def tell_sentinels(words: Words, found: dates.Dates, options: Options) -> tuple[str, ...]:
+    """A line for each date among words that often stands for no date at all."""
+    sentinels = np.flatnonzero(found.find_sentinels())
+    return tuple(
+        f"{words.text[i]!r} (in {words.counts[i]:,} of {len(words.codes):,} rows) is far from the "
+        f"other dates, and often means a missing one; then say "
+        f"{options.advise('missing_values', [str(words.text[i])])}"
+        for i in sentinels[:MOST_NAMED]
+    )
+
+
+def _tell_later(age: NDArray[np.float64], options: Options) -> tuple[str, ...]:
+    later = int((age <= -1).sum())
+    if not later:
+        return ()
+    return (
+        f"{later:,} of {len(age):,} dates come after as_of ({options.as_of}), so their age is "
+        "negative; what came later is not known then",
+    )
+
+
+def _refuse_short_year(word: str, row: int | None = None) -> Fault:
+    return Fault(
+        f"the year of {word!r} has two digits, and the century cannot be told; write four", row
+    )
 
 
 def list_date_faults(words: Words, found: dates.Dates, options: Options) -> list[Fault]:
@@ -61,8 +94,17 @@ def list_date_faults(words: Words, found: dates.Dates, options: Options) -> list
         return [
             Fault(
                 f"{show(words.text)} are no dates in a usual form of the years {dates.FIRST_YEAR} "
-                f"to {dates.LAST_YEAR}; say how they are written, as in "
-                f"{options.advise('date_format', form)}"
+                f"to {dates.LAST_YEAR}; write them as 2026-01-31, or say how they are written, as "
+                f"in {options.advise('date_format', form)}"
+            )
+        ]
+    if found.are_a_century_off:
+        first, last = found.seconds.argmin(), found.seconds.argmax()
+        ends = f"{words.text[first]!r} and {words.text[last]!r}"
+        return [
+            Fault(
+                f"years of two digits reach further than {dates.MOST_YEARS} years, from {ends}, so "
+                "that some are a century off; write four digits"
             )
         ]
     faults = []
@@ -75,9 +117,8 @@ def list_date_faults(words: Words, found: dates.Dates, options: Options) -> list
         word = words.text[words.codes[row]]
         faults.append(
             Fault(
-                f"{word!r} is no date{usual}; say "
-                f"{options.advise('missing_values', [word])} if it means "
-                "a missing one",
+                f"{word!r} is no date{usual}; write it so, or say "
+                f"{options.advise('missing_values', [word])} if it means a missing one",
                 int(row),
             )
         )
@@ -97,10 +138,13 @@ def read_date_type(values: pd.Series, options: Options) -> ColumnValues:
         row = int(wrong[0])
         message = f"{str(values.iloc[row])!r} is no date between 1800 and 2200"
         return refuse(len(values), Fault(message, row), kind="date")
-    return ColumnValues("date", _age(seconds, options))
+    age = _age(seconds, options)
+    return ColumnValues("date", age, warnings=_tell_later(age, options))
 
 
 def _ask_as_of(shown: str, options: Options) -> Fault:
+    if options.is_measure:
+        return Fault(f"holds dates, such as {shown}, and must hold numbers")
     return Fault(
         f"holds dates, such as {shown}; say {options.advise('as_of', '2026-01-31')} (a day of "
         f"yours) to use their age in days, or {options.advise('drop')}"

@@ -36,6 +36,9 @@ ANY_DATE = "|".join(
         rf"{WEEKDAY}[0-9]{{1,2}}[-\s.]+{NAMED_MONTH}\.?[-\s,]+[0-9]{{4}}.*",
         rf"{WEEKDAY}{NAMED_MONTH}\.?\s+[0-9]{{1,2}},?\s+[0-9]{{4}}.*",
         r"[0-9]{8}T[0-9]{2}.*",
+        # in other languages, which are recognised, not read: 5 gennaio 2026, 5 de enero de 2026
+        r"[0-9]{1,2}\.?[-\s]+(?:de\s+)?\p{L}{3,10}\.?[-\s,]+(?:de\s+)?(?:18|19|20|21)[0-9]{2}.*",
+        "[0-9]{4}年[0-9]{1,2}月[0-9]{1,2}日.*",
     ]
 )
 PERIOD = "|".join(
@@ -49,6 +52,12 @@ ORDERS = {"ymd": "abc", "dmy": "cba", "mdy": "cab"}
 """Where the year, the month and the day of an order stand among the three numbers a, b, c."""
 FORMATS = {"dmy": "%d/%m/%Y", "mdy": "%m/%d/%Y", "ymd": "%Y-%m-%d"}
 FIRST_YEAR, LAST_YEAR = 1800, 2200
+MOST_YEARS = 80
+"""Dates whose years have two digits may reach so far; beyond, some are a century off."""
+SENTINELS = ("1753-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2099-12-31")
+"""Days that often stand for no date at all."""
+FAR = 20 * 365.25
+"""Days between such a day and the usual ones."""
 DAY = 86_400.0
 
 
@@ -65,6 +74,21 @@ class Dates:
     """The orders that fit, where there are several and they differ."""
     is_mixed: bool = False
     """Whether some have an offset from UTC and some have none."""
+    has_short_years: bool = False
+    """Whether the year of some has two digits."""
+
+    @property
+    def are_a_century_off(self) -> bool:
+        """Whether years of two digits make the dates reach further than dates of one column do."""
+        given = self.seconds[self.is_possible]
+        return self.has_short_years and bool(np.ptp(given) > MOST_YEARS * 365.25 * DAY)
+
+    def find_sentinels(self) -> NDArray[np.bool_]:
+        """Says of each date whether it often stands for no date, and is far from the others [W]."""
+        days = self.seconds // DAY
+        usual = np.median(days[self.is_possible]) if self.is_possible.any() else np.nan
+        stands_for_none = np.isin(days, np.array(SENTINELS, "M8[D]").astype(np.int64))
+        return stands_for_none & (np.abs(days - usual) > FAR)
 
 
 def looks_like_dates(words: pd.Series) -> NDArray[np.bool_]:
@@ -91,6 +115,14 @@ def are_compact(numbers: NDArray[np.float64]) -> bool:
     month, day = given // 100 % 100, given % 100
     is_date = (given >= 18000101) & (given < 22000101) & (month >= 1) & (month <= 12)
     return bool((is_date & (day >= 1) & (day <= 31)).all())
+
+
+def are_since_1970(numbers: NDArray[np.float64]) -> bool:
+    """Says whether numbers [N] are whole and all seconds, or milliseconds, of 2001 to 2039."""
+    given = numbers[np.isfinite(numbers)]
+    if not len(given) or (given % 1).any() or given.min() == given.max():
+        return False
+    return any(given.min() >= 1e9 * unit and given.max() < 2.2e9 * unit for unit in (1, 1000))
 
 
 def looks_like_times(words: pd.Series) -> NDArray[np.bool_]:
@@ -128,7 +160,9 @@ def read_dates(words: pd.Series, date_format: str = "", hint: str = "") -> Dates
     with_offset = parts.has_offset[np.isfinite(seconds)]
     is_mixed = bool(with_offset.any() and not with_offset.all())
     doubt = tuple(different) if len(different) > 1 else ()
-    return Dates(seconds, is_possible, order, doubt, is_mixed)
+    year = parts.digits["abc".index(ORDERS[order][0])]
+    has_short_years = bool((year[is_possible] == 2).any())
+    return Dates(seconds, is_possible, order, doubt, is_mixed, has_short_years)
 
 
 def read_times_of_day(words: pd.Series) -> NDArray[np.float64]:
@@ -145,7 +179,8 @@ def _by_format(words: pd.Series, date_format: str) -> Dates:
         (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy().astype(np.float64)
     )
     years = dates.dt.year.to_numpy(np.float64)
-    return Dates(seconds, (years >= FIRST_YEAR) & (years < LAST_YEAR))
+    is_possible = (years >= FIRST_YEAR) & (years < LAST_YEAR)
+    return Dates(seconds, is_possible, has_short_years="%y" in date_format)
 
 
 @dataclass(frozen=True)

@@ -237,7 +237,14 @@ def _to_as_of(text: str) -> str:
     if NUMBER.fullmatch(text):
         return text
     try:
-        return dt.date.fromisoformat(text[:10]).isoformat()
+        moment = dt.datetime.fromisoformat(text)
+        if moment.time() != dt.time():
+            raise InputError(
+                f"as_of is a day, all of which is known, and not a time of the day; not {text!r}"
+            )
+        return moment.date().isoformat()
+    except InputError:
+        raise
     except ValueError:
         raise InputError(
             f"as_of must be a day such as 2026-01-31, or a number where times are numbers; not "

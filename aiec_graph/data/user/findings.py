@@ -43,6 +43,11 @@ class Findings:
         if message not in self.faults:
             self.faults.append(message)
 
+    def add_warning(self, message: str) -> None:
+        """Adds a warning, once."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+
     def raise_faults(self) -> None:
         """Refuses the tables where there is a fault.
 

@@ -14,7 +14,7 @@ from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.ids import to_node_ids
 from aiec_graph.data.user.inspection import inspect_tables
 from aiec_graph.data.user.profile import Feature, GraphTables, Reading
-from aiec_graph.data.user.tables import Table
+from aiec_graph.data.user.tables import Table, to_frame
 from aiec_graph.errors import named
 
 
@@ -42,8 +42,8 @@ def from_frames(
         InputError: a column or value is not as it should be; names all of them with their rows.
     """
     reading = Reading(declaration, columns)
-    links = None if edges is None else Table(edges, "edges")
-    tables = assemble(Table(nodes, "nodes"), links, reading)
+    links = None if edges is None else Table(to_frame(edges, "edges"), "edges")
+    tables = assemble(Table(to_frame(nodes, "nodes"), "nodes"), links, reading)
     return to_graph(tables, reading, name, "nodes")
 
 
@@ -74,8 +74,9 @@ def from_transactions(
         InputError: a column or value is not as it should be; names all of them with their rows.
     """
     reading = Reading(declaration, columns)
-    extra = None if accounts is None else Table(accounts, "accounts")
-    tables = assemble_transactions(Table(transactions, "transactions"), extra, reading)
+    extra = None if accounts is None else Table(to_frame(accounts, "accounts"), "accounts")
+    rows = Table(to_frame(transactions, "transactions"), "transactions")
+    tables = assemble_transactions(rows, extra, reading)
     return to_graph(tables, reading, name, "transactions")
 
 

@@ -39,7 +39,7 @@ def read_declaration(path: Path) -> Declaration:
             return Declaration()
         if path.stat().st_size > LARGEST:
             raise InputError(f"{path}: too large; it holds a few keys and values")
-        content: Any = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader) or {}
+        content: Any = yaml.load(path.read_bytes(), _Loader) or {}
     except InputError:
         raise
     except RecursionError:

@@ -17,8 +17,10 @@ SHORTENED = r"[+-]?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}"
 JOINT, ESCAPED = "/", "\\/"
 CAPITALS, BLANKS = "capitals and small letters differ", "blanks within differ"
 ZEROS, POINT = "zeros before the number differ", "one has .0 after the number"
+ACCENTS = "accents are composed in two ways"
 CAUSES: dict[str, Callable[[pd.Series], pd.Series]] = {
     CAPITALS: lambda s: s.str.lower(),
+    ACCENTS: lambda s: s if pc.all(pc.string_is_ascii(pa.array(s))).as_py() else _compose(s),
     BLANKS: lambda s: s.str.replace(r"\s+", "", regex=True),
     ZEROS: lambda s: s.str.replace(r"^0+([0-9])", r"\1", regex=True),
     POINT: lambda s: s.str.replace(r"\.0+$", "", regex=True),
@@ -26,6 +28,10 @@ CAUSES: dict[str, Callable[[pd.Series], pd.Series]] = {
         r"[^\w]|_", "", regex=True
     ),
 }
+
+
+def _compose(text: pd.Series) -> pd.Series:
+    return text.str.normalize("NFC")
 
 
 def read_ids(
@@ -60,14 +66,15 @@ def _read_part(
         for row in wrong[:MOST_NAMED]:
             faults.append(
                 Fault(
-                    f"{column} is {whole[row]!r}; an id is a whole number or text (as a fraction, "
-                    "a large number loses digits)",
+                    f"{column} is {float(whole[row])!r}; an id is a whole number or text (as a "
+                    "fraction, a large number loses digits)",
                     int(row),
                 )
             )
         given = np.isfinite(whole)
         kept = np.where(given & ~np.isin(np.arange(len(whole)), wrong), whole, 0).astype(np.int64)
         text = pd.Series(kept.astype(str), dtype="str").where(given, "")
+        text[wrong] = [repr(float(value)) for value in whole[wrong]]
     else:
         given = values.notna()
         raw = values.astype("str").where(given, "")
@@ -103,7 +110,7 @@ def tell_near(ids: pd.Index) -> str:
         ids: different ones [N].
     """
     text = pd.Series(ids, dtype="str")
-    for cause in (CAPITALS, BLANKS, ZEROS, POINT):
+    for cause in (CAPITALS, ACCENTS, BLANKS, ZEROS, POINT):
         reduced = CAUSES[cause](text)
         if not (reduced != text).any():
             continue

@@ -121,6 +121,13 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + more
 
 
+def describe_numbers(times: NDArray[np.float64], unit: str) -> str:
+    """Says from when to when times [N] are that are numbers; of a unit since 1970, or of none."""
+    first, last = np.nanmin(times), np.nanmax(times)
+    of = f"{unit} since 1970" if unit else "as plain numbers"
+    return f"at times from {first:.15g} to {last:.15g}, {of}"
+
+
 def describe_span(seconds: NDArray[np.float64]) -> str:
     """Says which days some times [N], in seconds since 1970, are from; NaN are left out."""
     given = seconds[~np.isnan(seconds)]

@@ -105,12 +105,15 @@ def _meanings(declared: Declaration, options: Options) -> tuple[dict[str, int], 
     for key, words in spelt.items():
         for word in words:
             usual = next((k for k, known in USUAL.items() if word in known), key)
-            if own.get(word, key) != key or (usual != key and usual not in spelt):
-                raise_to = own.get(word, usual)
+            if own.get(word, key) != key:
+                lists = f"{own[word]} and {key}"
+                faults.append(Fault(f"the label {word!r} is declared as both {lists}; keep one"))
+            elif usual != key and usual not in spelt:
                 faults.append(
                     Fault(
-                        f"the label {word!r} is declared to mean two things: {key}, and "
-                        f"{raise_to}; say {options.advise(raise_to, ['...'])} too"
+                        f"the label {word!r} is declared as {key}, and is a usual word for "
+                        f"{usual}; say what is {usual} as well, as in "
+                        f"{options.advise(usual, ['...'])}"
                     )
                 )
             own[word] = key
@@ -160,7 +163,8 @@ def read_time_step(
     for row in bad[:MOST_NAMED]:
         code = words.codes[row]
         shown = "is empty" if code < 0 else f"{words.text[code]!r} is none"
-        faults.append(Fault(f"must be a whole number of up to 64 bits; {shown}", int(row)))
+        message = f"must be a whole number of up to 64 bits, or a date; {shown}"
+        faults.append(Fault(message, int(row)))
     if len(bad) > MOST_NAMED:
         faults.append(Fault(f"and {len(bad) - MOST_NAMED} more like these"))
     return words.spread(steps, 0), faults, "number"

@@ -45,14 +45,14 @@ def read_links(table: Table, nodes: NodeTable, where: str, reading: Reading) -> 
     _tell_strangers(table, nodes, where, strangers, reading)
     pairs = ends[0] * len(nodes.ids) + ends[1]
     repeated = len(pairs) - len(np.unique(pairs))
+    weight = read_weights(table, reading) if declared.weight in table.frame else None
     if repeated and min(ends[0].min(), ends[1].min()) >= 0:
         reading.findings.facts.append(
             f"{table.where}: edges that are there already: {repeated:,} of {len(pairs):,}; they "
-            "are merged, and their weights added"
+            f"are merged{'' if weight is None else ', and their weights added'}"
         )
-    weight = read_weights(table, reading) if declared.weight in table.frame else None
     kinds, names = read_kinds(table, reading)
-    tell_ignored(table, reading, "of edges only the ends, the weight and the edge_type are")
+    tell_ignored(table, reading, "of edges only the ends, the weight and what edge_type: names are")
     tell_banks(table, columns, [ids for ids, _ in strangers.values()], reading)
     tables = GraphTables(nodes, ends[0], ends[1], weight, kinds, names)
     return both_ways(tables) if declared.undirected else tables

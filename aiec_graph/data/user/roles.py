@@ -237,10 +237,12 @@ def _ask_role(table: Table, reading: Reading, name: str) -> str:
     """The question about a column that looks like a label, a split or a mask; empty if none."""
     simple = simplify(name)
     base = re.sub(r"\.\d+$", "", name)
-    if (base in table.repeated and base != name) or name in table.repeated:
+    if name in table.repeated:
+        return ""
+    if base in table.repeated and base != name:
         return (
-            f"column {base!r} is there twice (the second is called '{base}.1'); say "
-            f"{table.advise('drop', [f'{base}.1'])} or rename it"
+            f"the name {base!r} is there twice, and the second is called {name!r} here; say "
+            f"{table.advise('drop', [name])} or rename it"
         )
     drop = table.advise("drop", [name])
     values = table.frame[name]

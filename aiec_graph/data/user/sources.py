@@ -67,10 +67,10 @@ def find_sources(path: Path, declaration: Declaration | None = None) -> Sources:
         return _find_file(path, path.with_suffix(f".{DECLARATION}"))
     if not path.is_dir():
         raise InputError(f"{path}: there is no such file or folder")
-    file = path / DECLARATION
-    declared = read_declaration(file) if file.is_file() else declaration or Declaration()
+    file = _find_declaration(path / DECLARATION)
+    declared = declaration or Declaration() if file is None else read_declaration(file)
     if declared.graph is not None:
-        return _find_file(_find_graph(path, declared.graph), file)
+        return _find_file(_find_graph(path, declared.graph), path / DECLARATION)
     transactions = _find(path, declared, "transactions", *TRANSACTIONS)
     nodes = _find(path, declared, "nodes", *NODES)
     labels = _find(path, declared, "labels", "labels")
@@ -91,13 +91,29 @@ def find_sources(path: Path, declaration: Declaration | None = None) -> Sources:
         edges=edges,
         transactions=transactions,
         labels=labels,
-        declaration=file if file.is_file() else None,
+        declaration=file,
         notes=tuple(notes),
     )
 
 
+def _find_declaration(file: Path) -> Path | None:
+    """The file where it is there.
+
+    Raises:
+        InputError: there is one of nearly that name instead, which would not be read.
+    """
+    if file.is_file():
+        return file
+    stem = file.name.removesuffix(".yaml").lower()
+    near = {f"{stem}{suffix}" for suffix in (".yaml", ".yml", ".yaml.txt", ".yml.txt", ".json")}
+    for path in sorted(file.parent.iterdir()):
+        if path.name.lower() in near:
+            raise InputError(f"{path}: what is declared of tables is read from {file.name}; rename")
+    return None
+
+
 def _find_file(path: Path, beside: Path) -> Sources:
-    declaration = beside if beside.is_file() else None
+    declaration = _find_declaration(beside)
     if suffix_of(path):
         return Sources(transactions=[path], declaration=declaration, yaml=beside.name)
     return Sources(graph=path, declaration=declaration, yaml=beside.name)
@@ -130,6 +146,9 @@ def _explain_missing(path: Path, nodes: list[Path], edges: list[Path]) -> str:
 def _find(folder: Path, declared: Declaration, key: str, *stems: str) -> list[Path]:
     named = declared.columns_of(key)
     if named:
+        twice = [name for name in named if named.count(name) > 1]
+        if twice:
+            raise InputError(f"{folder / DECLARATION}: {key}: {twice[0]} is there twice")
         return [_find_declared(folder, key, name) for name in named]
     for stem in stems:
         found = [

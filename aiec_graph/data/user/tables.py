@@ -20,6 +20,22 @@ VECTOR = r"\[[^\[\]]*\]"
 MOST_IN_VECTOR = 10_000
 
 
+def to_frame(value: Any, what: str) -> pd.DataFrame:
+    """A pandas frame, or a table of a library whose tables can be made one, as Polars' and Arrow's.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(value, pd.DataFrame):
+        return value
+    if not hasattr(value, "to_pandas"):
+        raise InputError(
+            f"{what}: must be a pandas DataFrame, not {type(value).__name__}; pd.DataFrame(…) "
+            "makes one"
+        )
+    return pd.DataFrame(value.to_pandas())
+
+
 @dataclass(frozen=True)
 class Table:
     """A frame and what to call it and its rows in messages."""
@@ -249,6 +265,9 @@ def _to_parts(name: str, values: pd.Series) -> dict[str, pd.Series] | Fault | No
     nested = [i for i, row in enumerate(rows) if any(hasattr(v, "__iter__") for v in row)]
     nested = [i for i in nested if not all(isinstance(v, str | None) for v in rows[i])]
     if nested:
-        return Fault("a vector within a vector", int(np.flatnonzero(values.notna())[nested[0]]))
+        has_text = any(isinstance(v, str) for v in rows[nested[0]])
+        what = "texts and numbers in one vector" if has_text else "a vector within a vector"
+        row = int(np.flatnonzero(values.notna())[nested[0]])
+        return Fault(f"{what}; make a column of each part", row)
     inner = pd.DataFrame(rows, index=given.index).reindex(values.index)
     return {f"{name}[{i}]": inner[i] for i in range(width)}

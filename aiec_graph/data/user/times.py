@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from aiec_graph.data.user import dates
 from aiec_graph.data.user.column_values import ColumnValues, Fault, Options, refuse, show
 from aiec_graph.data.user.columns import read_column
-from aiec_graph.data.user.date_columns import list_date_faults
+from aiec_graph.data.user.date_columns import list_date_faults, tell_sentinels
 from aiec_graph.data.user.notation import is_plain
 from aiec_graph.data.user.profile import Reading
 from aiec_graph.data.user.tables import Table
@@ -19,6 +19,8 @@ EPOCH_LIKE = 5e8
 """Seconds since 1970 are larger than this; smaller numbers may count anything."""
 LAST_SECOND = 7_258_118_400
 """The beginning of the year 2200."""
+LEAST = EPOCH_LIKE / 100
+"""Seconds below this, in the first weeks of 1970, stand for no time where most are later ones."""
 UNITS = {"seconds": 1, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 MOST_NAMED = 3
 WHOLE_DAY = (
@@ -58,6 +60,8 @@ def read_times(table: Table, reading: Reading) -> NDArray[np.float64] | None:
         reading.record(table, name, "time", found.kind)
         reading.fault(table, name, found.faults)
         reading.findings.notes += [f"{table.where}, column {name}: {n}" for n in found.notes]
+        for line in found.warnings:
+            reading.findings.add_warning(f"{table.where}, column {name}: {line}")
         total += found.values
     _compare_units(table, columns, total, reading)
     return total
@@ -68,7 +72,7 @@ def _compare_units(
 ) -> None:
     """Refuses times [N] in another unit than those of the training data."""
     is_date = any(c.role == "time" and c.kind == "date" for c in reading.columns)
-    unit = "seconds" if is_date else _find_unit(times)
+    unit = "seconds" if is_date else find_unit(times)
     reading.notations[""] = unit
     trained = reading.measure_of_training("time")
     before = "" if trained is None else trained.notation
@@ -79,7 +83,7 @@ def _compare_units(
         )
 
 
-def _find_unit(times: NDArray[np.float64]) -> str:
+def find_unit(times: NDArray[np.float64]) -> str:
     """The unit of times since 1970 [N], by their size; empty where they may count anything."""
     given = times[~np.isnan(times)]
     middle = np.median(given) if len(given) else 0
@@ -100,7 +104,7 @@ def _read_one(values: pd.Series, options: Options) -> ColumnValues:
     """Reads one column of times, in seconds [N]."""
     if pd.api.types.is_datetime64_any_dtype(values):
         found = read_column(values, replace(options, as_of="1970-01-01", hides_later=False))
-        return replace(found, values=-found.values * dates.DAY)
+        return replace(found, values=-found.values * dates.DAY, warnings=())
     words = split_words(values, options.missing_values)
     if not len(words.text):
         return ColumnValues("number", np.full(len(values), np.nan))
@@ -120,7 +124,9 @@ def _read_one(values: pd.Series, options: Options) -> ColumnValues:
         words = replace(words, text=words.text.str.replace(r"\.0$", "", regex=True))
         read = dates.read_dates(words.text, options.date_format)
         faults = tuple(list_date_faults(words, read, options))
-        return ColumnValues("date", words.spread(read.seconds, np.nan), faults=faults)
+        told = () if faults else tell_sentinels(words, read, options)
+        seconds = words.spread(read.seconds, np.nan)
+        return ColumnValues("date", seconds, faults=faults, warnings=told)
     if not options.is_numeric and full_match(words.text, EIGHT_DIGITS).all():
         for form in ("%d%m%Y", "%m%d%Y"):
             if dates.read_dates(words.text, form).is_possible.all():
@@ -145,23 +151,26 @@ def _read_one(values: pd.Series, options: Options) -> ColumnValues:
             for fault in faults
         )
         return replace(found, faults=faults)
-    return replace(found, faults=tuple(_find_sentinels(found.values, options)))
+    faults = tuple(_find_sentinels(found.values, options))
+    return replace(found, faults=faults, warnings=())
 
 
 _NO_NUMBER, _NEITHER = "is not a number", "is neither a number nor a date"
 
 
-def _find_sentinels(seconds: NDArray[np.float64], options: Options) -> list[Fault]:
-    """Numbers that stand for no time among seconds since 1970, such as -1 or milliseconds."""
-    given = seconds[~np.isnan(seconds)]
-    if not len(given) or not EPOCH_LIKE <= np.median(given) < LAST_SECOND:
+def _find_sentinels(times: NDArray[np.float64], options: Options) -> list[Fault]:
+    """Numbers that stand for no time, or count in another unit, among times since 1970."""
+    unit = find_unit(times)
+    if not unit:
         return []
-    wrong = np.flatnonzero((seconds <= 0) | (seconds >= LAST_SECOND))
+    low, high = LEAST * UNITS[unit], LAST_SECOND * UNITS[unit]
+    wrong = np.flatnonzero((times < low) | (times >= high))
+    usual = np.flatnonzero((times >= low) & (times < high))[:1]
     return [
         Fault(
-            f"{seconds[row]:.15g} among seconds since 1970 such as {given[0]:.15g}; say "
-            f"{options.advise('missing_values', [f'{seconds[row]:.15g}'])} if it means a missing "
-            "one",
+            f"{times[row]:.15g} among {unit} since 1970 such as {times[usual][0]:.15g}; write all "
+            f"in one unit, or say {options.advise('missing_values', [f'{times[row]:.15g}'])} if it "
+            "means a missing one",
             int(row),
         )
         for row in wrong[:MOST_NAMED]

@@ -12,7 +12,7 @@ from aiec_graph.data.user.aggregate import Groups
 from aiec_graph.data.user.as_of import keep_known
 from aiec_graph.data.user.hints import tell_banks, tell_currencies, tell_ignored
 from aiec_graph.data.user.ids import explain_strangers, read_ids, tell_near
-from aiec_graph.data.user.inspection import describe_span
+from aiec_graph.data.user.inspection import describe_numbers, describe_span
 from aiec_graph.data.user.links import (
     both_ways,
     read_kinds,
@@ -29,7 +29,7 @@ from aiec_graph.data.user.roles import (
     taken_names,
 )
 from aiec_graph.data.user.tables import Table
-from aiec_graph.data.user.times import read_times
+from aiec_graph.data.user.times import find_unit, read_times
 from aiec_graph.data.user.words import spell, split_words
 from aiec_graph.errors import did_you_mean
 
@@ -152,8 +152,10 @@ def _read_measures(table: Table, reading: Reading) -> dict[str, _Measure]:
     times = read_times(table, reading)
     if times is not None:
         measures[""] = _Measure(times)
-        if "date" in {c.kind for c in reading.columns if c.role == "time"}:
-            reading.findings.facts.append(f"{table.where}: transactions {describe_span(times)}")
+        is_date = "date" in {c.kind for c in reading.columns if c.role == "time"}
+        if is_date or not np.isnan(times).all():
+            span = describe_span(times) if is_date else describe_numbers(times, find_unit(times))
+            reading.findings.facts.append(f"{table.where}: transactions {span}")
     for column, measure in measures.items():
         if measure.numbers is not None and not reading.findings.faults:
             _tell_empty(table, reading, column, int(np.isnan(measure.numbers).sum()))
@@ -233,8 +235,8 @@ def _describe(
     for name, values in columns.items():
         if np.nanmax(np.abs(values), initial=0) > LARGEST:
             reading.findings.add_fault(
-                f"{prefix}{name}: a sum that does not fit 32 bits (at most 3.4e38); write the "
-                "column in larger units"
+                f"{prefix}{name} of the transactions: a sum that does not fit 32 bits (at most "
+                "3.4e38); write the column in larger units"
             )
         missing = declared.missing_of.get(f"{prefix}{name}", declared.missing)
         made_of = written.get(name, "")

@@ -4,6 +4,7 @@ import datetime as dt
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ WHOLE = r"[+-]?(?:0|[1-9][0-9]{0,14})(?:\.0*)?"
 FRACTION = r"[+-]?(?:0|[1-9][0-9]{0,14})?\.[0-9]{1,15}"
 pc: Any = pyarrow.compute
 """Its functions are made when it is imported, so that type checkers know none of them."""
-BLANK = " \t\r\n\u00a0\u202f\ufeff"
+BLANK = " \t\r\n\u00a0\u202f\u200b\u2060\ufeff"
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,8 @@ def _write(value: Any) -> str:
     if isinstance(value, float | np.floating):
         whole = float(value)
         return str(int(whole)) if whole.is_integer() and abs(whole) < 2**63 else repr(whole)
+    if isinstance(value, Fraction):
+        return repr(float(value))
     if isinstance(value, dt.datetime | pd.Timestamp):
         return re.sub(r"[T ]00:00:00$", "", str(value))
     if isinstance(value, bytes):

@@ -68,8 +68,35 @@ def _fill_defaults(graph: Any) -> None:
         data.update({**defaults, **data})
 
 
+CHILDREN = {
+    "graphml": {
+        "graphml": "desc key data graph",
+        "graph": "desc data locator node edge hyperedge",
+        "node": "desc data locator port graph",
+        "edge": "desc data graph",
+        "key": "desc default",
+    },
+    "gexf": {
+        "gexf": "meta graph",
+        "graph": "attributes nodes edges meta",
+        "attributes": "attribute",
+        "attribute": "default options",
+        "nodes": "node",
+        "edges": "edge",
+        "node": "attvalues slices spells parents nodes edges",
+        "edge": "attvalues slices spells",
+        "attvalues": "attvalue",
+    },
+}
+"""What may stand in the elements that make a graph, besides elements of other name spaces."""
+NEEDED = {"node": ("id",), "edge": ("source", "target")}
+
+
 class _Scan:
-    """One pass over the elements: no entities, each node once, edges between nodes alone."""
+    """One pass over the elements: no entities, each node once, edges between nodes alone.
+
+    Text or elements that stand where none can are refused, for a reader would pass over them.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -77,7 +104,9 @@ class _Scan:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._refuse
-        self._depth = 0
+        self._parser.CharacterDataHandler = self._text
+        self._children = CHILDREN[path.suffix.lower()[1:]]
+        self._open: list[str] = []
         self.lines: dict[str, int] = {}
         self._ends: dict[str, int] = {}
 
@@ -88,12 +117,21 @@ class _Scan:
                 raise InputError(f"{self._path}, line {line}: no node has the id {end!r}")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
         line = self._parser.CurrentLineNumber
-        if self._depth > MOST_DEPTH:
+        if len(self._open) >= MOST_DEPTH:
             raise InputError(f"{self._path}, line {line}: nested too deeply")
-        kind = tag.rpartition(":")[2]
-        if kind == "node" and "id" in attributes:
+        prefix, _, kind = tag.rpartition(":")
+        outer = self._open[-1] if self._open else ""
+        if not prefix and outer in self._children and kind not in self._children[outer].split():
+            raise InputError(
+                f"{self._path}, line {line}: no element {kind} can stand in {outer}; these can: "
+                f"{self._children[outer]}"
+            )
+        self._open.append(kind)
+        for name in NEEDED.get(kind, ()):
+            if name not in attributes:
+                raise InputError(f"{self._path}, line {line}: an element {kind} without {name}")
+        if kind == "node":
             node = attributes["id"]
             if node in self.lines:
                 raise InputError(
@@ -108,11 +146,17 @@ class _Scan:
             )
         elif kind == "edge":
             for end in ("source", "target"):
-                if end in attributes:
-                    self._ends.setdefault(attributes[end], line)
+                self._ends.setdefault(attributes[end], line)
 
     def _end(self, _: str) -> None:
-        self._depth -= 1
+        self._open.pop()
+
+    def _text(self, text: str) -> None:
+        if self._open and self._open[-1] in self._children and text.strip():
+            raise InputError(
+                f"{self._path}, line {self._parser.CurrentLineNumber}: {text.strip()[:40]!r} "
+                f"stands in {self._open[-1]}, where there is no text; is the file damaged?"
+            )
 
     def _refuse(self, *_: Any) -> None:
         raise InputError(f"{self._path}: declares entities, which a graph has no use for; refused")

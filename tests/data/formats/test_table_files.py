@@ -36,6 +36,7 @@ def cells(table):
         ("t.tsv", "id\tname\tamount\na\tRome, IT\t1.5\nb\té\t\n".encode()),
         ("T.TXT", "id|name|amount\na|Rome, IT|1.5\nb|é|\n".encode()),
         ("t.csv", ("\n\n" + TEXT + "\n\n").encode()),
+        ("t.csv", b'"id", "name", "amount"\n"a", "Rome, IT", 1.5\n"b", "\xc3\xa9",\n'),
     ],
 )
 def test_one_table_in_many_forms(tmp_path, name, content):
@@ -46,15 +47,36 @@ def test_one_table_in_many_forms(tmp_path, name, content):
     assert cells(table) == CELLS
 
 
-def test_a_zip_with_one_file(tmp_path):
-    path = tmp_path / "t.csv.zip"
+@pytest.mark.parametrize("name", ["t.csv.zip", "t.zip"])
+def test_a_zip_with_one_file(tmp_path, name):
+    path = tmp_path / name
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("inner.csv", TEXT)
+        archive.writestr("inner/", "")
+        archive.writestr("inner/t.csv", TEXT)
+        archive.writestr("__MACOSX/._t.csv", "\0")
     assert cells(read_file(path)) == CELLS
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("other.csv", TEXT)
-    with pytest.raises(InputError, match="a zip of 2 files"):
+    with pytest.raises(InputError, match="a zip of 2 files" if name == "t.csv.zip" else "no"):
         read_file(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><html>log in</html>", "a web page"),
+        (b'[{"id": 1},\n {"id": 2}]', "JSON"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        (b"PAR1\x15\0\x15", "suffix .parquet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Excel"),
+        (b"'id','name'\n'a','b'\n", "within ' quotes"),
+        ("“id”,“name”\n“a”,“b”\n".encode(), "within “ quotes"),
+    ],
+)
+def test_what_is_no_text_table_is_called_by_its_name(tmp_path, content, said):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        read_file(tmp_path / "t.csv")
 
 
 def test_lines_are_right_after_quoted_breaks_and_blank_lines(tmp_path):
@@ -107,6 +129,21 @@ def test_parquet_text_that_is_no_text(tmp_path):
     pq.write_table(pa.table({"name": bad}), tmp_path / "bad.parquet")
     with pytest.raises(InputError, match="row 0, column name: not UTF-8"):
         read_file(tmp_path / "bad.parquet")
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_page_of_parquet_that_is_not_as_written(tmp_path, is_folder):
+    path = tmp_path / "t.parquet"
+    file = path / "part.parquet" if is_folder else path
+    file.parent.mkdir(exist_ok=True)
+    table = pa.table({"x": [1.25] * 3})
+    options = {"write_page_checksum": True, "use_dictionary": False, "compression": "none"}
+    pq.write_table(table, file, **options)
+    content = bytearray(file.read_bytes())
+    content[content.index(3 * b"\0\0\0\0\0\0\xf4\x3f") + 6] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="(?i)crc|checksum"):
+        read_file(path)
 
 
 def test_a_sheet(tmp_path):

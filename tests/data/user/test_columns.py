@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ NUMBERS = [
     (["\u00a05.5", " 6 "], [5.5, 6]),
     (["nan", "1.5"], [np.nan, 1.5]),
     ([str(10**30), "1"], [1e30, 1]),
+    ([Fraction(1, 4), 2], [0.25, 2]),
+    ([dt.timedelta(hours=12), None, dt.timedelta(days=2)], [0.5, np.nan, 2]),
 ]
 FAULTS = [
     (["1,000", "1,001"], "can be thousands or fractions"),

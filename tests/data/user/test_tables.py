@@ -203,7 +203,7 @@ ERRORS = [
     ({"nodes": NODES[["id", "label"]]}, "no feature columns; found only id, label"),
     ({"nodes": NODES.drop(columns="id")}, "no column 'id'"),
     ({"edges": EDGES.rename(columns={"source": "sourec"})}, "Did you mean 'sourec'"),
-    ({"nodes": "id,a,a\n1,2,3\n"}, "column 'a' is there twice"),
+    ({"nodes": "id,a,a\n1,2,3\n"}, "the name 'a' is there twice"),
     ({"nodes": "id,a\n"}, "holds no rows"),
     ({"nodes": ""}, r"nodes\.csv"),
     ({"nodes": "id,a\n1,2,3\n"}, r"nodes\.csv.*[Ee]xpected 2 columns"),
@@ -218,7 +218,7 @@ ERRORS = [
     ({"declared": "drop: 5"}, r"graph\.yaml"),
     ({"declared": "- a"}, r"graph\.yaml: must hold keys"),
     ({"declared": "{"}, r"graph\.yaml: not a YAML file"),
-    ({"declared": "normal: [1]"}, r"nodes\.csv, column label: the label '1' is declared to mean two things"),
+    ({"declared": "normal: [1]"}, r"nodes\.csv, column label: the label '1' is declared as normal, and is a usual word"),
     ({"declared": "nodes: ../other.csv"}, r"graph\.yaml: nodes: \.\./other\.csv must be"),
 ]  # fmt: skip
 

@@ -82,3 +82,20 @@ def test_declared_forms_are_read():
     seconds, findings = read(["05012026", "17022026"], numeric=["time"])
     assert findings.faults == []
     assert seconds.tolist() == [5012026, 17022026]
+
+
+def test_seconds_and_milliseconds_in_one_column_are_refused():
+    _, findings = read([1767225600, 1767225660000, 1767225720, 1767225780])
+    assert "1767225660000 among seconds since 1970" in findings.faults[0]
+    _, findings = read([1767225600000, 1767225660, 1767225720000, -1])
+    assert [
+        f"{number} among milliseconds" in line
+        for number, line in zip((1767225660, -1), findings.faults, strict=True)
+    ]
+
+
+def test_a_day_that_often_means_none_is_told_where_it_is_far_from_the_others():
+    times, findings = read(["1900-01-01", "2026-01-05", "2026-01-06"])
+    assert times is not None
+    assert "'1900-01-01' (in 1 of 3 rows)" in findings.warnings[0]
+    assert not read(["1970-01-01", "1975-01-05", "1969-01-06"])[1].warnings

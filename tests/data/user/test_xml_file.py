@@ -113,6 +113,12 @@ def node(name):
     return f'<node id="{name}"><data key="a">1.5</data></node>'
 
 
+GEXF = (
+    '<?xml version="1.0"?>\n<gexf xmlns="http://www.gexf.net/1.2draft" version="1.2"><graph>\n'
+    '<nodes><node id="x"/>{}</nodes>\n<edges>{}</edges>\n</graph></gexf>'
+)
+
+
 def laughs(kind="ENTITY"):
     names = [f'<!{kind} a{i} "{f"&a{i - 1};" * 10 if i else "ha" * 100}">' for i in range(10)]
     return f'<?xml version="1.0"?><!DOCTYPE g [{"".join(names)}]><graphml>&a9;</graphml>'
@@ -121,18 +127,54 @@ def laughs(kind="ENTITY"):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (GRAPHML.format(node("x") + '\n<edge source="x" target="y"/>'), "line 6: no node has.*'y'"),
-        (GRAPHML.format(node("x") + "\n" + node("x")), "line 6: the node 'x' is repeated.*line 5"),
-        (GRAPHML.format("<b>" * 5000), "nested too deeply"),
+        ("<data>" * 5000, "nested too deeply"),
         (laughs(), "declares entities"),
         (laughs().encode("utf-16"), "declares entities"),
         ('<!DOCTYPE g SYSTEM "file:///etc/passwd"><graphml/>', "declares entities"),
     ],
-    ids=["unknown end", "repeated", "deep", "laughs", "laughs in UTF-16", "outside"],
+    ids=["deep", "laughs", "laughs in UTF-16", "outside"],
 )
 @pytest.mark.parametrize("suffix", [".graphml", ".gexf"])
-def test_what_is_refused(tmp_path, content, message, suffix):
-    path = tmp_path / f"net{suffix}"
+def test_what_is_refused_of_any_xml(tmp_path, content, message, suffix):
+    refuse(tmp_path / f"net{suffix}", content, message)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (node("x") + '\n<edge source="x" target="y"/>', "line 6: no node has.*'y'"),
+        (node("x") + "\n" + node("x"), "line 6: the node 'x' is repeated.*line 5"),
+        (node("x") + '\n<edge source="x" tarx="x"/>', "line 6: an element edge without target"),
+        (node("x") + "\n<node/>", "line 6: an element node without id"),
+        (node("x") + '\nsource="x" target="x"/&gt;', "line 6: 'source=.*stands in graph"),
+        (node("x") + '\n<edg source="x" target="x"/>', "line 6: no element edg can stand in graph"),
+    ],
+)
+def test_what_is_refused_of_graphml(tmp_path, content, message):
+    refuse(tmp_path / "net.graphml", GRAPHML.format(content), message)
+
+
+@pytest.mark.parametrize(
+    ("more", "edges", "message"),
+    [
+        ("", '<edge id="0" source="x" target="y"/>', "line 4: no node has.*'y'"),
+        ('<node id="x"/>', "", "line 3: the node 'x' is repeated"),
+        ("", '<edge id="0" ource="x" target="x"/>', "line 4: an element edge without source"),
+        ('<node id="y"><attvalues>="1"</attvalues></node>', "", "line 3: '=.*stands in attvalues"),
+        ("", '<ege id="0" source="x" target="x"/>', "line 4: no element ege can stand in edges"),
+    ],
+)
+def test_what_is_refused_of_gexf(tmp_path, more, edges, message):
+    refuse(tmp_path / "net.gexf", GEXF.format(more, edges), message)
+
+
+def test_elements_of_other_name_spaces_stay_unread(tmp_path):
+    more = '<node id="y" xmlns:viz="v"><viz:color r="1"/></node>'
+    (tmp_path / "net.gexf").write_text(GEXF.format(more, ""))
+    assert len(read_xml(tmp_path / "net.gexf")[0].frame) == 2
+
+
+def refuse(path, content, message):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=message) as error:
         read_xml(path)
