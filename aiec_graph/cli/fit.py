@@ -14,8 +14,8 @@ class FitOptions:
 
     model: str = "auto"
     """auto mixes forests, boosting and networks; or one of them, or a baseline."""
-    budget: float = 60.0
-    """Seconds that auto may take."""
+    budget: str = "60s"
+    """Time that auto may take: 90s, 10m, 1h."""
     act: str = "aiec"
     """Activation of a network."""
     threshold: str = "f1"

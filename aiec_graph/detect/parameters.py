@@ -14,6 +14,7 @@ from aiec_graph.detect.progress import Candidates
 from aiec_graph.detect.rules import Rule
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.train import TrainSettings
+from aiec_graph.train.budget import parse_seconds
 from aiec_graph.train.classifier import NodeClassifier
 from aiec_graph.train.device import resolve_device
 from aiec_graph.train.ensemble import AutoClassifier
@@ -50,7 +51,7 @@ class DetectorParameters(BaseEstimator):
         features: input features of a network: standard, raw or row.
         as_of: a day or a number: what came later is left out of `fit`, see `as_nodes`.
         declaration: names of columns, where the data are frames.
-        budget: seconds that "auto" may take.
+        budget: time that "auto" may take, in seconds or as "90s", "10m", "1h".
         n_jobs: threads of forests and boosting; None for all cores.
     """
 
@@ -79,7 +80,7 @@ class DetectorParameters(BaseEstimator):
         features: str = "standard",
         as_of: int | str | None = None,
         declaration: Declaration | None = None,
-        budget: float = 60.0,
+        budget: float | str = 60.0,
         n_jobs: int | None = None,
     ) -> None:
         self.model = model
@@ -150,7 +151,7 @@ class DetectorParameters(BaseEstimator):
             self.model, self.act, self._settings(), seed=seed, n_jobs=self.n_jobs
         )
         if isinstance(classifier, AutoClassifier):
-            classifier.budget = self.budget
+            classifier.budget = parse_seconds(self.budget)
             told = Candidates()
             classifier.on_step, classifier.on_trial = told.begin, told.end
         return classifier

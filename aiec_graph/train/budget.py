@@ -35,11 +35,13 @@ class Budget:
 
 
 def parse_seconds(text: str | float) -> float:
-    """A time as people write it: 90, 90s, 1.5m, 1h.
+    """A time as people write it: 90 (seconds), "90s", "1.5m", "1h".
 
     Raises:
         InputError: it is none.
     """
+    if isinstance(text, int | float) and text >= 0:
+        return float(text)
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(text).strip())
     if found is None:
         raise InputError(f"budget must be a time such as 90s, 3m or 1h, not {text!r}")

@@ -305,7 +305,7 @@ def test_auto_chooses_without_the_validation_nodes(frames, monkeypatch):
         return real(self, graph, split)
 
     monkeypatch.setattr(AutoClassifier, "fit", note)
-    found = FraudDetector("auto_no_networks", budget=0.1, n_jobs=1).fit(frames)
+    found = FraudDetector("auto_no_networks", budget="0.1s", n_jobs=1).fit(frames)
     ((budget, split),) = seen
     graph = as_nodes(frames).graph
     held = found.trained_on_.parts(graph)
