@@ -35,12 +35,16 @@ class TrainedOn:
         Where ids are mere row numbers, they name the same nodes in the same graph alone.
         """
         found = np.full(len(graph.y), "", dtype="<U5")
-        if _has_row_numbers(graph) and _content(graph) != self.content:
+        if _has_row_numbers(graph) and not self.is_graph(graph):
             return found
         names = _hash(graph)
         for part, hashes in self.hashes.items():
             found[np.isin(names, hashes)] = part
         return found
+
+    def is_graph(self, graph: Graph) -> bool:
+        """Whether features and edges of a graph are those of the training."""
+        return _content(graph) == self.content
 
 
 def _hash(graph: Graph) -> NDArray[np.int64]:

@@ -46,7 +46,10 @@ class FitOptions:
     """In batches: neighbours that are sampled of a node at each layer, the last layer's first; -1
     for all (default: 10 at each layer)."""
     features: str = "standard"
-    """A network's inputs: standard (mean 0, variance 1), raw or row."""
+    """A network's inputs of a node's own columns: standard (mean 0, variance 1), raw, row or
+    robust. Or what the columns of any model are made of: own, structural (degrees, walks, core
+    number, triangles, component), labels (the training labels around a node) and spectral; of
+    several such as own+structural. Without own, nodes need no columns."""
     as_of: str | None = None
     """A day such as 2026-01-31, or a number: transactions, edges and nodes of a later time are left
     out."""

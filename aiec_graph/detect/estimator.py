@@ -14,8 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from aiec_graph.artifacts.scores import explain_not_finite
 from aiec_graph.artifacts.trained_on import TrainedOn
-from aiec_graph.data import UNKNOWN
+from aiec_graph.data import UNKNOWN, Graph
+from aiec_graph.data.transforms.structural import is_symmetric
 from aiec_graph.data.user import Declaration
+from aiec_graph.detect.added_columns import OWN, SPECTRAL, add_columns
 from aiec_graph.detect.alarms import ThresholdWarning
 from aiec_graph.detect.calibration import Calibrator
 from aiec_graph.detect.conformal import alert_list, conformal_p_values
@@ -72,12 +74,16 @@ class FraudDetector(DetectorParameters):
         seed = self._seed()
         if not isinstance(data, Nodes):
             LOG.info("loading %s", data if isinstance(data, str | Path) else "the graph")
-        nodes = as_nodes(data, y, self.declaration, self.as_of)
-        graph = nodes.alone_labelled()
-        tell_of(graph)
+        wanted = None if OWN in self._parts else ()
+        nodes = as_nodes(data, y, self.declaration, self.as_of, wanted)
+        own = nodes.alone_labelled()
+        tell_of(own)
         # A search keeps test nodes of its own.
         test = self.test_size if nodes.is_whole else 0.0
-        split, how = split_nodes(graph, self.split, self.validation_size, test, seed)
+        split, how = split_nodes(own, self.split, self.validation_size, test, seed)
+        self.seed_ = seed
+        self.has_directions_ = not is_symmetric(replace(own.edges, weight=None))
+        graph = self._with_parts(own, split.train_mask)
         rows = int(split.train_mask.sum())
         LOG.info("training %s on %s nodes", self.model, f"{rows:,}")
         classifier = self._make_classifier(seed)
@@ -87,15 +93,15 @@ class FraudDetector(DetectorParameters):
         score = classifier.decision_function(graph)
         self.classifier_ = classifier
         self.classes_ = np.array([0, 1])
-        self.columns_ = graph.columns
+        self.columns_ = own.columns if OWN in self._parts else ()
         self.declaration_ = dict(graph.declaration)
-        self.n_features_in_ = int(graph.x.shape[1])
-        self.feature_names_in_ = np.array(column_names(graph), dtype=object)
+        self.n_features_in_ = int(own.x.shape[1])
+        self.feature_names_in_ = np.array(column_names(own), dtype=object)
         self.split_ = how
         self.validation_y_ = graph.y[split.val_mask]
         self.validation_score_ = score[split.val_mask]
         self.nodes_ = len(graph.y)
-        self.trained_on_ = TrainedOn.of(graph, split)
+        self.trained_on_ = TrainedOn.of(own, split)
         self.reference_ = Reference.of(graph, score, ~(split.train_mask | split.val_mask))
         LOG.info("calibrating on %s validation nodes", f"{len(self.validation_y_):,}")
         self._calibrate()
@@ -316,6 +322,32 @@ class FraudDetector(DetectorParameters):
 
         return load_detector(cls, Path(folder))
 
+    def in_columns(self, nodes: Nodes) -> Aligned:
+        """The graph of some nodes in the columns of the training, those made of it among them.
+
+        Raises:
+            InputError: a column is missing; too few of the training nodes are there for columns of
+                labels; or the graph is another than that of the training, whose spectrum cannot be
+                compared.
+        """
+        check_is_fitted(self)
+        found = Aligned(nodes.graph, {}, [], nodes.graph)
+        if OWN in self._parts:
+            found = align(nodes.graph, self.columns_, self.n_features_in_)
+        if SPECTRAL in self._parts and not self.trained_on_.is_graph(found.own):
+            raise InputError(
+                f"{nodes.graph.label}: the model was fitted on the spectrum of another graph, "
+                "which says nothing of this one; fit it anew, or without 'spectral' in features"
+            )
+        is_known = self.trained_on_.parts(found.own) == "train"
+        graph = self._with_parts(found.own, is_known & (found.own.y != UNKNOWN))
+        return replace(found, graph=graph)
+
+    def _with_parts(self, graph: Graph, known: NDArray[np.bool_]) -> Graph:
+        if self._parts == (OWN,):
+            return graph
+        return add_columns(graph, self._parts, known, self.has_directions_, self.seed_)
+
     def _calibrate(self) -> None:
         if self.calibrate:
             y, score = self.validation_y_, self.validation_score_
@@ -335,8 +367,7 @@ class FraudDetector(DetectorParameters):
 
     def _score(self, nodes: Nodes) -> tuple[Aligned, NDArray[np.float64]]:
         """The graph of some nodes in the columns of the training, and the scores of all of it."""
-        check_is_fitted(self)
-        found = align(nodes.graph, self.columns_, self.n_features_in_)
+        found = self.in_columns(nodes)
         effort_of_scoring(self.classifier_, found.graph).say("scoring")
         score = self.classifier_.decision_function(found.graph)
         if not np.isfinite(score).all():

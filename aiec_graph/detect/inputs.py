@@ -53,7 +53,8 @@ def as_nodes(
         declaration: names of columns, for frames, NetworkX and folders without a graph.yaml.
         as_of: what is known: transactions and edges of a later time, and nodes of a later time
             step, are left out. A day such as "2026-01-31", or a number.
-        columns: of the training, in which tables that are to be scored are read.
+        columns: of the training, in which tables that are to be scored are read; none of their
+            columns is where it is empty.
 
     Raises:
         InputError: it is none of these, or holds something that cannot be used.
@@ -216,6 +217,8 @@ class Aligned:
     """By category column, the share of nodes whose category the other did not have: code -1."""
     ignored: list[str]
     """Columns that the other did not have."""
+    own: Graph
+    """The same without columns that were made of the graph."""
 
 
 def align(graph: Graph, columns: tuple[Column, ...] | None, width: int) -> Aligned:
@@ -239,7 +242,7 @@ def align(graph: Graph, columns: tuple[Column, ...] | None, width: int) -> Align
                 f"{graph.label}: the model was fitted on {width} {mine}, and these are "
                 f"{graph.x.shape[1]} {found}"
             )
-        return Aligned(graph, {}, [])
+        return Aligned(graph, {}, [], graph)
     place = {column.name: i for i, column in enumerate(graph.columns)}
     _check_columns(graph, columns, place)
     unseen, parts = {}, []
@@ -254,7 +257,8 @@ def align(graph: Graph, columns: tuple[Column, ...] | None, width: int) -> Align
         parts.append(values)
     ignored = [name for name in place if name not in {column.name for column in columns}]
     x = torch.from_numpy(np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32))
-    return Aligned(replace(graph, x=x, columns=columns), unseen, ignored)
+    found = replace(graph, x=x, columns=columns)
+    return Aligned(found, unseen, ignored, found)
 
 
 def _check_columns(graph: Graph, columns: tuple[Column, ...], place: dict[str, int]) -> None:

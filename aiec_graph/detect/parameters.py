@@ -10,6 +10,7 @@ from sklearn.utils import ClassifierTags, check_random_state
 
 from aiec_graph.core import ACTIVATIONS
 from aiec_graph.data.user import Declaration
+from aiec_graph.detect.added_columns import parse_features
 from aiec_graph.detect.progress import Candidates
 from aiec_graph.detect.rules import Rule
 from aiec_graph.errors import InputError, look_up
@@ -48,7 +49,10 @@ class DetectorParameters(BaseEstimator):
             "auto": full where its forecast fits in memory, else 1024. Scores are exact either way.
         fanout: in batches, neighbours that are sampled of a node at each layer, the last layer's
             first; None for 10 at each, -1 for all.
-        features: input features of a network: standard, raw or row.
+        features: a network's inputs of a node's own columns: standard (mean 0, variance 1), raw,
+            row or robust. Or what the columns of any model are made of: own, structural, labels
+            and spectral, or several of them with a plus between, such as own+structural; see
+            `added_columns`. Without own, nodes need no columns.
         as_of: a day or a number: what came later is left out of `fit`, see `as_nodes`.
         declaration: names of columns, where the data are frames.
         budget: time that "auto" may take, in seconds or as "90s", "10m", "1h".
@@ -144,7 +148,13 @@ class DetectorParameters(BaseEstimator):
         given = {name: value for name, value in given.items() if value is not None}
         given["batch_size"] = str(self.batch_size)
         given["fanout"] = list(self.fanout or ())
-        return replace(STANDARD, features=self.features, device=self.device, **given)
+        scaling, _ = parse_features(self.features)
+        return replace(STANDARD, features=scaling, device=self.device, **given)
+
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        """What the columns are made of."""
+        return parse_features(self.features)[1]
 
     def _make_classifier(self, seed: int) -> NodeClassifier:
         classifier = make_classifier(

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from aiec_graph.data import Graph
-from aiec_graph.detect.inputs import align
 from aiec_graph.detect.reasons_channels import channels_of_nodes
 from aiec_graph.detect.reasons_columns import Contributions, Floats, Prepared, contributions
 from aiec_graph.detect.reasons_reach import Reach, hops_of
@@ -62,7 +61,7 @@ def explain(
     check_extra("explain")
     check_is_fitted(detector)
     nodes = detector.read(data)
-    graph = align(nodes.graph, detector.columns_, detector.n_features_in_).graph
+    graph = detector.in_columns(nodes).graph
     chosen = find_nodes(graph, ids)
     if len(chosen) == 0:
         return []

@@ -26,7 +26,7 @@ from aiec_graph.files import whole_folder
 from aiec_graph.train.classifier import nest, unnest
 from aiec_graph.train.registry import CLASSIFIERS
 
-FORMAT = "detector-5"
+FORMAT = "detector-6"
 MODEL, CARD, CARD_TEXT = "model.safetensors", "card.json", "card.md"
 FILES = {MODEL, CARD, CARD_TEXT}
 D = TypeVar("D", bound=FraudDetector)
@@ -67,6 +67,8 @@ def save_detector(detector: FraudDetector, folder: Path, overwrite: bool = False
         "columns": None if columns is None else [asdict(column) for column in columns],
         "names": [str(name) for name in detector.feature_names_in_],
         "split": detector.split_,
+        "seed": detector.seed_,
+        "has_directions": detector.has_directions_,
         "nodes": detector.nodes_,
         "threshold": asdict(detector.threshold_),
         "calibrator": None if calibrator is None else {**asdict(calibrator), "points": None},
@@ -142,6 +144,7 @@ def _rebuild(kind: type[D], content: dict[str, Any], arrays: dict[str, Any]) -> 
     detector.n_features_in_ = len(content["names"])
     detector.feature_names_in_ = np.array(content["names"], dtype=object)
     detector.split_, detector.nodes_ = content["split"], int(content["nodes"])
+    detector.seed_, detector.has_directions_ = int(content["seed"]), content["has_directions"]
     detector.validation_y_ = arrays["validation_y"]
     detector.validation_score_ = arrays["validation_score"]
     detector.threshold_ = _threshold(content["threshold"])

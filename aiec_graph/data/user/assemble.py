@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from aiec_graph.data.column import UNKNOWN
 from aiec_graph.data.user.as_of import keep_known, keep_known_nodes
+from aiec_graph.data.user.findings import Findings
 from aiec_graph.data.user.ids import explain_strangers, find_places, read_ids
 from aiec_graph.data.user.links import read_links
-from aiec_graph.data.user.nodes import align, read_label_column, read_nodes
+from aiec_graph.data.user.nodes import BY_STRUCTURE, align, read_label_column, read_nodes
 from aiec_graph.data.user.payments import read_payments
 from aiec_graph.data.user.profile import GraphTables, NodeTable, Reading
 from aiec_graph.data.user.relations import add_links, prepare
@@ -19,15 +21,21 @@ from aiec_graph.data.user.transactions import read_transactions
 
 
 def assemble(
-    nodes: Table, edges: Table | None, reading: Reading, labels: Table | None = None
+    nodes: Table | None, edges: Table | None, reading: Reading, labels: Table | None = None
 ) -> GraphTables | None:
     """Reads tables of nodes and edges, and of labels where these stand apart.
 
-    There may be no edges where the declaration links nodes by shared values.
+    There may be no edges where the declaration links nodes by shared values. Without a table of
+    nodes these are the ends of the edges, those that were known `as_of` a time.
 
     Returns:
         The arrays, or None; only to be used where the reading's findings have no fault.
     """
+    if nodes is None:
+        assert edges is not None
+        nodes = _name_ends(edges, reading)
+        if nodes is None:
+            return None
     nodes = reading.clean(nodes)
     if reading.declared.nodes_are == "transactions":
         reading.findings.add_fault(
@@ -56,6 +64,29 @@ def assemble(
         tables = read_links(edges, found, nodes.where, reading)
     made = _complete(tables or found, nodes, reading)
     return None if made is None else keep_known_nodes(made, reading)
+
+
+def _name_ends(edges: Table, reading: Reading) -> Table | None:
+    """A table of the nodes that known edges name, in the order in which they appear."""
+    edges = reading.clean(edges)
+    # What is wrong with the edges is told once, where they are read as edges.
+    alone = replace(reading, findings=Findings())
+    known = keep_known(edges, alone)
+    columns = resolve(known, alone, ["source", "target"])
+    names = reading.declared.columns_of("id")
+    if not all(columns.values()):
+        _look_at_edges(edges, reading)
+        return None
+    if len(names) > 1:
+        reading.findings.add_fault(
+            f"{edges.where}: ids of several columns ({', '.join(names)}) need a table of nodes"
+        )
+        return None
+    missing = reading.declared.missing_values
+    ends = [read_ids(known, own, missing, alone.findings) for own in columns.values()]
+    ids = ends[0].append(ends[1]).unique()
+    frame = pd.DataFrame({names[0]: ids[ids != ""]})
+    return Table(frame, edges.where, yaml=edges.yaml, is_clean=True)
 
 
 def assemble_transactions(
@@ -108,9 +139,10 @@ def _offer_transactions(nodes: Table, edges: Table, reading: Reading) -> None:
     measures = [find_near(edges, key)[0] or key for key in ("amount", "time")]
     measures = [name for name in measures if name in edges.names]
     if measures:
+        line = edges.advise("transactions", Path(edges.where).name)
         reading.findings.add_fault(
             f"{nodes.where}: no feature columns; to describe the nodes by the {measures[0]} of "
-            f"their edges, say {edges.advise('transactions', Path(edges.where).name)}"
+            f"their edges, say {line}; {BY_STRUCTURE}"
         )
         check_optional(edges, reading, ["amount", "time"])
 

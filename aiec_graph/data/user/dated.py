@@ -145,7 +145,7 @@ class DatedTables:
         if "transactions" in tables:
             made = assemble_transactions(tables["transactions"], nodes, reading, labels)
         else:
-            made = assemble(tables["nodes"], tables.get("edges"), reading, labels)
+            made = assemble(nodes, tables.get("edges"), reading, labels)
         return to_graph(made, reading, self.name, self.where)
 
     def _known(self, role: str, table: Table, there: pd.Index, moment: int) -> Table:

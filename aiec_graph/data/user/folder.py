@@ -195,7 +195,7 @@ def _read(sources: Sources, reading: Reading) -> GraphTables | None:
     labels = found.get("labels")
     if sources.transactions:
         return assemble_transactions(found["transactions"], found.get("nodes"), reading, labels)
-    return assemble(found["nodes"], found.get("edges"), reading, labels)
+    return assemble(found.get("nodes"), found.get("edges"), reading, labels)
 
 
 def read_sources(sources: Sources, reading: Reading) -> dict[str, Table]:

@@ -16,6 +16,7 @@ from aiec_graph.data.user.roles import check_features, check_optional, guess_kin
 from aiec_graph.data.user.tables import Table
 from aiec_graph.errors import did_you_mean
 
+BY_STRUCTURE = "fit and backtest do without by --features structural"
 MOST_NAMED = 3
 
 
@@ -145,7 +146,7 @@ def _choose_trained(table: Table, reading: Reading, special: set[str]) -> list[s
     for name in extra:
         _record_ignored(table, reading, name)
     unsaid = [n for n in extra if n not in _expand(reading.declared.drop, table)]
-    if unsaid:
+    if unsaid and wanted:
         more = " …" if len(unsaid) > 5 else ""
         reading.findings.notes.append(
             f"{table.where}: {', '.join(unsaid[:5])}{more} {'is' if len(unsaid) == 1 else 'are'} "
@@ -177,7 +178,9 @@ def align(features: list[Feature], table: Table, rows: int, reading: Reading) ->
     if reading.trained is None:
         if not features and reading.needs_features and not reading.findings.faults:
             listed = ", ".join(table.names)[:300]
-            reading.findings.add_fault(f"{where}: no feature columns; found only {listed}")
+            reading.findings.add_fault(
+                f"{where}: no feature columns; found only {listed}; {BY_STRUCTURE}"
+            )
         return features
     found = {feature.column.name: feature for feature in features}
     result = []

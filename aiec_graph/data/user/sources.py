@@ -75,7 +75,8 @@ def find_sources(path: Path, declaration: Declaration | None = None) -> Sources:
     nodes = _find(path, declared, "nodes", *NODES)
     labels = _find(path, declared, "labels", "labels")
     edges = [] if transactions else _find(path, declared, "edges", *EDGES)
-    if not transactions and not (nodes and (edges or declared.link_by)):
+    has_nodes = bool(nodes or (edges and labels))  # those that edges name
+    if not transactions and not (has_nodes and (edges or declared.link_by)):
         raise InputError(_explain_missing(path, nodes, edges))
     used = {p.name for p in (*transactions, *nodes, *edges, *labels)}
     notes = [] if given == path else [f"{given}: read with the other tables in {path}"]

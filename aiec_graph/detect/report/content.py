@@ -14,7 +14,6 @@ from aiec_graph.detect.card import describe_threshold, in_words, make_card
 from aiec_graph.detect.drift import column_names
 from aiec_graph.detect.effort import effort_of_scoring
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
-from aiec_graph.detect.inputs import align
 from aiec_graph.detect.leakage import LeakageGap, compare_knowledge
 from aiec_graph.detect.nodes import Nodes
 from aiec_graph.detect.reasons import Explainer
@@ -80,13 +79,13 @@ def make_content(
     Raises:
         InputError: the data cannot be used.
     """
-    found = align(nodes.graph, detector.columns_, detector.n_features_in_)
+    found = detector.in_columns(nodes)
     graph = found.graph
     LOG.info("scoring %s nodes", f"{len(graph.y):,}")
     effort_of_scoring(detector.classifier_, graph).say("scoring")
     score = detector.classifier_.decision_function(graph)
     explainer = Explainer(detector, graph, score)
-    parts = detector.trained_on_.parts(graph)
+    parts = detector.trained_on_.parts(found.own)
     fresh = (graph.y != UNKNOWN) & (parts == "")
     evaluated = _evaluation_nodes(detector, graph, score, fresh)
     cuts = make_cuts(score, explainer.flag, evaluated, detector.base_rate)
