@@ -39,8 +39,13 @@ def look_up(name: str, table: Mapping[str, T], what: str) -> T:
 
 @contextmanager
 def named(place: object) -> Iterator[None]:
-    """Puts `place`, such as a file's path, before the message of any `InputError` raised within."""
+    """Puts `place`, such as a file's path, before the message of any `InputError` raised within.
+
+    A message that begins with it already stays as it is.
+    """
     try:
         yield
     except InputError as error:
+        if str(error).startswith(f"{place}: "):
+            raise
         raise InputError(f"{place}: {error}") from None

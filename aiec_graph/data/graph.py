@@ -133,7 +133,8 @@ class Graph:
             row, column = (int(i) for i in np.argwhere(~sound)[0])
             name = column if self.columns is None else repr(self.columns[column].name)
             raise InputError(
-                f"{self.name}: feature {name} of node {self.node_ids[row]} is not a finite number"
+                f"{self.name}: feature {name} of node {self.node_ids[row]} is not a finite number "
+                "of 32 bits; tables alone may miss values"
             )
         if not np.isin(self.y, (UNKNOWN, 0, 1)).all():
             raise InputError(f"{self.name}: labels must be 0 (normal), 1 (anomalous) or unknown")

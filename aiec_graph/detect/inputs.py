@@ -22,6 +22,7 @@ from aiec_graph.data.user import (
     load_own,
 )
 from aiec_graph.data.user.as_of import ANY_NODE, ANY_TIME
+from aiec_graph.data.user.declaration import check_declaration
 from aiec_graph.data.user.folder import is_whole
 from aiec_graph.data.user.sources import find_sources
 from aiec_graph.detect.nodes import Nodes
@@ -59,6 +60,8 @@ def as_nodes(
     Raises:
         InputError: it is none of these, or holds something that cannot be used.
     """
+    if declaration is not None:
+        check_declaration(declaration)
     nodes = _load(data, declaration, as_of, columns)
     return nodes if y is None else nodes.with_labels(y)
 

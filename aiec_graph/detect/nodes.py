@@ -4,9 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from aiec_graph.data import UNKNOWN, Graph
+from aiec_graph.data.user.inspection import NO_LABEL
 from aiec_graph.errors import InputError
 
 
@@ -62,12 +64,17 @@ class Nodes:
         """The same nodes with other labels.
 
         Args:
-            y: [M], 1 anomalous, 0 normal, -1 or NaN unknown; or a mapping from node ids to labels,
-                in which a node that is missing is of unknown class.
+            y: [M], 1 anomalous, 0 normal, -1 or NaN unknown, in the order of the nodes; or a
+                mapping from node ids to labels, or a pandas Series with the ids as its index, in
+                which a node that is missing is of unknown class.
 
         Raises:
             InputError: it holds something else, or an id that is not in the graph.
         """
+        if isinstance(y, pd.Series) and not isinstance(y.index, pd.RangeIndex):
+            if not y.index.is_unique:
+                raise InputError("the index of y holds an id twice; give each node one label")
+            y = y.to_dict()
         values = self._by_id(y) if isinstance(y, dict) else np.asarray(y, dtype=object)
         if values.shape != (len(self.index),):
             raise InputError(
@@ -77,7 +84,10 @@ class Nodes:
         labels = self.graph.y.copy()
         labels[self.index] = _labels(values)
         split = {k: np.where(labels == UNKNOWN, 0, v) for k, v in self.graph.given.items()}
-        return replace(self, graph=replace(self.graph, y=labels, given=split))
+        notes = self.graph.notes
+        if (labels != UNKNOWN).any():
+            notes = tuple(line for line in notes if not line.endswith(NO_LABEL))
+        return replace(self, graph=replace(self.graph, y=labels, given=split, notes=notes))
 
     def alone_labelled(self) -> Graph:
         """The whole graph, in which no other node has a label, nor a part of a split."""
@@ -92,7 +102,10 @@ class Nodes:
         values = np.full(len(self.index), UNKNOWN, dtype=object)
         for name, label in labels.items():
             if str(name) not in row:
-                raise InputError(f"y labels the node {name!r}, which is not in the data")
+                raise InputError(
+                    f"y labels the node {name!r}, which is not in the data; of labels in the order "
+                    "of the nodes give the values, as y.to_numpy()"
+                )
             values[row[str(name)]] = label
         return values
 

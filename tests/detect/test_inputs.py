@@ -182,3 +182,17 @@ def test_what_came_later_is_not_known():
         known_as_of(graph, 0)
     with pytest.raises(InputError, match="time step"):
         known_as_of(from_frames(NODES, EDGES), 2)
+
+
+def test_labels_by_the_index_of_a_series_are_those_of_its_ids():
+    frame = pd.DataFrame({"id": ["a", "b", "c"], "x": [1.0, 2.0, 3.0]})
+    edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
+    labels = pd.Series([1, 0], index=["c", "a"])
+    nodes = as_nodes((frame, edges), labels)
+    assert nodes.y.tolist() == [0, -1, 1]
+    assert not any("no node has a label" in line for line in nodes.graph.notes)
+    assert as_nodes((frame, edges), pd.Series([1, 0, 0])).y.tolist() == [1, 0, 0]
+    with pytest.raises(InputError, match="labels the node 7, .* give the values"):
+        as_nodes((frame, edges), pd.Series([1, 0, 0], index=[7, 3, 5]))
+    with pytest.raises(InputError, match="holds an id twice"):
+        as_nodes((frame, edges), pd.Series([1, 0], index=["a", "a"]))

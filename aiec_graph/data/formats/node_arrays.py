@@ -17,9 +17,12 @@ from aiec_graph.errors import InputError, named
 FEATURE_NAMES = ("feature", "feat", "x", "node_features")
 LABEL_NAMES = ("label", "y", "node_labels")
 MASK_NAMES = {
-    "train": ("train_mask", "train_masks"),
-    "val": ("val_mask", "val_masks", "valid_mask", "valid_masks", "validation_mask"),
-    "test": ("test_mask", "test_masks"),
+    "train": ("train_mask", "train_masks", "train_idx"),
+    "val": (
+        *("val_mask", "val_masks", "valid_mask", "valid_masks", "validation_mask"),
+        *("val_idx", "valid_idx"),
+    ),
+    "test": ("test_mask", "test_masks", "test_idx"),
 }
 GADBENCH_TRIALS = 20
 """Number of masks in a GADBench file: 10 fully supervised, then 10 semi-supervised."""

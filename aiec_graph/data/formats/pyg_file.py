@@ -63,6 +63,9 @@ def from_data(
     with named(path):
         parts, relations = _parts(data, options)
         x, labels = _features(parts), _array(parts, "y")
+        stated = parts.get("num_nodes")
+        if isinstance(stated, int) and stated != len(x):
+            raise InputError(f"num_nodes is {stated}, and x has {len(x)} rows; they must agree")
         pairs = [_pairs(relation, len(x)) for relation in relations]
         edges = Edges.from_pairs(*_joined(pairs), len(x), _weights(pairs))
         names = [name for part in MASK_NAMES.values() for name in part]
@@ -75,6 +78,9 @@ def from_data(
 def _parts(data: Any, options: FileOptions) -> tuple[Parts, list[Parts]]:
     """The parts of the nodes, and those of each edge type that is taken."""
     if isinstance(data, tuple | list) and data:
+        graphs = sum(map(_is_graph, data))
+        if graphs > 1:
+            raise InputError(f"holds {graphs} graphs; expected one graph")
         _check_slices(data[1:2])
         data = data[0]
     nodes, edges = _stores(data)
@@ -92,6 +98,12 @@ def _parts(data: Any, options: FileOptions) -> tuple[Parts, list[Parts]]:
         raise InputError(f"it has no edges between nodes of the type {able[0]}")
     chosen = choose_edge_types(list(within), options)
     return nodes[able[0]], [list(within.values())[i] for i in chosen]
+
+
+def _is_graph(item: Any) -> bool:
+    if isinstance(item, Record):
+        return item.kind in ("Data", "HeteroData")
+    return hasattr(item, "edge_index") or hasattr(item, "edge_types")
 
 
 def _check_slices(slices: Any) -> None:
@@ -166,7 +178,11 @@ def _of_sparse_tensor(storage: Any) -> SparseMatrix:
 
 def _array(parts: Parts, key: str) -> NDArray[Any]:
     if parts.get(key) is None:
-        raise InputError(f"must hold a PyG Data with x, edge_index and y; no {key} in it")
+        found = ", ".join(sorted(str(name) for name in parts if parts[name] is not None)[:8])
+        raise InputError(
+            f"must hold a PyG Data with x, edge_index and y; no {key} in it, but "
+            f"{found or 'nothing'}"
+        )
     value = _plain(parts[key])
     if not isinstance(value, np.ndarray) or value.ndim == 0 or value.dtype.kind not in "biuf":
         raise InputError(f"{key} must be a dense tensor of real numbers")

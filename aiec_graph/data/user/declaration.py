@@ -221,6 +221,17 @@ class Declaration:
         )
 
 
+def check_declaration(value: object) -> None:
+    """Refuses what is no declaration, such as a dict of its keys.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(value, Declaration):
+        kind = type(value).__name__
+        raise InputError(f"a Declaration is expected, such as Declaration(label='y'), not a {kind}")
+
+
 def _as_list(value: Any) -> list[Any]:
     """A list as it is, and one value as a list of it."""
     if isinstance(value, str) or not isinstance(value, Iterable):

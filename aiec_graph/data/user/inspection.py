@@ -11,6 +11,7 @@ from aiec_graph.data.user.leaks import find_leaks, find_sorted_rows
 from aiec_graph.data.user.profile import Feature, GraphTables, NodeTable, Reading
 
 MOST_NAMED = 5
+NO_LABEL = "no node has a label, so the graph can be scored, not trained on"
 HUB_SHARE, HUB_EDGES = 0.1, 50
 """A node that this share of the edges, and at least so many, join is a hub."""
 FEW_ISOLATED = 0.01
@@ -61,7 +62,7 @@ def _look_at_labels(nodes: NodeTable, where: str, warnings: list[str], facts: li
     known = nodes.y != UNKNOWN
     labelled, anomalous = int(known.sum()), int((nodes.y == 1).sum())
     if not labelled:
-        warnings.append(f"{where}: no node has a label, so the graph can be scored, not trained on")
+        warnings.append(f"{where}: {NO_LABEL}")
         return
     share, rate = labelled / len(known), anomalous / labelled
     line = (

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from aiec_graph.data.user.declaration import Declaration
+from aiec_graph.data.user.declaration import Declaration, check_declaration
 from aiec_graph.data.user.tables import Table
 from aiec_graph.errors import InputError
 
@@ -28,6 +28,7 @@ def tables_of_network(
     Raises:
         InputError: the graph is empty, or nearly all attributes are missing.
     """
+    check_declaration(declared)
     if graph.number_of_nodes() == 0:
         raise InputError(f"{where[0]}: the graph has no nodes")
     rows = dict(graph.nodes(data=True))
@@ -53,6 +54,9 @@ def tables_of_network(
     if others:
         listed = ", ".join(others[:5]) + (" …" if len(others) > 5 else "")
         told.append(f"not used: {listed}; weight: names the attribute that weighs them")
+    bare = sum(declared.weight not in data for *_, data in links)
+    if 0 < bare < len(links):
+        told.append(f"{bare:,} of {len(links):,} edges have no {declared.weight}, and weigh 1")
     columns = [first, second, declared.weight]
     edges = pd.DataFrame([(str(s), str(t), w) for s, t, w in ends], columns=columns)
     if not graph.is_directed() and not declared.undirected:

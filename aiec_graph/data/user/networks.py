@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from aiec_graph.data.edges import Edges
 from aiec_graph.data.formats.dgl_binary import EdgeType, StoredGraph
@@ -59,7 +60,13 @@ def from_scipy(
     Raises:
         InputError: a shape or value is not as it should be.
     """
-    matrix, features = adjacency.tocoo(), np.asarray(x)
+    if not sparse.issparse(adjacency) or sparse.issparse(x):
+        raise InputError(
+            f"{name}: a sparse adjacency and dense features are expected: "
+            "scipy.sparse.coo_array(…) makes the one, x.toarray() the other"
+        )
+    matrix, features = adjacency.tocoo(copy=True), np.asarray(x)
+    matrix.sum_duplicates()  # entries of one place are added up, as SciPy means them
     nodes = len(features)
     if matrix.shape != (nodes, nodes):
         raise InputError(f"{name}: an adjacency of {matrix.shape} for {nodes} rows of features")
@@ -71,8 +78,15 @@ def from_scipy(
     labels = np.full(nodes, np.nan) if y is None else np.asarray(y)
     made = make_graph(name, Path(name), features, labels, edges, {}, FileOptions())
     ids = made.node_ids if node_ids is None else np.array(node_ids)
+    if len(np.unique(ids)) < len(ids):
+        raise InputError(f"{name}: two nodes have the id {_first_repeated(ids)}")
     is_shared = np.shares_memory(made.x.numpy(), features)
     return replace(made, x=made.x.clone() if is_shared else made.x, node_ids=ids)
+
+
+def _first_repeated(ids: NDArray[np.generic]) -> str:
+    values, counts = np.unique(ids, return_counts=True)
+    return repr(values[counts > 1][0].item())
 
 
 def from_pyg(data: Any, name: str = "graph") -> Graph:

@@ -11,7 +11,7 @@ from aiec_graph.data.column import UNKNOWN, Column
 from aiec_graph.data.progress import count
 from aiec_graph.data.user.advice import gather_lines
 from aiec_graph.data.user.columns import Options
-from aiec_graph.data.user.declaration import Declaration
+from aiec_graph.data.user.declaration import Declaration, check_declaration
 from aiec_graph.data.user.findings import Findings
 from aiec_graph.data.user.tables import Table, clean
 
@@ -139,6 +139,9 @@ class Reading:
     notations: dict[str, str] = field(default_factory=dict)
     """How columns of transactions are written, see `Column.notation`; that of their time, under an
     empty name, is its unit."""
+
+    def __post_init__(self) -> None:
+        check_declaration(self.declared)
 
     def measure_of_training(self, column: str) -> Column | None:
         """What a column of transactions was, as far as the features that were made of it tell."""
