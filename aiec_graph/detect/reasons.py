@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from aiec_graph.data import Graph
+from aiec_graph.detect.added_columns import OWN
 from aiec_graph.detect.reasons_channels import channels_of_nodes
 from aiec_graph.detect.reasons_columns import Contributions, Floats, Prepared, contributions
 from aiec_graph.detect.reasons_reach import Reach, hops_of
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 
 MOST_TRIED = 100
 """Neighbours of one node of which the effect is estimated."""
-MOST_REMOVED = 6
-"""Neighbours of one node that are removed for good, by the estimate; the score is then exact."""
+MOST_REMOVED = 20
+"""Neighbours of one node that are removed, each for itself, and the score computed anew: all of
+most nodes, and of those with more the ones that the estimate puts first."""
 ROUNDING = 1e-4
 """A change of a score by no more than this is not told from rounding in single precision."""
 SHOWN = 5
@@ -123,6 +125,7 @@ class Explainer:
         self.values = Values(classifier, self.prepared)
         self.hops = farthest(classifier)
         models = [model for _, model, _ in members_of(classifier)]
+        self.is_described = detector._parts != (OWN,)
         self.has_network = any(isinstance(model, NetworkClassifier) for model in models)
 
     def explain(self, nodes: NDArray[np.int64], most: int = SHOWN) -> list[NodeReasons]:
@@ -142,10 +145,11 @@ class Explainer:
                 columns=self._columns(found, i, node, most),
                 neighbours=near[i],
                 num_neighbours=int(degree[i]),
-                num_tried=tried[i],
+                num_removed=min(tried[i], max(most, MOST_REMOVED)),
                 hops=self.hops,
                 reach=reaches[i].within,
                 part=parts[i],
+                is_described=self.is_described,
                 channels=None if channels is None else channels[i],
             )
             for i, node in enumerate(nodes.tolist())
@@ -218,7 +222,9 @@ class Explainer:
     ) -> list[list[NeighbourReason]]:
         pairs = _pairs(nodes, chosen)
         without = score_without(self.detector.classifier_, self.prepared, pairs)
-        change = np.repeat(before, [len(js) for js in chosen]) - without
+        full = np.repeat(before, [len(js) for js in chosen])
+        change = full - without
+        chance = self._chances(full, without)
         reasons: list[list[NeighbourReason]] = []
         start = 0
         for js in chosen:
@@ -227,6 +233,8 @@ class Explainer:
                     id=str(self.graph.node_ids[j]),
                     node=j,
                     change=float(change[start + k]),
+                    without=float(without[start + k]),
+                    probability=None if chance is None else chance[start + k],
                     score=float(self.score[j]),
                     is_flagged=bool(self.flag[j]),
                 )
@@ -236,6 +244,13 @@ class Explainer:
             found.sort(key=lambda reason: -abs(reason.change))
             reasons.append([reason for reason in found if abs(reason.change) > ROUNDING][:most])
         return reasons
+
+    def _chances(self, before: Floats, without: Floats) -> list[tuple[float, float]] | None:
+        """The calibrated probabilities of scores with and without a neighbour."""
+        if not self.detector.calibrate:
+            return None
+        both = (self.detector.calibrator_(score).tolist() for score in (before, without))
+        return list(zip(*both, strict=True))
 
 
 def farthest(classifier: Any) -> int:

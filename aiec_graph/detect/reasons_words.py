@@ -44,6 +44,10 @@ class NeighbourReason:
     """Its number."""
     change: float
     """The score less what it is once the edges with this neighbour are gone."""
+    without: float
+    """The score once they are gone."""
+    probability: tuple[float, float] | None
+    """Calibrated, with the neighbour and without; None of a detector that is not calibrated."""
     score: float
     """The neighbour's own."""
     is_flagged: bool
@@ -51,6 +55,17 @@ class NeighbourReason:
     def __str__(self) -> str:
         flagged = ", itself flagged" if self.is_flagged else ""
         return f"{self.id} ({self.change:+.3g}{flagged})"
+
+    def sentence(self) -> str:
+        """What becomes of the score without it, in words."""
+        verb = "falls" if self.change > 0 else "rises"
+        before = self.without + self.change
+        text = f"without {self.id} the score {verb} from {before:.3g} to {self.without:.3g}"
+        if self.probability is not None:
+            first, then = self.probability
+            text += f", the probability from {first:.2f} to {then:.2f}"
+        flagged = " and is flagged" if self.is_flagged else ""
+        return f"{text} ({self.id} itself scores {self.score:.3g}{flagged})"
 
 
 class Part(NamedTuple):
@@ -72,17 +87,19 @@ class NodeReasons:
     columns: list[ColumnReason]
     """Those that carry most of the score, whichever way, the strongest first."""
     neighbours: list[NeighbourReason]
-    """Those whose removal changes the score most, whichever way; exact."""
+    """Those whose removal changes the score most, whichever way, of those that were removed."""
     num_neighbours: int
     """Of the node, in any direction."""
-    num_tried: int
-    """How many of them were looked at."""
+    num_removed: int
+    """How many of them were removed, each for itself."""
     hops: int
     """How far the model looks."""
     reach: int
     """Nodes within so many hops, itself among them."""
     part: Part | None
     """What reasons were computed in, where a network looks further than `MOST_REACHED` nodes."""
+    is_described: bool
+    """Whether columns were made of the graph, which stay as they are without a neighbour."""
     channels: ChannelReason | None
     """Of a network with AIEC."""
 
@@ -106,21 +123,22 @@ class NodeReasons:
             yield "  the model looks at no neighbour"
             return
         yield (
-            f"  neighbours, by what the score loses without them ({self.num_tried:,} of "
-            f"{self.num_neighbours:,} looked at):"
+            f"  neighbours, by what the score loses without them ({self.num_removed:,} of "
+            f"{self.num_neighbours:,} were removed, one by one):"
         )
         for neighbour in self.neighbours:
-            flagged = ", flagged" if neighbour.is_flagged else ""
-            yield (
-                f"    {neighbour.change:+.3g}  {neighbour.id}, whose score is "
-                f"{neighbour.score:.4g}{flagged}"
-            )
+            yield f"    {neighbour.change:+.3g}  {neighbour.sentence()}"
         yield f"  {self.scope()}"
 
     def scope(self) -> str:
         """Says which nodes the score depends on, and which of them the reasons look at."""
         count = "1 node" if self.reach == 1 else f"{self.reach:,} nodes"
         line = f"the score depends on no others than the {count} within {self.hops} hops"
+        if self.is_described:
+            line = (
+                f"the model looks at {count} within {self.hops} hops; columns that were made of "
+                "the graph depend on more, and stay as they are where a neighbour is removed"
+            )
         if self.part is None:
             return line
         return (
