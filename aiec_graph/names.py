@@ -10,7 +10,7 @@ AIEC_OPTIONS = ("tau", "gate", "count", "gate_norm", "detach_aux", "variant")
 """What a benchmark may change about AIEC; width, classes and pooling follow from the site."""
 IMAGE_ACTIVATIONS = (
     *ACTIVATIONS,
-    *("relu_by_hand", "gelu_by_hand", "relu_l0", "gelu_l0", "senet", "cbam"),
+    *("relu_naive", "gelu_naive", "relu_l0", "gelu_l0", "senet", "cbam"),
 )
 """`aiec_graph.vision.activations.IMAGE_ACTIVATIONS`."""
 MODELS = ("mlp", "gcn", "sage", "gin", "gat", "bwgnn")

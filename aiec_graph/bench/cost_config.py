@@ -17,7 +17,7 @@ class CostConfig:
     backbone: list[str] = field(default_factory=lambda: ["vit_tiny", "resnet18"])
     """Networks."""
     act: list[str] = field(
-        default_factory=lambda: ["relu_by_hand", "gelu_by_hand", "relu", "gelu", "aiec"]
+        default_factory=lambda: ["relu_naive", "gelu_naive", "relu", "gelu", "aiec"]
     )
     """Activations; the first is what the others are divided by."""
     image_size: int = 224

@@ -30,7 +30,7 @@ from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.tables import write_csv
 from aiec_graph.train import (
     Prepared,
-    Surroundings,
+    RunContext,
     TrainResult,
     count_parameters,
     held_out_scores,
@@ -100,8 +100,8 @@ def train_network(
     noisy = prepared.with_graph(spec.perturbations.add_noise(graph, seed))
     split = split_of(spec, seed, graph)
     corrupt = partial(spec.perturbations.corrupt, seed=seed)
-    surroundings = Surroundings(corrupt if spec.perturbations.corruption else None, state)
-    return split, train(noisy, split, spec.model, spec.act, spec.settings, seed, surroundings)
+    context = RunContext(corrupt if spec.perturbations.corruption else None, state)
+    return split, train(noisy, split, spec.model, spec.act, spec.settings, seed, context)
 
 
 class Scored(NamedTuple):

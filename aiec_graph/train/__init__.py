@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aiec_graph.train.prepared import Prepared, prepare_graph
     from aiec_graph.train.registry import CLASSIFIERS, make_classifier
     from aiec_graph.train.run import (
-        Surroundings,
+        RunContext,
         TrainResult,
         build_mini_batch,
         build_trainer,
@@ -33,7 +33,7 @@ __all__ = [
     "MiniBatch",
     "NodeClassifier",
     "Prepared",
-    "Surroundings",
+    "RunContext",
     "TrainResult",
     "TrainSettings",
     "Trainer",
@@ -63,7 +63,7 @@ _MODULES = {
     "FullBatch": "trainer",
     "MiniBatch": "minibatch",
     "Prepared": "prepared",
-    "Surroundings": "run",
+    "RunContext": "run",
     "TrainResult": "run",
     "Trainer": "trainer",
     "build_mini_batch": "run",

@@ -72,7 +72,7 @@ class _Fitted(NamedTuple):
 
     candidate: Candidate
     models: list[tuple[Member, Ranker]]
-    judged: NDArray[np.float64]
+    val_ranks: NDArray[np.float64]
     """What `from_top` makes of the ranks, each among those of its own fold, of the nodes that the
     choice is made on [M]; so no fold's models are ahead of another's as a whole."""
     out_of_fold: NDArray[np.float64]
@@ -152,9 +152,9 @@ class AutoClassifier:
     """Forests, boosting and networks together, each with the weight that validation gives it.
 
     Every candidate of the portfolio that the budget leaves time for is fitted on the training
-    nodes, of which a network stops on a part: what judges it has chosen nothing of it. Where
+    nodes, of which a network stops on a part: what it is compared on has chosen nothing of it. Where
     validation has few anomalies, each is fitted several times instead, on all but a part of the
-    training and validation nodes together, and judged on that part. Scores become ranks; `select`
+    training and validation nodes together, and evaluated on that part. Scores become ranks; `select`
     weighs them, or takes the best candidate alone where mixing does not pay.
 
     Attributes that end in an underscore are there once it is fitted. `held_out_` [N] has, for the
@@ -216,7 +216,7 @@ class AutoClassifier:
         self.preprocessor_ = tried.shared.columns.preprocessor
         self.trials_ = [replace(trial) for trial in tried.trials]
         y = np.concatenate([graph.y[fold.val_mask] for fold in folds])
-        self.selection_ = select(np.stack([f.judged for f in fitted]), y, self.seed)
+        self.selection_ = select(np.stack([f.val_ranks for f in fitted]), y, self.seed)
         weights = self._take(tried)
         self.held_out_: NDArray[np.float64] = np.full(len(graph.y), np.nan)
         nodes = np.concatenate([np.flatnonzero(fold.val_mask) for fold in folds])
@@ -250,7 +250,7 @@ class AutoClassifier:
             trial.seconds = time.perf_counter() - begun
             if found is not None:
                 budget.note(kind, candidate.cost, found.seconds)
-                trial.status, trial.val_ap = "lost", 100 * average_precision(y, found.judged)
+                trial.status, trial.val_ap = "lost", 100 * average_precision(y, found.val_ranks)
                 fitted.append(found)
             if self.on_trial is not None:
                 self.on_trial(trial)
@@ -270,7 +270,7 @@ class AutoClassifier:
         Returns:
             None where the budget would be spent before the last fold.
         """
-        models, judged, parts, bag = [], [], [], np.zeros(len(shared.columns.graph.y))
+        models, val_ranks, parts, bag = [], [], [], np.zeros(len(shared.columns.graph.y))
         shared.make_inputs(candidate.make(self.seed, self.n_jobs))
         begun = time.perf_counter()
         for i, fold in enumerate(folds):
@@ -282,13 +282,13 @@ class AutoClassifier:
             score = shared.score(model)
             ranker = Ranker.fit(score[~fold.train_mask])
             held_out = score[fold.val_mask]
-            judged.append(from_top(Ranker.fit(held_out)(held_out)))
+            val_ranks.append(from_top(Ranker.fit(held_out)(held_out)))
             parts.append(from_top(ranker(held_out)))
             bag += ranker(score) / len(folds)
             models.append((model, ranker))
         seconds = time.perf_counter() - begun
         out_of_fold = np.concatenate(parts)
-        return _Fitted(candidate, models, np.concatenate(judged), out_of_fold, bag, seconds)
+        return _Fitted(candidate, models, np.concatenate(val_ranks), out_of_fold, bag, seconds)
 
     def _take(self, tried: Tried) -> NDArray[np.float64]:
         """Keeps the models that have a weight, and returns the weights [K]."""

@@ -1,4 +1,4 @@
-"""Which nodes candidates are fitted on, which decide when a network stops, and which judge both."""
+"""Which nodes candidates are fitted on, which decide when a network stops, and which compare both."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ STOPPING = 0.2
 
 
 def make_folds(graph: Graph, split: Split, seed: int) -> list[Split]:
-    """The splits that candidates are fitted on and judged by.
+    """The splits that candidates are fitted on and compared by.
 
     The given one where validation has `FEW_ANOMALIES` or more, or is later in time than training;
     otherwise `FOLDS` of the training and validation nodes together, each judging a part of them.
@@ -36,7 +36,7 @@ def make_folds(graph: Graph, split: Split, seed: int) -> list[Split]:
 
 
 def spare_for_stopping(graph: Graph, train_mask: NDArray[np.bool_], seed: int) -> Split:
-    """Splits training nodes once more, so that a network does not stop on those that judge it.
+    """Splits training nodes once more, so that a network does not stop on those that it is compared by.
 
     The best of 200 epochs on some nodes looks better there than it is, and forests, which choose
     no epoch, would be at a disadvantage.

@@ -57,7 +57,7 @@ class TrainResult:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunContext:
     """What a run meets beside its specification."""
 
     corrupt: Callable[[Tensor], Tensor] | None = None
@@ -66,7 +66,7 @@ class Surroundings:
     """A file to continue an interrupted run from; None where it is to begin anew."""
 
 
-ALONE = Surroundings()
+ALONE = RunContext()
 
 
 def train(
@@ -76,7 +76,7 @@ def train(
     act: str,
     settings: TrainSettings,
     seed: int,
-    surroundings: Surroundings = ALONE,
+    context: RunContext = ALONE,
 ) -> TrainResult:
     """Trains a network and evaluates it at its best epoch.
 
@@ -90,7 +90,7 @@ def train(
         act: a name in `aiec_graph.core.ACTIVATIONS`.
         settings: everything else; `check_settings` is the caller's.
         seed: of the weights, of dropout and of sampled neighbours.
-        surroundings: what else there is.
+        context: what else there is.
 
     Raises:
         DivergedError: the loss or the outputs became NaN or infinite.
@@ -100,9 +100,9 @@ def train(
     graph = prepared.graph
     settings = choose_batches(settings, model, sizes_of(graph), num_processes()).settings
     state = None
-    if surroundings.state is not None:
+    if context.state is not None:
         identity = (graph.checksum, model, act, seed, settings, torch.__version__)
-        state = StateFile(surroundings.state, repr(identity))
+        state = StateFile(context.state, repr(identity))
     build = build_trainer if settings.batch_size == FULL else build_mini_batch
     trainer, preprocessor = build(prepared, split, model, act, settings, seed)
     network, device = trainer.network, trainer.device
@@ -113,11 +113,11 @@ def train(
     network.load_state_dict(fitted.weights)
     if settings.batch_size == FULL:
         x = preprocessor.network_inputs(graph)
-        x = (x if surroundings.corrupt is None else surroundings.corrupt(x)).to(device)
+        x = (x if context.corrupt is None else context.corrupt(x)).to(device)
         aggregated = network.aggregate_input(x, prepared.adjacency)
         margin = margin_of(predict(network, x, prepared.adjacency, aggregated))
     else:
-        inputs = _corrupted(preprocessor, graph, surroundings.corrupt)
+        inputs = _corrupted(preprocessor, graph, context.corrupt)
         margin = margin_of(layerwise_logits(network, prepared.rows, inputs, device=device))
     val, test = (evaluate(graph.y[m], margin[m]) for m in (split.val_mask, split.test_mask))
     if state is not None:

@@ -16,7 +16,7 @@ from aiec_graph.nn import Adjacency
 from aiec_graph.nn.layerwise import layerwise_logits
 from aiec_graph.train import (
     Prepared,
-    Surroundings,
+    RunContext,
     TrainSettings,
     build_mini_batch,
     build_trainer,
@@ -174,7 +174,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path, prepared, sp
 
 def test_a_finished_run_leaves_no_state(tmp_path, prepared, split):
     path = tmp_path / "deep" / "run.pt"
-    train(prepared, split, "sage", "relu", replace(ALL, epochs=1), 0, Surroundings(state=path))
+    train(prepared, split, "sage", "relu", replace(ALL, epochs=1), 0, RunContext(state=path))
     assert path.parent.is_dir() and not path.exists()
 
 
