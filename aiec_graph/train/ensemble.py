@@ -152,9 +152,9 @@ class AutoClassifier:
     """Forests, boosting and networks together, each with the weight that validation gives it.
 
     Every candidate of the portfolio that the budget leaves time for is fitted on the training
-    nodes, of which a network stops on a part: what it is compared on has chosen nothing of it. Where
-    validation has few anomalies, each is fitted several times instead, on all but a part of the
-    training and validation nodes together, and evaluated on that part. Scores become ranks; `select`
+    nodes, of which a network stops on a part: what it is compared on has chosen nothing of it.
+    Where validation has few anomalies, each is fitted several times instead, on all but a part of
+    the training and validation nodes together, and evaluated there. Scores become ranks; `select`
     weighs them, or takes the best candidate alone where mixing does not pay.
 
     Attributes that end in an underscore are there once it is fitted. `held_out_` [N] has, for the

@@ -1,4 +1,4 @@
-"""Which nodes candidates are fitted on, which decide when a network stops, and which compare both."""
+"""Which nodes candidates are fitted on, which stop a network, and which compare candidates."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def make_folds(graph: Graph, split: Split, seed: int) -> list[Split]:
 
 
 def spare_for_stopping(graph: Graph, train_mask: NDArray[np.bool_], seed: int) -> Split:
-    """Splits training nodes once more, so that a network does not stop on those that it is compared by.
+    """Splits training nodes once more: a network may not stop on those that compare it.
 
     The best of 200 epochs on some nodes looks better there than it is, and forests, which choose
     no epoch, would be at a disadvantage.
