@@ -66,6 +66,11 @@ class DatedTables:
         self.declared = declaration_of(sources)
         self.name = folder_of(path).resolve().stem
         self.where = str(folder_of(path))
+        if self.declared.as_of:
+            raise InputError(
+                f"{self.where}: as_of in graph.yaml: a backtest reads the rows up to each of its "
+                "cuts; take as_of out, or rows after that day out of the tables"
+            )
         reading = Reading(self.declared)
         found = {} if is_whole(sources) else read_sources(sources, reading)
         self._tables = {role: reading.clean(table) for role, table in found.items()}
@@ -199,7 +204,7 @@ class DatedTables:
             raise InputError(
                 f"{self.where}: a backtest needs the time of each node, in a column "
                 f"{self.declared.time_step} of the nodes, or of each edge, in a column {columns} "
-                "(docs/guides/own-graphs.md)"
+                "(time_step: and time: in graph.yaml name others; docs/guides/own-graphs.md)"
             )
         if self.are_payments and self.declared.undirected and self.declared.tell_apart:
             raise InputError(

@@ -265,3 +265,10 @@ def test_structure_is_enough_where_nodes_have_no_columns(tmp_path, has_steps):
     for features in ("standard", "own+structural"):
         with pytest.raises(InputError, match="no feature columns"):
             timeline(tmp_path, features).at(on(1))
+
+
+def test_a_declared_day_is_refused(tmp_path):
+    write(tmp_path / "rows", "accounts", tables("accounts", 1, 14, 2))
+    (tmp_path / "rows" / "graph.yaml").write_text("as_of: 2024-01-10", "utf-8")
+    with pytest.raises(InputError, match="take as_of out"):
+        timeline(tmp_path / "rows")
