@@ -116,7 +116,8 @@ def _rank(model: Path, data: str | None, out: Path, options: RankOptions) -> int
     flagged = int(frame["flag"].sum())
     rule = detector.threshold_.rule
     console = Console(soft_wrap=True)
-    line = f"{out}: {len(frame):,} nodes, {flagged:,} of them flagged ({rule})"
+    nodes_of = f"{len(frame):,} node{'' if len(frame) == 1 else 's'}"
+    line = f"{out}: {nodes_of}, {flagged:,} of them flagged ({rule})"
     for text in (line, *lines):
         console.print(text, markup=False)
     return 0

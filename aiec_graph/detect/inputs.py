@@ -102,7 +102,8 @@ def _load(
             f"{graph.label}: as_of is {text}, and the time steps of its nodes are numbers; write "
             "a number"
         )
-    has_time = graph.time_step is not None
+    # Dates among the features have an age on that day, so it counts for them at least.
+    has_time = graph.time_step is not None or any(c.kind == "date" for c in graph.columns or ())
     if has_rows and not has_time and any(note.endswith(ANY_TIME) for note in graph.notes):
         raise InputError(
             f"{graph.label}: as_of is {text}, and nothing says when anything was known: name the "

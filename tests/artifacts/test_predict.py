@@ -93,6 +93,11 @@ def test_weights_that_the_training_did_not_have_are_told(later, trained, tmp_pat
     assert "the edges have weights, and had none in the training data" in scored.notes
 
 
+def test_a_column_under_nearly_its_name_is_asked_about(later):
+    with pytest.raises(InputError, match="no column 'size', .* is it 'SIZE'"):
+        later(lambda nodes: nodes.rename(columns={"size": "SIZE"}))
+
+
 def test_columns_are_matched_by_name(later):
     scores = later()[1]["score"]
     order = ["is_fraud", "tenure", "id", "code", "size"]
@@ -109,7 +114,7 @@ def test_a_category_is_the_same_however_it_is_written(later, spelling):
 
 
 def test_a_missing_column_is_refused_by_name_unless_it_may_be_missing(later):
-    with pytest.raises(InputError, match="no column 'size', on which the network was trained"):
+    with pytest.raises(InputError, match="no column 'size', which the training data had"):
         later(lambda nodes: nodes.drop(columns="size"))
     assert (
         "no column 'tenure'; all its values count as missing"

@@ -196,3 +196,13 @@ def test_labels_by_the_index_of_a_series_are_those_of_its_ids():
         as_nodes((frame, edges), pd.Series([1, 0, 0], index=[7, 3, 5]))
     with pytest.raises(InputError, match="holds an id twice"):
         as_nodes((frame, edges), pd.Series([1, 0], index=["a", "a"]))
+
+
+def test_as_of_counts_where_dates_alone_say_when():
+    frame = pd.DataFrame({"id": ["a", "b"], "opened": ["2026-01-01", "2026-01-03"]})
+    edges = pd.DataFrame({"source": ["a"], "target": ["b"]})
+    nodes = as_nodes((frame, edges), as_of="2026-01-31")
+    assert nodes.graph.x.tolist() == [[30.0], [28.0]]
+    assert any("rows of any time are used" in line for line in nodes.graph.notes)
+    with pytest.raises(InputError, match="nothing says when"):
+        as_nodes((frame.assign(opened=[1.5, 2.5]), edges), as_of="2026-01-31")

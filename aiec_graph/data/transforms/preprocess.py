@@ -122,8 +122,7 @@ class Preprocessor:
             if column.name not in names:
                 hint = did_you_mean(column.name, names)
                 raise InputError(
-                    f"{graph.label}: no column {column.name!r}, on which the network was trained."
-                    f"{hint}"
+                    f"{graph.label}: no column {column.name!r}, which the training data had.{hint}"
                 )
         expected = ", ".join(c.name for c in mine)[:300] or f"{self.width} unnamed ones"
         raise InputError(

@@ -28,6 +28,11 @@ MOST_CATEGORIES = 1000
 FEW = 20
 """Rows below which nothing is said about how many different texts there are."""
 NEARLY_ALL = 0.8
+TRUTH = {
+    **dict.fromkeys(("true", "1", "1.0", "yes", "y", "t"), "true"),
+    **dict.fromkeys(("false", "0", "0.0", "no", "n", "f"), "false"),
+}
+"""What words mean in a column that held truth values in the training data."""
 MARK = "|"
 """Stands in a notation before the currency or percent sign."""
 PLAIN = Options()
@@ -239,14 +244,17 @@ def _as_categories(words: Words, options: Options) -> ColumnValues:
         unit = notation.shared_unit(words.text)
         if unit:
             return refuse(len(words.codes), _refuse_unit(unit, words, options))
-    again, spelt = pd.factorize(spell(words.text), sort=True)
+    trained = options.trained
+    text, notes = words.text, ()
+    if trained is not None and trained.kind == "boolean":
+        text, notes = _as_truth(words.text)
+    again, spelt = pd.factorize(spell(text), sort=True)
     codes = words.spread(again.astype(np.float64), np.nan)
     names = tuple(str(word) for word in spelt)
     given = int((words.codes >= 0).sum())
     is_many = len(names) > MOST_CATEGORIES or (
         not options.is_categorical and given >= FEW and len(names) >= NEARLY_ALL * given
     )
-    trained = options.trained
     if is_many and trained is None:
         ways = f"list it under drop: {options.advise('drop')}"
         if len(names) <= MOST_CATEGORIES:
@@ -258,7 +266,17 @@ def _as_categories(words: Words, options: Options) -> ColumnValues:
         return ColumnValues("text", codes, faults=(Fault(message),))
     if trained is None or trained.categories is None:
         return ColumnValues("category", codes, names)
-    return _recode(codes, names, trained)
+    found = _recode(codes, names, trained)
+    return replace(found, notes=(*notes, *found.notes))
+
+
+def _as_truth(text: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:
+    """Words that mean true and false throughout, such as 1 and 0, as these; and a note."""
+    truth = text.str.lower().map(TRUTH)
+    if truth.isna().any() or (truth == text.str.lower()).all():
+        return text, ()
+    shown = ", ".join(f"{word!r} as {meant}" for word, meant in zip(text, truth, strict=True))
+    return truth, (f"truth values, which they were in the training data: {shown}",)
 
 
 def _recode(codes: NDArray[np.float64], names: tuple[str, ...], trained: Column) -> ColumnValues:

@@ -12,7 +12,13 @@ from aiec_graph.data.user.declaration import AGGREGATES
 from aiec_graph.data.user.ids import find_repeated, read_ids
 from aiec_graph.data.user.labels import read_labels, read_split, read_time_step
 from aiec_graph.data.user.profile import Feature, NodeTable, Reading
-from aiec_graph.data.user.roles import check_features, check_optional, guess_kind, resolve
+from aiec_graph.data.user.roles import (
+    check_features,
+    check_optional,
+    guess_kind,
+    resolve,
+    simplify,
+)
 from aiec_graph.data.user.tables import Table
 from aiec_graph.errors import did_you_mean
 
@@ -188,7 +194,14 @@ def align(features: list[Feature], table: Table, rows: int, reading: Reading) ->
         feature = found.get(column.name)
         if feature is None:
             feature = Feature(column, np.full(rows, np.nan))
-            if column.is_optional:
+            unused = [c.name for c in reading.columns if c.role == "ignored"]
+            near = [name for name in unused if simplify(name) == simplify(column.name)]
+            if near:
+                reading.findings.add_fault(
+                    f"{where}: no column {column.name!r}, which the training data had; is it "
+                    f"{near[0]!r}? Then rename it"
+                )
+            elif column.is_optional:
                 reading.findings.warnings.append(
                     f"{where}: no column {column.name!r}; all its values count as missing"
                 )
@@ -198,9 +211,9 @@ def align(features: list[Feature], table: Table, rows: int, reading: Reading) ->
                     "made in the training"
                 )
             else:
-                hint = did_you_mean(column.name, list(found))
+                hint = did_you_mean(column.name, unused)
                 reading.findings.add_fault(
-                    f"{where}: no column {column.name!r}, on which the network was trained.{hint}"
+                    f"{where}: no column {column.name!r}, which the training data had.{hint}"
                 )
         result.append(Feature(column, feature.values))
     return result

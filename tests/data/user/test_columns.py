@@ -97,3 +97,15 @@ def test_the_next_table_takes_the_trained_kind():
     assert "training data did not have" in found.warnings[0]
     empty = read_column(pd.Series([None, None]), Options("c", trained=trained))
     assert empty.categories == ("a", "z") and np.isnan(empty.values).all()
+
+
+@pytest.mark.parametrize(
+    "words", [[1, 0, None], ["1.0", "0.0", ""], ["Yes", "no", ""], ["T", "F", ""]]
+)
+def test_truth_values_of_the_training_are_so_in_other_words(words):
+    trained = Column("c", ("false", "true"), kind="boolean")
+    found = read_column(pd.Series(words, dtype=object), Options("c", trained=trained))
+    np.testing.assert_array_equal(found.values, [1, 0, np.nan])
+    assert found.categories == ("false", "true") and "truth values" in found.notes[0]
+    other = read_column(pd.Series(["1", "2", "0"]), Options("c", trained=trained))
+    assert not set(other.values) & {0, 1} and other.warnings
