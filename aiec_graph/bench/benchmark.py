@@ -17,7 +17,6 @@ from aiec_graph.bench.processes import help_out, settle_batches, with_others
 from aiec_graph.bench.progress import Progress
 from aiec_graph.bench.report.tables import (
     ResultTable,
-    counted,
     make_table,
     row_title,
     summarise,
@@ -31,6 +30,7 @@ from aiec_graph.core.processes import num_processes, process_rank
 from aiec_graph.data import Graph
 from aiec_graph.errors import InputError
 from aiec_graph.tables import write_csv
+from aiec_graph.wording import counted
 
 LARGE = 1000  # numbers of a feature that is not on the others' scale
 

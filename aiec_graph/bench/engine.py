@@ -16,6 +16,7 @@ from aiec_graph.bench.progress import Progress
 from aiec_graph.bench.store import Key, Layout, Row, RunStore, environment
 from aiec_graph.errors import InputError
 from aiec_graph.train import DivergedError
+from aiec_graph.wording import counted
 
 
 class Spec(Protocol):
@@ -164,7 +165,7 @@ def execute(
     count = len(unique)
     known = f", {len(done)} of them finished before" if done else ""
     line = f"{what}: " if what else ""
-    line += f"{count} run{'' if count == 1 else 's'}{known}; results in {store.folder}/"
+    line += f"{counted(count, 'run')}{known}; results in {store.folder}/"
     console.print(line, highlight=False, markup=False, soft_wrap=True)
     with (
         Progress(console, what, len(todo)) as progress,
@@ -174,7 +175,7 @@ def execute(
         diverged, failed = _write_down(outcomes, store, progress, note)
     if failed:
         raise InputError(
-            f"{len(failed)} run{'' if len(failed) == 1 else 's'} failed ({failed[0]}); "
+            f"{counted(len(failed), 'run')} failed ({failed[0]}); "
             f"{store.journal} has them all, and the same command tries them again"
         )
     return diverged

@@ -24,6 +24,7 @@ from aiec_graph.bench.engine import Executor, Kind, Outcome, Run, limited_thread
 from aiec_graph.bench.store import ARITHMETIC, RUNS, environment
 from aiec_graph.errors import InputError
 from aiec_graph.plugins import load_plugins, loaded_plugins
+from aiec_graph.wording import counted
 
 LOCAL = "local"
 """The address of a Ray of the command's own."""
@@ -118,8 +119,8 @@ def _connected(address: str, jobs: int, console: Console) -> Generator[Any]:
 def _describe(ray: Any, context: Any) -> str:
     nodes = [node for node in ray.nodes() if node["Alive"]]
     cpus = int(ray.cluster_resources().get("CPU", 0))
-    machines = f"{len(nodes)} machine{'' if len(nodes) == 1 else 's'}"
-    return f"Ray: {machines}, {cpus} CPUs; its logs: {context.address_info['session_dir']}/logs"
+    machines = f"{counted(len(nodes), 'machine')}, {counted(cpus, 'CPU')}"
+    return f"Ray: {machines}; its logs: {context.address_info['session_dir']}/logs"
 
 
 def _make_all(ray: Any, kind: Kind, runs: Sequence[Run]) -> Generator[Outcome]:

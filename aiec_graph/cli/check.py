@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aiec_graph.wording import counted
+
 if TYPE_CHECKING:
     from aiec_graph.data.user.profile import DataProfile
 
@@ -64,8 +66,8 @@ def _show(data: str, found: "DataProfile") -> None:
             console.print(f"{what}: {line}", markup=False)
     if found.nodes is not None:
         console.print(
-            f"{data}: {found.nodes:,} nodes, {found.edges:,} edges, {found.labelled:,} labelled, "
-            f"{found.anomalous:,} of these anomalous",
+            f"{data}: {counted(found.nodes, 'node')}, {counted(found.edges or 0, 'edge')}, "
+            f"{found.labelled:,} labelled, {found.anomalous:,} of these anomalous",
             markup=False,
         )
     if found.lines:

@@ -11,6 +11,7 @@ from aiec_graph.data.datasets.cards import (
     read_card,
 )
 from aiec_graph.errors import InputError, look_up
+from aiec_graph.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -172,12 +173,13 @@ def _report(source: "Source", loaded: "Loaded", console: "Console") -> None:
     counts = {word: int((graph.y == value).sum()) for value, word in words.items()}
     console.print(f"[bold]{graph.label}[/bold]")
     console.print(
-        f"  {len(graph.y):,} nodes, {graph.edges.num_edges:,} directed edges "
-        f"({graph.edges.num_self_loops:,} self-loops), {graph.x.shape[1]} features"
+        f"  {counted(len(graph.y), 'node')}, {counted(graph.edges.num_edges, 'directed edge')} "
+        f"({counted(graph.edges.num_self_loops, 'self-loop')}), "
+        f"{counted(graph.x.shape[1], 'feature')}"
     )
     console.print("  " + ", ".join(f"{count:,} {word}" for word, count in counts.items()))
     for kind, parts in graph.given.items():
-        console.print(f"  comes with {len(parts)} {kind} split(s)")
+        console.print(f"  comes with {counted(len(parts), f'{kind} split')}")
     for file, found in zip(source.files, source.fingerprints, strict=True):
         published = None if source.card is None else source.card.files.get(file.name)
         verdict = "no published checksum to compare with"

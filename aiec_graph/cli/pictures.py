@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiec_graph.extras import check_extra
+from aiec_graph.wording import counted
 
 if TYPE_CHECKING:
     from aiec_graph.vision.profile import PictureProfile
@@ -59,7 +60,7 @@ def score_images(
     scored = score_pictures(checkpoint, out, folder, dataset, data_root)
     for line in scored.notes:
         Console(stderr=True, soft_wrap=True).print(f"note: {line}", markup=False)
-    text = f"{out}: {scored.images:,} pictures of {scored.label}"
+    text = f"{out}: {counted(scored.images, 'picture')} of {scored.label}"
     if scored.top1 is not None:
         text += f", {scored.top1:.1f} % of them right"
     Console(soft_wrap=True).print(text, markup=False, highlight=False)
@@ -81,9 +82,9 @@ def _show(data: str, found: "PictureProfile") -> None:
         table.add_section()
         table.add_row("all", *(f"{sum(own.values()):,}" for own in report.counts.values()))
         console.print(table)
-    for what, counted in (("size", report.sizes), ("mode", report.modes)):
-        if counted:
-            listed = ", ".join(f"{name}: {count:,}" for name, count in counted.items())
+    for what, counts in (("size", report.sizes), ("mode", report.modes)):
+        if counts:
+            listed = ", ".join(f"{name}: {count:,}" for name, count in counts.items())
             console.print(f"{what}s: {listed}", markup=False)
     lists = {
         "fault": report.faults,

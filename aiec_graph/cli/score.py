@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from aiec_graph.wording import counted
+
 SCORES = Path("scores.csv")
 
 
@@ -116,8 +118,7 @@ def _rank(model: Path, data: str | None, out: Path, options: RankOptions) -> int
     flagged = int(frame["flag"].sum())
     rule = detector.threshold_.rule
     console = Console(soft_wrap=True)
-    nodes_of = f"{len(frame):,} node{'' if len(frame) == 1 else 's'}"
-    line = f"{out}: {nodes_of}, {flagged:,} of them flagged ({rule})"
+    line = f"{out}: {counted(len(frame), 'node')}, {flagged:,} of them flagged ({rule})"
     for text in (line, *lines):
         console.print(text, markup=False)
     return 0

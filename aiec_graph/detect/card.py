@@ -13,6 +13,7 @@ from aiec_graph.detect.evaluation import Evaluation
 from aiec_graph.detect.rules import Rule
 from aiec_graph.detect.thresholds import Estimate, Threshold
 from aiec_graph.tables import escape_markdown
+from aiec_graph.wording import counted
 
 PACKAGES = ("torch", "scikit-learn", "numpy", "pandas")
 LIMITS = (
@@ -70,9 +71,9 @@ def _lines(card: dict[str, Any]) -> Iterator[str]:
         yield "**The data are simulated.**"
         yield ""
     yield (
-        f"{data['nodes']:,} nodes, {data['edges']:,} directed edges, {len(data['features'])} "
-        f"features; {data['labelled']:,} nodes are labelled, {data['anomalies']:,} of them "
-        "anomalous."
+        f"{counted(data['nodes'], 'node')}, {counted(data['edges'], 'directed edge')}, "
+        f"{counted(len(data['features']), 'feature')}; {data['labelled']:,} labelled, "
+        f"{data['anomalies']:,} of them anomalous."
     )
     yield ""
     yield f"Split: {card['split']}. " + ", ".join(

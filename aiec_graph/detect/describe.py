@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from aiec_graph.data import UNKNOWN, Graph
 from aiec_graph.detect.drift import column_names
+from aiec_graph.wording import counted
 
 LOG = logging.getLogger("aiec_graph.detect")
 ENRICHED_RATE, FEW_LABELLED = 0.2, 0.5
@@ -19,11 +20,11 @@ def tell_of(graph: Graph) -> None:
     for line in graph.notes:
         LOG.info("%s", line)
     LOG.info(
-        "%s: %s nodes, %s directed edges, %s features (%.0f MB); %s labelled, %s anomalous",
+        "%s: %s, %s, %s (%.0f MB); %s labelled, %s anomalous",
         graph.label,
-        f"{len(graph.y):,}",
-        f"{graph.edges.num_edges:,}",
-        graph.x.shape[1],
+        counted(len(graph.y), "node"),
+        counted(graph.edges.num_edges, "directed edge"),
+        counted(graph.x.shape[1], "feature"),
         size / 1e6,
         f"{int((graph.y != UNKNOWN).sum()):,}",
         f"{int((graph.y == 1).sum()):,}",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aiec_graph.detect.reasons_channels import ChannelReason
+from aiec_graph.wording import counted
 
 
 @dataclass(frozen=True)
@@ -132,12 +133,12 @@ class NodeReasons:
 
     def scope(self) -> str:
         """Says which nodes the score depends on, and which of them the reasons look at."""
-        count = "1 node" if self.reach == 1 else f"{self.reach:,} nodes"
-        line = f"the score depends on no others than the {count} within {self.hops} hops"
+        within = f"{counted(self.reach, 'node')} within {counted(self.hops, 'hop')}"
+        line = f"the score depends on no others than the {within}"
         if self.is_described:
             line = (
-                f"the model looks at {count} within {self.hops} hops; columns that were made of "
-                "the graph depend on more, and stay as they are where a neighbour is removed"
+                f"the model looks at {within}; columns that were made of the graph depend on "
+                "more, and stay as they are where a neighbour is removed"
             )
         if self.part is None:
             return line

@@ -14,6 +14,7 @@ from aiec_graph.detect.alarms import DriftWarning, TiesWarning
 from aiec_graph.detect.conformal import ASSUMPTION, alert_list, fewest_alerts
 from aiec_graph.detect.drift import Drift
 from aiec_graph.detect.nodes import Nodes
+from aiec_graph.wording import counted
 
 if TYPE_CHECKING:
     from aiec_graph.detect.estimator import FraudDetector
@@ -80,8 +81,8 @@ def describe_alerts(
     """
     count = int(frame["alert"].sum())
     lines = [
-        f"{count:,} alerts, of which on average at most {false_alarms:g} are false if this holds: "
-        f"{ASSUMPTION}"
+        f"{counted(count, 'alert')}, of which on average at most {false_alarms:g} are false if "
+        f"this holds: {ASSUMPTION}"
     ]
     if "part" in frame and (known := int(((frame["part"] != "") & frame["alert"]).sum())):
         lines.append(

@@ -65,7 +65,7 @@ class DatedTimeline:
     def notes(self) -> tuple[str, ...]:
         """See `Timeline`."""
         count = self.tables.undated
-        line = f"{count:,} nodes are left out: no row with a time names them"
+        line = f"nodes that no row with a time names are left out: {count:,}"
         return (line,) if count else ()
 
     @property

@@ -109,11 +109,6 @@ def mean_and_std(mean: float, std: float, digits: int = 1) -> str:
     return text if math.isnan(std) else f"{text} ± {std:.{digits}f}"
 
 
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: 1 seed, 2 seeds."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def markdown(rows: Iterable[Mapping[Any, str]]) -> str:
     """A table of texts as Markdown, a row a mapping from its columns; what is missing is empty."""
     frame = pd.DataFrame([{k: v.replace("|", r"\|") for k, v in row.items()} for row in rows])

@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from aiec_graph.artifacts.variants import title_of
-from aiec_graph.bench.report.tables import counted, markdown, mean_and_std
+from aiec_graph.bench.report.tables import markdown, mean_and_std
 from aiec_graph.bench.study.compare import pair_up
 from aiec_graph.bench.study.statistics import compare, holm
 from aiec_graph.bench.vision_config import CONFIRM_FROM, VisionConfig
 from aiec_graph.files import whole_folder
 from aiec_graph.tables import escape_markdown, harmless
 from aiec_graph.vision import BACKBONES
+from aiec_graph.wording import counted
 
 SETTING = ["dataset", "backbone"]
 CLEAN, CORRUPTED = "test_top1", "corrupted_top1"

@@ -56,7 +56,7 @@ def keep_known(table: Table, reading: Reading) -> Table:
     undated = int(np.isnan(seconds).sum())
     if undated:
         reading.findings.warnings.append(
-            f"{table.where}: {undated:,} rows have no time and are left out, for as_of is "
+            f"{table.where}: rows without a time are left out: {undated:,}; as_of is "
             f"{declared.as_of}"
         )
     if len(rows) == len(seconds):

@@ -55,7 +55,7 @@ def test_a_row_without_a_time_may_have_come_later(table):
     undated = table.assign(time=["2026-01-01", None, "2026-01-03", "2026-01-04"])
     known = from_transactions(undated, declaration=Declaration(as_of="2026-01-03"))
     assert known.edges.num_edges == 2
-    assert any("1 rows have no time and are left out" in note for note in known.notes)
+    assert any("rows without a time are left out: 1" in note for note in known.notes)
 
 
 def test_faults_name_the_row_of_the_whole_table(table):
