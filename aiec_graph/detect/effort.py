@@ -21,6 +21,7 @@ from aiec_graph.train.ensemble import AutoClassifier
 from aiec_graph.train.memory import (
     FULL,
     GB,
+    PROCESS,
     Sizes,
     available_bytes,
     batch_epoch_seconds,
@@ -55,7 +56,7 @@ class Effort(NamedTuple):
     seconds: float
     """Of one core."""
     gigabytes: float
-    """Of memory, in 10⁹ bytes: beyond the graph, or with it for a network."""
+    """Of memory, in 10⁹ bytes, without the libraries; with the graph for a network alone."""
 
     def say(self, what: str) -> None:
         """Says it before the work begins, and warns where there is too little memory.
@@ -105,10 +106,10 @@ def effort_of_fit(classifier: NodeClassifier, graph: Graph, rows: int) -> Effort
     if settings.batch_size != FULL and reason:
         LOG.info("%s", reason)
     if settings.batch_size == FULL:
-        needed = full_batch_bytes(settings, classifier.model, sizes) / GB
+        needed = (full_batch_bytes(settings, classifier.model, sizes) - PROCESS) / GB
         return Effort(full_epoch_seconds(settings, sizes) * epochs + score.seconds, needed)
     epoch = batch_epoch_seconds(settings, sizes, rows) + score.seconds
-    return Effort(epoch * epochs, mini_batch_bytes(settings, sizes) / GB)
+    return Effort(epoch * epochs, (mini_batch_bytes(settings, sizes) - PROCESS) / GB)
 
 
 def effort_of_scoring(classifier: NodeClassifier, graph: Graph) -> Effort:
@@ -132,7 +133,7 @@ def effort_of_scoring(classifier: NodeClassifier, graph: Graph) -> Effort:
         needed = full_batch_bytes(settings, classifier.model, sizes)
     else:
         needed = mini_batch_bytes(settings, sizes)
-    return Effort(scoring_seconds(settings, sizes), needed / GB)
+    return Effort(scoring_seconds(settings, sizes), (needed - PROCESS) / GB)
 
 
 class _Made(NamedTuple):

@@ -53,4 +53,4 @@ def test_networks_have_the_forecast_of_their_training(graph, batch_size):
     model = make_classifier("gcn", settings=settings)
     found, few = effort_of_fit(model, graph, 500), replace(settings, epochs=settings.epochs // 10)
     less = effort_of_fit(make_classifier("gcn", settings=few), graph, 500)
-    assert less.seconds < found.seconds / 5 and less.gigabytes == found.gigabytes > 0.3
+    assert less.seconds < found.seconds / 5 and 0 < less.gigabytes == found.gigabytes < 0.01
