@@ -23,6 +23,7 @@ from docstring_parser import parse_from_object
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from aiec_graph import __version__
+from aiec_graph.cli.parse_errors import explain
 from aiec_graph.errors import InputError, did_you_mean, look_up, named
 from aiec_graph.yaml_file import read_yaml
 
@@ -182,7 +183,7 @@ def parse(program: str, signature: Signature, arguments: list[str]) -> dict[str,
     _refuse_repeated(arguments, signature)
     if signature.takes_file:
         arguments = _with_file(parser, signature, arguments)
-    found = vars(_parse(parser, arguments))
+    found = vars(_parse(parser, signature, arguments))
     values = {option.name: found[option.word] for option in signature.options.values()}
     for option in signature.options.values():
         value = values[option.name]
@@ -283,7 +284,7 @@ def _with_file(parser: ArgumentParser, signature: Signature, arguments: list[str
             raise InputError("--config needs the path of a YAML file")
         with named(_short(path)):
             content = json.dumps(_from_file(signature, Path(path)), default=str)
-            _parse(parser, [f"--config={content}"])
+            _parse(parser, signature, [f"--config={content}"])
         found.append(f"--config={content}")
     return found
 
@@ -312,7 +313,7 @@ def _from_file(signature: Signature, path: Path) -> dict[str, Any]:
     return values
 
 
-def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
+def _parse(parser: ArgumentParser, signature: Signature, arguments: list[str]) -> Namespace:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -320,8 +321,8 @@ def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
             assert isinstance(found, Namespace)
             return found
     except ArgumentError as error:
-        message = " ".join(str(error).split()).replace("Parser key ", "option ")
-        raise InputError(_short(message)) from None
+        kinds = {o.word: (o.flag, o.kind) for o in signature.options.values()}
+        raise InputError(_short(explain(str(error), kinds))) from None
     except OverflowError:
         raise InputError("a number among the options is too large") from None
 

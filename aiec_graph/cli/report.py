@@ -46,10 +46,11 @@ def report(
     from aiec_graph.cli.detection import load_nodes, reporting
     from aiec_graph.detect import FraudDetector
     from aiec_graph.detect.report import check_report, write_report
-    from aiec_graph.errors import InputError
+    from aiec_graph.errors import InputError, look_up
 
     if suspects < 0:
         raise InputError(f"--suspects must be at least 0, not {suspects}")
+    look_up(out.suffix.lower(), dict.fromkeys((".html", ".htm")), "suffix of --out")
     check_report(out)
     with reporting():
         detector = FraudDetector.load(model)

@@ -126,6 +126,7 @@ class DetectorParameters(BaseEstimator):
         """Validates the parameters, and returns the rule of the threshold."""
         resolve_device(self.device)
         check_settings(self._settings())
+        parse_seconds(self.budget)
         self._make_classifier(0)
         look_up(self.act, ACTIVATIONS, "activation")
         if self.base_rate is not None and not 0 < self.base_rate < 1:

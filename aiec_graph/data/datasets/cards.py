@@ -128,8 +128,8 @@ def _find(card: Card, folder: Path, names: Iterable[str]) -> Path:
     how = f"aiec data download {card.name}" if card.downloads else "see its page"
     raise InputError(
         f"{folder / names[0]} is missing. {card.title} comes from {card.source} "
-        f"({card.licence}; {how}): put {', '.join(card.files)} into {folder}, or name another "
-        "folder with --data-root. Without any file, --simulate runs on simulated data"
+        f"(licence: {card.licence}; {how}): put {', '.join(card.files)} into {folder}, or name "
+        "another folder with --data-root. Without any file, --simulate runs on simulated data"
     )
 
 
