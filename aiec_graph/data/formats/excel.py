@@ -1,5 +1,6 @@
 """Tables in Excel sheets, through openpyxl."""
 
+import re
 import warnings
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 from aiec_graph.data.formats.file_table import FileTable
 from aiec_graph.errors import InputError
 
+NO_RESULT = re.compile(rb"<f(?:\s[^>]*)?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>|</c>)")
 LARGEST_SHEET = 2**29
 """Bytes that the parts of a file may hold unpacked."""
 
@@ -33,6 +35,12 @@ def read(path: Path) -> FileTable:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > LARGEST_SHEET:
                 raise InputError(f"{path}: too large for a sheet; save it as CSV or Parquet")
+            for entry in archive.namelist():
+                if entry.startswith("xl/worksheets/") and NO_RESULT.search(archive.read(entry)):
+                    raise InputError(
+                        f"{path}: a formula without its result, as programs write it that do not "
+                        "compute; open and save it in a spreadsheet program, or save it as CSV"
+                    )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl tells of styles that it leaves out
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)

@@ -27,5 +27,8 @@ def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph: 
     """
     if path.suffix.lower() not in READERS:
         known = ", ".join(suffix for suffix in READERS if suffix)
-        raise InputError(f"{path}: not a known kind of graph file; known are {known}")
+        raise InputError(
+            f"{path}: not a known kind of graph file; known are {known}, .graphml and .gexf, and "
+            "tables: save it as one of them"
+        )
     return READERS[path.suffix.lower()](name, path, options)

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ MASKS = ("train_masks", "val_masks", "test_masks")  # [trials, N]
 def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph:  # noqa: B008
     """Reads `node_features` [N, F], `node_labels` [N], `edges` [E, 2] and the masks [trials, N].
 
-    The edges are undirected, each given once; a node of no mask is of unknown class.
+    The edges are undirected, each given once; of a file without masks, which none of the benchmark
+    is, a note says so. A node of no mask is of unknown class.
 
     Raises:
         InputError: the file is damaged, holds Python objects, or something is missing.
@@ -32,7 +34,7 @@ def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph: 
     if missing:
         raise InputError(
             f"{path}: no {missing[0]} in it; expected {', '.join(NAMES)}, found "
-            f"{', '.join(sorted(arrays)) or 'nothing'}"
+            f"{', '.join(sorted({*arrays, *others})) or 'nothing'}"
         )
     features, labels, pairs = (arrays[part] for part in NAMES)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
@@ -44,6 +46,9 @@ def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph: 
         edges = Edges.from_pairs(both[:, 0], both[:, 1], len(features))
     masks = {mask: arrays[mask].T for mask in MASKS if mask in arrays}
     graph = make_graph(name, path, features, labels, edges, masks, options)
+    if not masks and edges.num_edges > len(np.unique(pairs, axis=0)):
+        line = "edges of a .npz file go both ways; a .pt file, or tables, can hold directed ones"
+        graph = replace(graph, notes=(*graph.notes, line), trusted=True)
     return tell_unused(graph, others, "the edges have no weights")
 
 

@@ -64,7 +64,10 @@ def _read_parts(path: Path) -> pa.Table:
             raise InputError(
                 f"{path}: {Path(part.path).name} has other columns than {Path(parts[0].path).name}"
             )
-    return data.to_table()
+    kinds = pa.unify_schemas([part.physical_schema for part in parts], promote_options="permissive")
+    folders = [field for field in data.schema if field.name not in kinds.names]
+    whole = pa.schema([*kinds, *folders], kinds.metadata)
+    return pa_dataset.dataset(path, whole, form, partitioning="hive").to_table()
 
 
 def _check_text(path: Path, name: str, column: pa.ChunkedArray) -> None:

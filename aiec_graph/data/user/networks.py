@@ -110,6 +110,8 @@ def from_dgl(graph: Any, edge_types: Sequence[str] | None = None, name: str = "g
     Raises:
         InputError: a part is missing or not as it should be.
     """
+    if not hasattr(graph, "ntypes"):
+        raise InputError(f"{name}: one DGL graph is expected, not a {type(graph).__name__}")
     stored = StoredGraph(
         num_nodes={kind: graph.num_nodes(kind) for kind in graph.ntypes},
         ndata={

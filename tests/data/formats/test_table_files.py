@@ -153,3 +153,40 @@ def test_a_sheet(tmp_path):
     table = read_file(path)
     assert cells(table) == [["a", "b"], [1.5, None]]
     assert table.locate is not None and table.locate(1) == 3
+
+
+def parts_of(path, *frames):
+    path.mkdir()
+    for i, frame in enumerate(frames):
+        frame.to_parquet(path / f"part-{i}.parquet", index=False)
+    return read_file(path).frame
+
+
+def test_parts_of_parquet_whose_kinds_differ(tmp_path):
+    one, other = (
+        pd.DataFrame({"x": [1, 2], "y": [None, None]}),
+        pd.DataFrame({"x": [0.5], "y": [3]}),
+    )
+    for name, frames in (("a", (one, other)), ("b", (other, one))):
+        frame = parts_of(tmp_path / f"{name}.parquet", *frames)
+        assert sorted(frame["x"]) == [0.5, 1, 2]
+        assert frame["y"].dropna().tolist() == [3]
+    text = pd.DataFrame({"x": ["a"], "y": [1]})
+    with pytest.raises(InputError, match="x has incompatible types"):
+        parts_of(tmp_path / "c.parquet", other, text)
+    times = pd.Series(pd.to_datetime(["2026-01-05"]))
+    with pytest.raises(InputError, match="with timezone and timestamp without"):
+        parts_of(
+            tmp_path / "d.parquet", times.to_frame("t"), times.dt.tz_localize("UTC").to_frame("t")
+        )
+
+
+def test_a_formula_without_its_result_is_no_missing_value(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    path = tmp_path / "t.xlsx"
+    pd.DataFrame({"id": ["a", "b"], "x": [1.5, 2.5]}).to_excel(path, index=False)
+    book = openpyxl.load_workbook(path)
+    book.active["B2"] = "=1+1"
+    book.save(path)
+    with pytest.raises(InputError, match="a formula without its result"):
+        read_file(path)

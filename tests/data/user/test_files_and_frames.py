@@ -13,6 +13,7 @@ from torch_geometric.data import Data
 
 from aiec_graph.data.user import (
     Declaration,
+    from_dgl,
     from_frames,
     from_networkx,
     from_pyg,
@@ -147,3 +148,16 @@ def test_several_graphs_and_other_counts_of_nodes_are_refused(tmp_path):
         from_pyg(one)
     with pytest.raises(InputError, match="no y in it, but edge_index, labels, x"):
         from_pyg(parts_of_pyg(labels=torch.tensor([0, 1, 0, 1])))
+
+
+def test_edges_of_arrays_go_both_ways_and_this_is_told(tmp_path):
+    x, y = np.ones((3, 2)), np.array([0, 1, 0])
+    np.savez(tmp_path / "g.npz", node_features=x, node_labels=y, edges=np.array([[0, 1], [1, 2]]))
+    graph = load_own(tmp_path / "g.npz")
+    assert graph.edges.num_edges == 4
+    assert any("go both ways" in note for note in graph.notes)
+    np.savez(tmp_path / "h.npz", x=x, y=y)
+    with pytest.raises(InputError, match="found x, y"):
+        load_own(tmp_path / "h.npz")
+    with pytest.raises(InputError, match="one DGL graph is expected, not a list"):
+        from_dgl([])
