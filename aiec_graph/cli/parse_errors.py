@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
-ABOUT = re.compile(r'Parser key "([\w.-]+)":')
+ABOUT = re.compile(r'Parser key "([\w.-]+)"(?: element \d+)?:')
 VALUE = re.compile(r"(?:Got value|Given value): (.*)", re.DOTALL)
 LEFT_OVER = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 KINDS = {

@@ -46,12 +46,10 @@ def report(
     from aiec_graph.cli.detection import load_nodes, reporting
     from aiec_graph.detect import FraudDetector
     from aiec_graph.detect.report import check_report, write_report
-    from aiec_graph.errors import InputError, look_up
+    from aiec_graph.errors import look_up
 
-    if suspects < 0:
-        raise InputError(f"--suspects must be at least 0, not {suspects}")
     look_up(out.suffix.lower(), dict.fromkeys((".html", ".htm")), "suffix of --out")
-    check_report(out)
+    check_report(out, suspects)
     with reporting():
         detector = FraudDetector.load(model)
         nodes = load_nodes(data, detector, as_of)

@@ -31,4 +31,6 @@ def threshold(model: Path, rule: str | None = None, /) -> int:
     console = Console(soft_wrap=True, highlight=False)
     for line in describe_threshold(detector.threshold_):
         console.print(line, markup=False)
+    for line in detector.threshold_.warnings:
+        console.print(f"warning: {line}", markup=False)
     return 0

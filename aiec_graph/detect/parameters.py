@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,16 @@ from aiec_graph.train.network_classifier import STANDARD
 from aiec_graph.train.registry import make_classifier
 
 SETTINGS = ("hidden", "layers", "dropout", "lr", "epochs", "patience", "lambda_gate")
+
+
+WHOLE, REAL, TEXT = (Integral, "a whole number"), (Real, "a number"), (str, "a text")
+TYPES: dict[str, tuple[Any, str]] = {
+    **dict.fromkeys(("model", "act", "threshold", "device", "split", "features"), TEXT),
+    **dict.fromkeys(("hidden", "layers", "epochs", "patience", "n_jobs"), WHOLE),
+    **dict.fromkeys(("base_rate", "validation_size", "test_size"), REAL),
+    **dict.fromkeys(("dropout", "lr", "lambda_gate"), REAL),
+}
+MAY_BE_NONE = (*SETTINGS, "base_rate", "n_jobs")
 
 
 class DetectorParameters(BaseEstimator):
@@ -124,6 +135,11 @@ class DetectorParameters(BaseEstimator):
 
     def _check(self) -> Rule:
         """Validates the parameters, and returns the rule of the threshold."""
+        for name, (kinds, words) in TYPES.items():
+            value = getattr(self, name)
+            is_wrong = not isinstance(value, kinds) or isinstance(value, bool)
+            if is_wrong and not (value is None and name in MAY_BE_NONE):
+                raise InputError(f"{name} must be {words}, not {value!r}")
         resolve_device(self.device)
         check_settings(self._settings())
         parse_seconds(self.budget)
@@ -140,9 +156,12 @@ class DetectorParameters(BaseEstimator):
         return Rule.parse(self.threshold)
 
     def _seed(self) -> int:
-        if isinstance(self.random_state, int | np.integer):
+        if isinstance(self.random_state, int | np.integer) and 0 <= self.random_state < 2**32:
             return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
+        try:
+            return int(check_random_state(self.random_state).randint(2**31 - 1))
+        except ValueError as error:
+            raise InputError(f"random_state: {error}") from None
 
     def _settings(self) -> TrainSettings:
         given = {name: getattr(self, name) for name in SETTINGS}

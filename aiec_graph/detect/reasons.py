@@ -51,7 +51,7 @@ def explain(
     Args:
         detector: fitted.
         data: what holds the nodes; see `as_nodes`.
-        ids: of the nodes, as the data have them, each once.
+        ids: of the nodes, as the data have them, each once; a text is one id.
         most: columns, and neighbours, to name of each node.
 
     Returns:
@@ -94,7 +94,7 @@ def find_nodes(graph: Graph, ids: Sequence[Any]) -> NDArray[np.int64]:
         InputError: some are not there; all of them are named.
     """
     names = pd.Index(np.asarray(graph.node_ids).astype(str))
-    wanted = [str(name) for name in ids]
+    wanted = [ids] if isinstance(ids, str) else [str(name) for name in ids]
     place = names.get_indexer(pd.Index(wanted, dtype=names.dtype))
     missing = [name for name, at in zip(wanted, place.tolist(), strict=True) if at < 0]
     if missing:

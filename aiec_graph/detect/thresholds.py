@@ -70,8 +70,13 @@ class Threshold:
                 f"1 in {self.normal}, and only {self.base_rate:.3g} of the nodes are taken to be "
                 "anomalous: the precision is very uncertain, label more normal nodes"
             )
+        rule = Rule.parse(self.rule)
+        if rule.kind == "top" and rule.value > self.nodes:
+            found.append(
+                f"{self.rule} is more than there are, {self.nodes:,} nodes: it flags all of as many"
+            )
         if not self.cut.is_met:
-            kind = Rule.parse(self.rule).kind
+            kind = rule.kind
             found.append(
                 f"no threshold reaches {self.rule} on the validation nodes; the one in use comes "
                 f"nearest, with a {kind} of {self.cut.best:.3g} there"

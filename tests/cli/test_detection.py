@@ -1,6 +1,7 @@
 import json
 import math
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -120,6 +121,29 @@ def test_what_cannot_be_learnt_from_is_refused(work, tmp_path, capsys, change, m
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--hidden=abc", "--hidden takes a whole number, not 'abc'"),
+        ("--base-rate=nan", "--base-rate takes a number, not 'nan'"),
+        ("--test-size=much", "--test-size takes a number, not 'much'"),
+        ("--fanout=x", "--fanout takes a list, each of it a whole number, not 'x'"),
+        ("--base-rate=2", "base_rate must be between 0 and 1"),
+    ],
+)
+def test_a_value_of_another_kind_is_told_in_plain_words(work, capsys, option, message):
+    assert call("fit", work / "now", option) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_list_longer_than_the_graph_is_said(work, tmp_path, capsys):
+    shutil.copytree(work / "model", tmp_path / "model")
+    assert call("threshold", tmp_path / "model", "top=700") == 0
+    said = capsys.readouterr().out
+    assert "warning: top=700 is more than there are, 600 nodes" in said
+    assert "flagged 600 (600 to 600), 100.00% of the nodes" in said
 
 
 def test_progress_says_what_is_left():

@@ -276,6 +276,15 @@ def test_enriched_labels_without_a_base_rate_are_warned_of(frames):
         ({"split": "tme"}, "unknown split"),
         ({"device": "gpu0"}, "device"),
         ({"as_of": 3}, "time step"),
+        ({"hidden": "8"}, "hidden must be a whole number, not '8'"),
+        ({"epochs": 2.5}, "epochs must be a whole number"),
+        ({"base_rate": "0.1"}, "base_rate must be a number, not '0.1'"),
+        ({"base_rate": float("nan")}, "base_rate must be between 0 and 1"),
+        ({"test_size": None}, "test_size must be a number"),
+        ({"features": ["own"]}, "features must be a text"),
+        ({"act": "aeic"}, "Did you mean 'aiec'"),
+        ({"random_state": -1}, "random_state: Seed must be between"),
+        ({"random_state": "a"}, "random_state: 'a' cannot be used"),
     ],
 )
 def test_parameters_are_validated_in_fit(frames, parameters, message):

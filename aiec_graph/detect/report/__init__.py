@@ -73,18 +73,20 @@ def write_report(
     Raises:
         InputError: the data cannot be used, or the file holds something else or cannot be written.
     """
-    check_report(path)
+    check_report(path, suspects)
     page = render_report(detector, data, suspects, baselines, backtest, whole)
     write_whole(path, lambda draft: draft.write_text(page, "utf-8"))
     return path
 
 
-def check_report(path: Path) -> None:
-    """Refuses a path that holds anything but an older report.
+def check_report(path: Path, suspects: int = SUSPECTS) -> None:
+    """Refuses a path that holds anything but an older report, and a number of suspects below 0.
 
     Raises:
-        InputError: it does.
+        InputError: it is one of these.
     """
+    if suspects < 0:
+        raise InputError(f"suspects must be at least 0, not {suspects}")
     if not path.exists():
         return
     start = ""
