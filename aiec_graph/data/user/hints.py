@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from aiec_graph.data.user.profile import Reading
-from aiec_graph.data.user.roles import simplify
+from aiec_graph.data.user.roles import find_near, simplify, taken_names
 from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.words import split_words
 
@@ -28,6 +30,26 @@ def tell_ignored(table: Table, reading: Reading, why: str) -> None:
         names = ", ".join(left[:5]) + (" …" if len(left) > 5 else "")
         verb = "is" if len(left) == 1 else "are"
         reading.findings.warnings.append(f"{table.where}: {names} {verb} not used; {why}")
+
+
+def tell_labels(table: Table, reading: Reading) -> None:
+    """Warns of a column that looks like the label of the transactions, where none is declared."""
+    near, _ = find_near(table, "transaction_label", taken_names(reading.declared))
+    if near:
+        reading.findings.warnings.append(
+            f"{table.where}: no label is read; if {near!r} labels the transactions, say "
+            f"{table.advise('transaction_label', near)}"
+        )
+
+
+def tell_repeated(table: Table, columns: Mapping[str, NDArray[Any]], reading: Reading) -> None:
+    """Notes rows that equal an earlier one in all that is read of them [N by column]."""
+    repeated = int(pd.DataFrame(columns).duplicated().sum())
+    if repeated:
+        reading.findings.facts.append(
+            f"{table.where}: rows that equal an earlier one in {', '.join(columns)}: "
+            f"{repeated:,} of {len(table.frame):,}; all are counted"
+        )
 
 
 def tell_currencies(table: Table, reading: Reading) -> None:

@@ -1,5 +1,6 @@
 """What is right in form and yet deserves a look before a graph is trained on or scored."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,9 @@ HUB_SHARE, HUB_EDGES = 0.1, 50
 """A node that this share of the edges, and at least so many, join is a hub."""
 FEW_ISOLATED = 0.01
 """Share of nodes without edges up to which they are a fact and no warning."""
+CODE = re.compile("-?9{2,}|-8{3,}")
+FEWEST_FOR_CODES = 20
+"""Values of a column of which one may be a code."""
 FEWEST_TO_SPLIT = 3
 """Labelled nodes of each class that a split into three parts needs."""
 ENRICHED, FEW_LABELLED = 0.2, 0.5
@@ -42,6 +46,7 @@ def inspect_tables(tables: GraphTables, reading: Reading, where: str) -> None:
             warnings.append(f"{where}: {line}")
         if constant := _find_constant(nodes.features):
             warnings.append(f"{where}: the same value throughout: {_list(constant)}")
+        warnings += [f"{where}: {line}" for line in _find_codes(nodes.features)]
         _look_at_labels(nodes, where, warnings, facts)
     _look_at_edges(tables, where, warnings, facts)
     if nodes.time_step is not None:
@@ -56,6 +61,26 @@ def _find_constant(features: Sequence[Feature]) -> list[str]:
         for feature in features
         if len(feature.values) > 1 and (feature.values == feature.values[0]).all()
     ]
+
+
+def _find_codes(features: Sequence[Feature]) -> list[str]:
+    """Numbers such as -999 that stand apart from all others of a column more than once."""
+    lines = []
+    for feature in features:
+        known = feature.values[~np.isnan(feature.values)]
+        if feature.column.kind != "number" or len(known) < FEWEST_FOR_CODES:
+            continue
+        for value in {float(known.min()), float(known.max())}:
+            if not CODE.fullmatch(f"{value:.0f}") or value % 1:
+                continue
+            others, rows = known[known != value], int((known == value).sum())
+            if rows > 1 and len(others) and np.abs(others - value).min() > 2 * np.ptp(others):
+                lines.append(
+                    f"the column {feature.column.name!r} holds {value:.0f} in {rows:,} of "
+                    f"{len(feature.values):,} rows, far from all others, as a code for a missing "
+                    "number is; list it under missing_values if it is one"
+                )
+    return lines
 
 
 def _look_at_labels(nodes: NodeTable, where: str, warnings: list[str], facts: list[str]) -> None:

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from aiec_graph.data.column import UNKNOWN, Column
 from aiec_graph.data.user.aggregate import Groups
 from aiec_graph.data.user.as_of import keep_known
-from aiec_graph.data.user.hints import tell_banks, tell_currencies, tell_ignored
+from aiec_graph.data.user.hints import (
+    tell_banks,
+    tell_currencies,
+    tell_ignored,
+    tell_labels,
+    tell_repeated,
+)
 from aiec_graph.data.user.ids import explain_strangers, read_ids, tell_near
 from aiec_graph.data.user.inspection import describe_numbers, describe_span
 from aiec_graph.data.user.links import (
@@ -87,6 +93,11 @@ def read_transactions(table: Table, accounts: Table | None, reading: Reading) ->
         _check_meeting(table, accounts, extra, (idle, pd.Index(ids[len(known) :])), reading)
     if y_of_rows is not None:
         nodes = _label_accounts(table, nodes, y_of_rows, (out, into), reading)
+    elif reading.trained is None and (nodes.y == UNKNOWN).all():
+        tell_labels(table, reading)
+    numbers = {name or "time": m.numbers for name, m in described.items() if m.numbers is not None}
+    if "time" in numbers:
+        tell_repeated(table, {"source": out, "target": into, **numbers}, reading)
     if weight is None:
         weight = np.ones(len(table.frame))
     tables = GraphTables(nodes, out, into, weight, kinds, kind_names)

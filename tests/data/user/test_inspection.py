@@ -142,3 +142,36 @@ def test_accounts_that_are_numbered_by_bank_are_told():
     assert "stand beside" not in "\n".join(
         from_transactions(frame.assign(**{"From Bank": 1, "To Bank": 1})).notes
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "is_told"), [(-999, True), (9999, True), (-998, False), (9, False)]
+)
+def test_a_number_that_stands_for_a_missing_one_is_told(code, is_told):
+    count = 40
+    x = np.where(np.arange(count) % 8 == 0, code, np.linspace(0, 1, count))
+    nodes = pd.DataFrame({"id": range(count), "x": x, "label": np.arange(count) % 4 == 0})
+    edges = pd.DataFrame({"source": [0], "target": [1]})
+    notes = from_frames(nodes, edges).notes
+    assert any(f"'x' holds {code} in 5 of 40 rows" in note for note in notes) == is_told
+    tame = from_frames(nodes.assign(x=np.where(x == code, 99, x * 99 + 1)), edges).notes
+    assert not any("'x' holds" in note for note in tame)
+
+
+def test_transactions_twice_and_their_unused_label_are_told(tmp_path):
+    rows = {
+        "source": ["a", "b"],
+        "target": ["b", "a"],
+        "amount": [1.5, 2.5],
+        "time": ["2026-01-05"] * 2,
+    }
+    frame = pd.DataFrame({**rows, "Is Laundering": [0, 1]})
+    pd.concat([frame, frame]).to_csv(tmp_path / "transactions.csv", index=False)
+    found = profile_own(tmp_path)
+    assert any(
+        "rows that equal an earlier one in source, target, amount, time: 2 of 4" in note
+        for note in found.notes
+    )
+    assert any("'transaction_label: Is Laundering'" in line for line in found.warnings)
+    (tmp_path / "graph.yaml").write_text("transaction_label: Is Laundering")
+    assert not any("no label is read" in line for line in profile_own(tmp_path).warnings)
