@@ -57,7 +57,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable | None:
         raise InputError(
             "several processes make one run at a time: leave out --jobs and --ray-address"
         )
-    executor = choose_executor(config.jobs_at_a_time, config.ray_address, console)
+    executors = choose_executor(config.jobs_at_a_time, config.ray_address, console)
     specs, seeds, folder = list(config.specs()), config.trials(), config.folder
     kind = BenchmarkRuns(folder, config.data_root, config.save_scores, config.checkpoint)
     if process_rank() > 0:
@@ -67,7 +67,7 @@ def run(config: BenchConfig, console: Console) -> ResultTable | None:
         look_first(specs, config.data_root)
     jobs = config.jobs_at_a_time or os.cpu_count() or 1
     specs = settle_batches(specs, config.data_root, jobs, console)
-    with RunStore(folder, kind) as store:
+    with executors as executor, RunStore(folder, kind) as store:
         runs = [Run(spec, seed) for spec in specs for seed in seeds]
         finished = set(store.finished(run.key for run in runs).index)
         _tell_missing(config, bool(finished), console)

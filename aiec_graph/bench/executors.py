@@ -6,6 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -23,8 +24,10 @@ LOOKS_S = 0.5
 """Seconds between two looks of a worker at whether its parent is there."""
 
 
-def choose_executor(jobs: int, ray_address: str | None, console: Console) -> Executor:
-    """Where the runs of a command are made.
+def choose_executor(
+    jobs: int, ray_address: str | None, console: Console
+) -> AbstractContextManager[Executor]:
+    """Where the runs of a command are made: an executor for the length of a `with` block.
 
     Args:
         jobs: runs at a time on this machine; 0: one for each core.
@@ -35,7 +38,7 @@ def choose_executor(jobs: int, ray_address: str | None, console: Console) -> Exe
         InputError: the address and the jobs exclude each other.
     """
     if ray_address is None:
-        return on_cores(jobs)
+        return nullcontext(on_cores(jobs))
     if find_spec("ray") is None:
         console.print(
             "ray is not installed (pip install 'aiec-graph[ray]'): the runs use the cores of this "
@@ -44,7 +47,7 @@ def choose_executor(jobs: int, ray_address: str | None, console: Console) -> Exe
             markup=False,
             soft_wrap=True,
         )
-        return on_cores(jobs)
+        return nullcontext(on_cores(jobs))
     from aiec_graph.bench.ray_executor import on_ray
 
     return on_ray(ray_address, jobs, console)

@@ -11,10 +11,10 @@ import platform
 import signal
 import threading
 import warnings
-from collections.abc import Generator, Sequence
-from concurrent.futures import Future, as_completed
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,10 +54,11 @@ class Command(NamedTuple):
     plugins: tuple[str, ...]
 
 
-def on_ray(address: str, jobs: int, console: Console) -> Executor:
-    """The executor that makes runs on Ray.
+def on_ray(address: str, jobs: int, console: Console) -> AbstractContextManager[Executor]:
+    """Gives the executor that makes runs on Ray, for the length of a `with` block.
 
-    A Ray that the calling program has started is used and left running.
+    The first run connects it, and the end of the block disconnects it. A Ray that the calling
+    program has started is used and left running.
 
     Args:
         address: `LOCAL` for a Ray on this machine that ends with the command; `auto` or HOST:PORT
@@ -74,12 +75,19 @@ def on_ray(address: str, jobs: int, console: Console) -> Executor:
             "--jobs out"
         )
 
-    def execute(kind: Kind, runs: Sequence[Run]) -> Generator[Outcome]:
-        if runs:
-            with _connected(address, jobs, console) as ray:
-                yield from _make_all(ray, kind, runs)
+    return _open(lambda: _connected(address, jobs, console))
 
-    return execute
+
+@contextmanager
+def _open(connect: Callable[[], AbstractContextManager[Any]]) -> Generator[Executor]:
+    with ExitStack() as stack:
+        connection = cache(lambda: stack.enter_context(connect()))
+
+        def execute(kind: Kind, runs: Sequence[Run]) -> Generator[Outcome]:
+            if runs:
+                yield from _make_all(connection(), kind, runs)
+
+        yield execute
 
 
 @contextmanager
@@ -93,27 +101,28 @@ def _connected(address: str, jobs: int, console: Console) -> Generator[Any]:
         yield ray
         return
     own = {"num_cpus": jobs or None, "include_dashboard": False} if address == LOCAL else {}
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     before = signal.getsignal(signal.SIGTERM)
-    try:
+    # One thread starts and ends Ray and lives as long, for Ray's processes end with the thread that
+    # started them. An interrupt or SIGTERM ends the waiting here, and leaves no Ray half made.
+    with ThreadPoolExecutor(1) as keeper:
         try:
-            context = ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
-        except SystemExit:
-            if callable(before):  # SIGTERM came while Ray, which answers it so, was starting
-                before(signal.SIGTERM, None)
-            raise
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise InputError(
-                f"--ray-address {address}: {reason}. Start a cluster with `ray start --head`, or "
-                f"take --ray-address {LOCAL}"
-            ) from None
+            try:
+                context = keeper.submit(ray.init, address, **quiet, **own).result()
+            except (OSError, ValueError, RuntimeError) as error:
+                reason = str(error).strip().partition("\n")[0]
+                raise InputError(
+                    f"--ray-address {address}: {reason}. Start a cluster with `ray start --head`, "
+                    f"or take --ray-address {LOCAL}"
+                ) from None
+            finally:
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, before)  # Ray's C++ part sets one of its own
+            console.print(_describe(ray, context), highlight=False, markup=False, soft_wrap=True)
+            yield ray
         finally:
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, before)
-        console.print(_describe(ray, context), highlight=False, markup=False, soft_wrap=True)
-        yield ray
-    finally:
-        ray.shutdown()  # ends the workers of this command, and a local Ray
+            keeper.submit(ray.shutdown).result()  # ends the workers, and a local Ray
 
 
 def _describe(ray: Any, context: Any) -> str:

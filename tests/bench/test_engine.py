@@ -141,8 +141,8 @@ def test_a_torn_line_of_the_journal_is_dropped(tmp_path):
 def test_without_ray_the_cores_are_used_and_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(executors, "find_spec", lambda name: None)
     text = io.StringIO()
-    executor = choose_executor(1, "10.0.0.1:6379", Console(file=text, width=200))
-    assert executor is in_this_process
+    with choose_executor(1, "10.0.0.1:6379", Console(file=text, width=200)) as executor:
+        assert executor is in_this_process
     assert "pip install 'aiec-graph[ray]'" in text.getvalue()
     assert "the runs use the cores of this machine" in text.getvalue()
 

@@ -29,6 +29,7 @@ TIMES = ["seconds_per_epoch", "peak_memory_mb", "threads"]
 AGAIN = "tries them again"
 """What the command says where a run was lost more often than Ray begins one again."""
 ON_RAY = ("--ray-address", "local")
+STOPS = {"sweep": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
 RUN = ("ray::_make",)
 WORKER = (*RUN, "ray::IDLE")
 """What stands first in the title of a worker, busy or not."""
@@ -58,6 +59,7 @@ class Sweep:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         self.runs = folder / out / "runs.csv"
@@ -95,6 +97,13 @@ class Sweep:
     def finished(self) -> int:
         """Rows that are written."""
         return max(self.runs.read_bytes().count(b"\n") - 1, 0) if self.runs.exists() else 0
+
+    def stop(self, what: str) -> None:
+        """Ends the command by a signal; an interrupt goes to all its processes, as Ctrl-C does."""
+        if what == "int":
+            os.killpg(self.process.pid, STOPS[what])
+        else:
+            self.process.send_signal(STOPS[what])
 
     def end(self) -> tuple[int, str]:
         """Waits for the end, and for that of every process that Ray started.
@@ -158,13 +167,12 @@ def drill(folder: Path, kills: Sequence[str], seed: int, sweep: Sequence[str]) -
                     break
                 left.pop(0)
                 before = running.finished()
-                stops = {"sweep": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
-                if what in stops:
-                    running.process.send_signal(stops[what])
+                if what in STOPS:
+                    running.stop(what)
                 else:
                     chance.choice(found).kill()
                 yield f"{what} killed with {before} rows of {len(rows)}"
-                if what in stops:
+                if what in STOPS:
                     break
             code, said = running.end()
             yield f"exit {code}, {running.finished()} rows"

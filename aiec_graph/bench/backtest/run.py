@@ -92,8 +92,8 @@ def run_backtest(data: str, config: BacktestConfig, console: Console) -> Backtes
         _say_pace([*tuning, *runs], views, config, console)
         return None
     kind = BacktestRuns(folder, config.data_root)
-    executor = choose_executor(config.jobs, config.ray_address, console)
-    with RunStore(folder, kind) as store:
+    executors = choose_executor(config.jobs, config.ray_address, console)
+    with executors as executor, RunStore(folder, kind) as store:
 
         def run(runs: list[Run], what: str) -> pd.DataFrame:
             finished = set(store.finished(run.key for run in runs).index)

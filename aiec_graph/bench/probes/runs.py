@@ -54,12 +54,12 @@ def probe(
         InputError: a data set or the folder cannot be used, another process writes there, or a run
             diverged.
     """
-    executor = choose_executor(config.jobs_at_a_time, config.ray_address, console)
+    executors = choose_executor(config.jobs_at_a_time, config.ray_address, console)
     kind = ArrayRuns(config.folder, config.data_root, name, work)
     runs = [Run(spec, seed) for spec in config.specs() for seed in trial_seeds(config.seeds)]
     if not config.folder.exists():
         look_first(config.specs(), config.data_root)
-    with RunStore(config.folder, kind) as store:
+    with executors as executor, RunStore(config.folder, kind) as store:
         failed = execute(kind, runs, store, console, executor, what="watching")
     if failed:
         raise InputError("; ".join(sorted(set(failed.values()))[:3]))

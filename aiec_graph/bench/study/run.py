@@ -60,8 +60,8 @@ def run_study(config: StudyConfig, console: Console) -> Path:
     if not folder.exists():
         look_first((group.candidates[0] for group in groups), config.data_root)
     kind = StudyRuns(folder, config.data_root)
-    executor = choose_executor(config.jobs_at_a_time, config.ray_address, console)
-    with RunStore(folder, kind) as store:
+    executors = choose_executor(config.jobs_at_a_time, config.ray_address, console)
+    with executors as executor, RunStore(folder, kind) as store:
         tuned = [g for g in groups if len(g.candidates) > 1]
         make = partial(execute, kind, store=store, console=console, executor=executor)
         tuning = partial(make, what="tuning")
