@@ -34,7 +34,7 @@ def layerwise_logits(
     Args:
         network: computes a layer from a block of the graph.
         graph: the graph.
-        inputs: reads the features of nodes.
+        inputs: reads the features of nodes, in the network's dtype.
         targets: which nodes are wanted [N]; None for all.
         device: where a layer is computed; by default on the CPU.
 
@@ -46,14 +46,14 @@ def layerwise_logits(
     needed = [np.ones(graph.num_nodes, dtype=bool) if targets is None else targets]
     for _ in range(len(network.convs) - 1):
         needed.append(needed[-1] if needed[-1].all() else graph.reached(needed[-1]))
-    last = len(network.convs) - 1
+    last, dtype = len(network.convs) - 1, network.lin.weight.dtype
     hidden = torch.empty(0)
     with torch.no_grad():
         for i, mask in enumerate(reversed(needed)):
             rows = np.flatnonzero(mask)
             width: Any = network.lin.out_features if i == last else network.convs[i].out_channels
             # The last layer's rows stand one after the other, the others' by number of node.
-            out = torch.empty(len(rows) if i == last else graph.num_nodes, width)
+            out = torch.empty(len(rows) if i == last else graph.num_nodes, width, dtype=dtype)
             pieces = list(graph.pieces(rows))
             shares = np.array_split(np.arange(len(pieces)), num_processes())
             for n in shares[process_rank()]:

@@ -24,6 +24,7 @@ from aiec_graph.train import (
     prepare_graph,
     train,
 )
+from aiec_graph.train.adam import Adam
 from aiec_graph.train.resume import StateFile
 from aiec_graph.train.trainer import predict
 
@@ -31,6 +32,7 @@ ALL = TrainSettings(
     hidden=8, epochs=4, device="cpu", features="standard", batch_size="100000", fanout=[-1, -1]
 )
 FULL = replace(ALL, batch_size="full", fanout=[])
+CLOSE = {"rtol": 1e-5, "atol": 1e-9}
 
 
 def random_graph(weighted=False, nodes=300, seed=0):
@@ -53,6 +55,14 @@ def split(prepared):
     return make_split(prepared.graph, "supervised", 0, (0.4, 0.2))
 
 
+def in_double(trainer):
+    """The same trainer before its first step, with everything but its inputs in float64."""
+    trainer.network.double()
+    trainer.objective.double()
+    trainer.optimizer = Adam(trainer.network.parameters(), 0.01, 0.0)
+    return trainer
+
+
 def aiec_layers(network):
     return [m for m in network.modules() if isinstance(m, AIEC)]
 
@@ -69,21 +79,27 @@ NETWORKS = [
 
 @pytest.mark.parametrize(("model", "options"), NETWORKS)
 def test_one_batch_with_all_neighbours_is_full_batch(prepared, split, model, options):
-    """Outputs, losses' gradients, counters, gates and weights, epoch by epoch."""
-    mini = build_mini_batch(prepared, split, model, "aiec", replace(ALL, **options), 0)[0]
+    """Outputs, losses' gradients, counters, gates and weights, epoch by epoch.
+
+    In double precision: the two add up neighbours and nodes in different orders, and Adam divides a
+    gradient by its own size, so that what float32 rounds away from a small one moves its weight.
+    """
+    mini, prep = build_mini_batch(prepared, split, model, "aiec", replace(ALL, **options), 0)
     full = build_trainer(prepared, split, model, "aiec", replace(FULL, **options), 0)[0]
+    in_double(mini)._inputs = lambda nodes: prep.network_inputs(prepared.graph, nodes).double()
+    in_double(full).x = full.x.double()
     for epoch in (1, 2, 3):
         mini.train_epoch(epoch)
         full.train_epoch(epoch)
         for one, other in zip(mini.network.parameters(), full.network.parameters(), strict=True):
-            torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(one.grad, other.grad, **CLOSE)
+            torch.testing.assert_close(one, other, **CLOSE)
         layers = zip(aiec_layers(mini.network), aiec_layers(full.network), strict=True)
         for one, other in layers:
             assert torch.equal(one.counter.theta, other.counter.theta)
             assert torch.equal(one.counter.phi, other.counter.phi)
             assert torch.equal(one.gates(), other.gates())
-        np.testing.assert_allclose(mini.validate(), full.validate(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(mini.validate(), full.validate(), **CLOSE)
 
 
 @pytest.mark.parametrize(("model", "options"), [*NETWORKS, ("sage", {"norm": "batch"})])
@@ -94,13 +110,14 @@ def test_layer_by_layer_is_exact(prepared, model, options, monkeypatch):
     split = make_split(prepared.graph, "supervised", 0, (0.4, 0.2))
     run, preprocessor = build_mini_batch(prepared, split, model, "aiec", settings, 0)
     run.train_epoch(1)
-    x = preprocessor.network_inputs(prepared.graph)
+    run.network.double()
+    x = preprocessor.network_inputs(prepared.graph).double()
     expected = predict(run.network, x, prepared.adjacency)
     found = layerwise_logits(run.network, prepared.rows, lambda nodes: x[nodes])
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found, expected, **CLOSE)
     some = np.arange(prepared.graph.edges.num_nodes) % 97 == 3
     found = layerwise_logits(run.network, prepared.rows, lambda nodes: x[nodes], some)
-    torch.testing.assert_close(found, expected[some], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found, expected[some], **CLOSE)
 
 
 def test_an_adjacency_that_is_given_is_that_of_the_rows_too(prepared, split):
