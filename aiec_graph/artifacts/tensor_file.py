@@ -67,7 +67,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         tensors = safetensors.torch.load(data)
         metadata = _read_metadata(data)
     except (safetensors.SafetensorError, ValueError, KeyError, RecursionError, TypeError):
-        raise InputError(f"{path}: damaged, or not a checkpoint of this program") from None
+        raise InputError(f"{path}: damaged, or not a model of this program") from None
     if HEADER not in metadata:
         raise InputError(f"{path}: not a checkpoint that --checkpoint wrote")
     try:

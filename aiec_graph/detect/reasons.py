@@ -174,9 +174,15 @@ class Explainer:
             name = found.names[k]
             column = self.values.column(name)
             typical = self.values.typical(name)
-            is_category = self.values.is_category(name)
-            reason = (float(values[k]), float(column[node]), typical, is_category)
-            reasons.append(ColumnReason(name, *reason))
+            reason = ColumnReason(
+                name,
+                float(values[k]),
+                float(column[node]),
+                typical,
+                self.values.is_category(name),
+                self.values.is_in_seconds(name),
+            )
+            reasons.append(reason)
         return reasons
 
     def _neighbours(

@@ -1,5 +1,6 @@
 """The values behind the names of reasons: a column over all nodes, and what is typical of it."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,12 @@ class Values:
         starts = tuple(f"{c.name} is " for c in columns if c.categories is not None)
         ends = tuple(f"{c.name} is missing" for c in columns)
         return name in ends or (bool(starts) and name.startswith(starts))
+
+    def is_in_seconds(self, name: str) -> bool:
+        """Whether a column is a span of time, or a summary of one."""
+        columns = self.prepared.graph.columns or ()
+        spans = [re.escape(c.name) for c in columns if c.notation == "seconds"]
+        return any(re.search(rf"(?:^|\W){span}(?:$|\W)", name) for span in spans)
 
     def _make(self, name: str) -> Column:
         for model in self._models:

@@ -22,15 +22,17 @@ class ColumnReason:
     typical: float
     """The median over the nodes of the data that are not flagged; NaN where none has a value."""
     is_category: bool = False
+    is_in_seconds: bool = False
 
     def __str__(self) -> str:
+        show = duration if self.is_in_seconds else number
         if self.is_category:
             return self.column if self.value else f"not: {self.column}"
         if np.isnan(self.value):
-            return f"{self.column}: missing, typical {number(self.typical)}"
-        value, typical = (number(value) for value in (self.value, self.typical))
+            return f"{self.column}: missing, typical {show(self.typical)}"
+        value, typical = (show(value) for value in (self.value, self.typical))
         for digits in range(4, 8):
-            if value != typical or self.value == self.typical:
+            if value != typical or self.value == self.typical or self.is_in_seconds:
                 break
             value, typical = (f"{value:.{digits}g}" for value in (self.value, self.typical))
         return f"{self.column} {value}, typical {typical}"
@@ -157,3 +159,11 @@ def number(value: float) -> str:
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """A span of time as people write it."""
+    for unit, in_unit in (("days", 86_400), ("hours", 3600), ("min", 60)):
+        if abs(seconds) >= 2 * in_unit:
+            return f"{number(round(seconds / in_unit, 1))} {unit}"
+    return number(seconds) if np.isnan(seconds) else f"{number(seconds)} s"

@@ -3,6 +3,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from aiec_graph.data.transforms.structural import undirected
 from aiec_graph.detect import FraudDetector, as_nodes
 from aiec_graph.detect.inputs import subgraph
 from aiec_graph.detect.reasons import MOST_REMOVED, Explainer, find_nodes
-from aiec_graph.detect.reasons_columns import contributions
+from aiec_graph.detect.reasons_columns import Prepared, contributions
 from aiec_graph.detect.reasons_reach import reach_of
 from aiec_graph.detect.reasons_removal import (
     rows_without,
@@ -20,7 +21,8 @@ from aiec_graph.detect.reasons_removal import (
     score_without,
     without_pair,
 )
-from aiec_graph.detect.reasons_words import ColumnReason, number
+from aiec_graph.detect.reasons_values import Values
+from aiec_graph.detect.reasons_words import ColumnReason, duration, number
 from aiec_graph.errors import InputError
 from benchmarks.reasons import PLANTED, simulate
 
@@ -221,6 +223,24 @@ def test_words():
     assert number(0.12345) == "0.123"
     near = ColumnReason("share", 1.0, 0.015712, 0.015684)
     assert str(near) == "share 0.01571, typical 0.01568"
+    times = [(90.0, "90 s"), (150.0, "2.5 min"), (9000.0, "2.5 hours"), (1490400.0, "17.2 days")]
+    for seconds, said in (*times, (float("nan"), "unknown")):
+        assert duration(seconds) == said
+    gap = ColumnReason("gap", 1.0, 86_400.0 * 400, 300.0, is_in_seconds=True)
+    assert str(gap) == "gap 400 days, typical 5 min"
+
+
+def test_spans_of_time_are_told_as_such():
+    payments = pd.DataFrame({"source": list("abcab"), "target": list("bcabc"), "amount": 1.0})
+    payments["time"] = pd.date_range("2026-01-01", periods=5, freq="5h")
+    values = Values(None, Prepared(as_nodes(payments).graph, np.ones(3, bool)))
+    for name, is_span in (
+        ("out_time_gap", True),
+        ("mean over partners of their mean of in_time_span", True),
+        ("out_amount_sum", False),
+        ("std of out_count over senders", False),
+    ):
+        assert values.is_in_seconds(name) == is_span
 
 
 def hops_away(partners, node):
