@@ -107,11 +107,15 @@ def _load(
     if has_rows and not has_time and any(note.endswith(ANY_TIME) for note in graph.notes):
         raise InputError(
             f"{graph.label}: as_of is {text}, and nothing says when anything was known: name the "
-            "column of the time (time: in graph.yaml), or give nodes a time step"
+            f"column of the time, {_where_time_is_named(data)}, or give nodes a time step"
         )
     if not has_rows:
         graph = known_as_of(graph, int(text))
     return replace(Nodes.of(graph), as_of=text)
+
+
+def _where_time_is_named(data: Any) -> str:
+    return "time: in graph.yaml" if isinstance(data, str | Path) else "Declaration(time=…)"
 
 
 def _are_frames(data: Any) -> bool:

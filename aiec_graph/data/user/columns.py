@@ -256,9 +256,9 @@ def _as_categories(words: Words, options: Options) -> ColumnValues:
         not options.is_categorical and given >= FEW and len(names) >= NEARLY_ALL * given
     )
     if is_many and trained is None:
-        ways = f"list it under drop: {options.advise('drop')}"
+        ways = f"say {options.advise('drop')}"
         if len(names) <= MOST_CATEGORIES:
-            ways += f", or say {options.advise('categorical')}"
+            ways += f" or {options.advise('categorical')}"
         message = (
             f"{len(names)} different texts in {given} rows, such as {show(words.text)}, are too "
             f"many for categories; {ways}"
