@@ -61,7 +61,9 @@ class Scored(NamedTuple):
     is_other: bool
     """Whether the data are others than those of the training."""
     notes: tuple[str, ...]
-    """What is to be told about the data and the scores."""
+    """What is to be told about the data."""
+    warnings: tuple[str, ...]
+    """Why the scores may mean nothing."""
 
 
 def reopen(checkpoint: Path, data_root: Path | None, dataset: str | None = None) -> Reopened:
@@ -125,7 +127,7 @@ def score(
         raise InputError(f"{checkpoint}: {explain_not_finite(graph, scores)}")
     notes = [*graph.notes]
     told = describe_weights(graph, origin.is_weighted), describe_ties(scores)
-    notes += [line for line in told if line is not None]
+    warnings = tuple(line for line in told if line is not None)
     frame = score_frame(graph, split, scores)
     fresh = np.ones(len(scores), bool) if split is None else split.test_mask
     if split is None:
@@ -140,8 +142,8 @@ def score(
     both = {0, 1} <= set(graph.y[fresh].tolist())
     metrics = evaluate(graph.y[fresh], margin[fresh]) if both else None
     write_csv(frame, out)
-    write_notes(out, notes)
-    return Scored(graph.label, metrics, split is None, tuple(notes))
+    write_notes(out, [*warnings, *notes])
+    return Scored(graph.label, metrics, split is None, tuple(notes), warnings)
 
 
 def _check_out(out: Path) -> None:

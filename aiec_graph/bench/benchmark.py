@@ -105,7 +105,8 @@ def _warn(kind: BenchmarkRuns, specs: Sequence[RunSpec | ClassifierSpec], consol
     for spec in {spec.dataset: spec for spec in reversed(specs)}.values():
         loaded = kind.load(spec)
         for warning in (*loaded.warnings, *_of_scale(loaded.prepared.graph, spec)):
-            line = f"warning: {spec.name}: {warning}"
+            name = "" if warning.startswith(spec.name) else f"{spec.name}: "
+            line = f"warning: {name}{warning}"
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

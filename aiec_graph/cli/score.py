@@ -130,8 +130,10 @@ def _score(checkpoint: Path, dataset: str | None, out: Path, data_root: Path | N
     from aiec_graph.artifacts.predict import score as score_file
 
     scored = score_file(checkpoint, out, data_root, dataset)
-    for line in scored.notes:
-        Console(stderr=True, soft_wrap=True).print(f"note: {line}", markup=False)
+    console = Console(stderr=True, soft_wrap=True)
+    for what, lines in (("warning", scored.warnings), ("note", scored.notes)):
+        for line in lines:
+            console.print(f"{what}: {line}", markup=False)
     text = f"{out}: {scored.label}, "
     if scored.is_other:
         text += "which is not what the network was trained on"

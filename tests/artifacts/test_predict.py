@@ -62,7 +62,7 @@ def later(trained, tmp_path):
         edges.to_csv(tmp_path / "links.csv", index=False)
         out = tmp_path / "scores.csv"
         scored = score(trained.checkpoint, out, None, str(tmp_path))
-        return scored, pd.read_csv(out), "\n".join(scored.notes)
+        return scored, pd.read_csv(out), "\n".join([*scored.warnings, *scored.notes])
 
     return write
 
@@ -90,7 +90,7 @@ def test_weights_that_the_training_did_not_have_are_told(later, trained, tmp_pat
     edges = pd.read_csv(tmp_path / "links.csv").assign(weight=2.5)
     edges.to_csv(tmp_path / "links.csv", index=False)
     scored = score(trained.checkpoint, tmp_path / "scores.csv", None, str(tmp_path))
-    assert "the edges have weights, and had none in the training data" in scored.notes
+    assert "the edges have weights, and had none in the training data" in scored.warnings
 
 
 def test_a_column_under_nearly_its_name_is_asked_about(later):
