@@ -12,7 +12,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
@@ -38,6 +38,8 @@ SETTINGS = {
 }
 """Variables that Ray reads as it is imported, where the user has not set them."""
 KEPT = 2  # data sets that a worker holds
+LOOKS_S = 0.02
+"""Seconds between two looks at whether Ray has started."""
 
 
 class Command(NamedTuple):
@@ -103,26 +105,38 @@ def _connected(address: str, jobs: int, console: Console) -> Generator[Any]:
     own = {"num_cpus": jobs or None, "include_dashboard": False} if address == LOCAL else {}
     logging.getLogger("ray").setLevel(logging.ERROR)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    before = signal.getsignal(signal.SIGTERM)
     # One thread starts and ends Ray and lives as long, for Ray's processes end with the thread that
     # started them. An interrupt or SIGTERM ends the waiting here, and leaves no Ray half made.
     with ThreadPoolExecutor(1) as keeper:
         try:
             try:
-                context = keeper.submit(ray.init, address, **quiet, **own).result()
+                context = _await(keeper.submit(ray.init, address, **quiet, **own))
             except (OSError, ValueError, RuntimeError) as error:
                 reason = str(error).strip().partition("\n")[0]
                 raise InputError(
                     f"--ray-address {address}: {reason}. Start a cluster with `ray start --head`, "
                     f"or take --ray-address {LOCAL}"
                 ) from None
-            finally:
-                if threading.current_thread() is threading.main_thread():
-                    signal.signal(signal.SIGTERM, before)  # Ray's C++ part sets one of its own
             console.print(_describe(ray, context), highlight=False, markup=False, soft_wrap=True)
             yield ray
         finally:
             keeper.submit(ray.shutdown).result()  # ends the workers, and a local Ray
+
+
+def _await(start: Future[Any]) -> Any:
+    """What a start of Ray gives, while SIGTERM does what it did before.
+
+    Ray's C++ part sets a handler of its own, which dumps where it is and aborts the process three
+    seconds later: the one of before is set again at once.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    while True:
+        ended = wait([start], LOOKS_S if is_main else None).done
+        if is_main:
+            signal.signal(signal.SIGTERM, before)
+        if ended:
+            return start.result()
 
 
 def _describe(ray: Any, context: Any) -> str:
