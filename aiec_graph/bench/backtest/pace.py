@@ -1,8 +1,8 @@
 """How long a backtest will take, before it starts."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,17 @@ SHARE = 10
 """A table model is tried on one in so many training nodes."""
 
 
-def estimate(views: Views, specs: Sequence[BacktestSpec]) -> float:
-    """Seconds that one training of each specification takes at most, together, on one thread.
+class Pace(NamedTuple):
+    """Seconds on one thread."""
+
+    preparing: float
+    """What is made once of a snapshot, and not for each of its runs."""
+    training: float
+    """One training, at most."""
+
+
+def estimate(views: Views, spec: BacktestSpec) -> Pace:
+    """How long a model takes at a cut.
 
     A network is trained for a few epochs, and taken to need all that its settings allow; a model
     on a table is fitted on a tenth of its nodes, and its time taken to grow with them; `auto` takes
@@ -26,33 +35,31 @@ def estimate(views: Views, specs: Sequence[BacktestSpec]) -> float:
 
     Args:
         views: of the data set.
-        specs: the models at one cut.
+        spec: the model and its cut.
     """
-    total = 0.0
-    for spec in specs:
-        view = views.at(spec.cut, spec.cut.moment)
-        split = view.split
-        classifier = make_classifier(
-            spec.model, spec.act, spec.settings, n_jobs=1, options=spec.options or None
-        )
-        with limited_threads(1):
-            started = time.perf_counter()
-            if spec.is_network:
-                _ = view.prepared
-                brief = replace(spec.settings, epochs=PROBED_EPOCHS)
-                split = replace(split, test_mask=split.val_mask)
-                result = train(view.prepared, split, spec.model, spec.act, brief, 0)
-                total += (spec.settings.epochs - PROBED_EPOCHS) * result.seconds_per_epoch
-                total += time.perf_counter() - started
-            elif isinstance(classifier, TableClassifier):
-                view.columns.table(classifier.recipe.columns)
-                total += time.perf_counter() - started
-                started = time.perf_counter()
-                classifier.fit_columns(view.columns, _some(split.train_mask, view.graph.y))
-                total += SHARE * (time.perf_counter() - started)
-            else:
-                total += spec.budget
-    return total
+    started = time.perf_counter()
+    view = views.at(spec.cut, spec.cut.moment)
+    split = view.split
+    classifier = make_classifier(
+        spec.model, spec.act, spec.settings, n_jobs=1, options=spec.options or None
+    )
+    with limited_threads(1):
+        if spec.is_network:
+            _ = view.prepared
+            prepared = time.perf_counter()
+            brief = replace(spec.settings, epochs=PROBED_EPOCHS)
+            split = replace(split, test_mask=split.val_mask)
+            result = train(view.prepared, split, spec.model, spec.act, brief, 0)
+            training = (spec.settings.epochs - PROBED_EPOCHS) * result.seconds_per_epoch
+            training += time.perf_counter() - prepared
+        elif isinstance(classifier, TableClassifier):
+            view.columns.table(classifier.recipe.columns)
+            prepared = time.perf_counter()
+            classifier.fit_columns(view.columns, _some(split.train_mask, view.graph.y))
+            training = SHARE * (time.perf_counter() - prepared)
+        else:
+            prepared, training = time.perf_counter(), spec.budget
+    return Pace(prepared - started, training)
 
 
 def _some(mask: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
 """A backtest from its question to its report."""
 
+import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +30,6 @@ from aiec_graph.bench.backtest.results import (
     read_ages,
 )
 from aiec_graph.bench.backtest.runs import BacktestRuns, Views, load_views
-from aiec_graph.bench.backtest.spec import BacktestSpec
 from aiec_graph.bench.backtest.statistics import correlation_of, inflation_of
 from aiec_graph.bench.backtest.tuning import choose, parted, take_chosen
 from aiec_graph.bench.engine import Run, execute
@@ -206,16 +207,17 @@ def _say_plan(plan: Plan, views: Views, console: Console) -> None:
 
 def _say_pace(runs: Sequence[Run], views: Views, config: BacktestConfig, console: Console) -> None:
     """Says how many trainings there are and about how long they take."""
-    import os
-
     cuts = list(dict.fromkeys(run.spec.cut for run in runs))
     middle = cuts[len(cuts) // 2]
-    specs: dict[str, BacktestSpec] = {}
-    for run in runs:
-        plain = replace(run.spec, cut=middle, is_leaking=False, is_random=False)
-        specs.setdefault(plain.config_hash, plain)
-    seconds = estimate(views, list(specs.values()))
-    jobs = config.jobs or os.cpu_count() or 1
-    words = in_words(seconds / len(specs) * len(runs) / jobs)
+    # Candidates of one activation differ in what costs no time.
+    counts = Counter((run.spec.model, run.spec.act) for run in runs)
+    specs = {(run.spec.model, run.spec.act): run.spec for run in runs}
+    snapshots = len(cuts) * (1 if views.timeline.is_frozen else 1 + len(middle.batches))
+    seconds = 0.0
+    for key, spec in specs.items():
+        plain = replace(spec, cut=middle, is_leaking=False, is_random=False)
+        pace = estimate(views, plain)
+        seconds += snapshots * pace.preparing + counts[key] * pace.training
+    words = in_words(seconds / (config.jobs or os.cpu_count() or 1))
     line = f"{len(runs)} trainings, at most about {words}"
     console.print(line, highlight=False, markup=False, soft_wrap=True)
