@@ -1,15 +1,15 @@
 """The detector beside plain baselines, on the same split and the same nodes."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiec_graph.data import Graph, Split
+from aiec_graph.data import Graph, Preprocessor
 from aiec_graph.detect.effort import effort_of_fit
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
-from aiec_graph.train.registry import make_classifier
+from aiec_graph.train.baselines import TABULAR, Columns, TableClassifier
 
 if TYPE_CHECKING:
     from aiec_graph.detect.estimator import FraudDetector
@@ -52,14 +52,13 @@ def compare(
     if not all({0, 1} <= set(y[mask].tolist()) for mask in (train, val)):
         return []
     found = [Compared(detector.model, True, _evaluate(y[evaluated], score[evaluated]))]
-    split = Split(_drawn(train), val, np.zeros(len(y), bool))
+    drawn = _drawn(train)
+    columns = Columns(graph, Preprocessor.fit(graph, drawn, "raw", fill=False))
     for name in BASELINES:
         if name != detector.model:
-            model: Any = make_classifier(name, seed=0, n_jobs=detector.n_jobs)
-            rows = int(split.train_mask.sum())
-            effort_of_fit(model, graph, rows).say(f"comparing with {name}")
-            model.fit(graph, split)
-            margin = model.decision_function(graph)
+            model = TableClassifier(TABULAR[name], n_jobs=detector.n_jobs)
+            effort_of_fit(model, graph, int(drawn.sum())).say(f"comparing with {name}")
+            margin = model.fit_columns(columns, drawn).score_columns(columns)
             found.append(Compared(name, False, _evaluate(y[evaluated], margin[evaluated])))
     return sorted(found, key=lambda part: -part.found.ap.value)
 
