@@ -13,6 +13,7 @@ from aiec_graph.data.edges import Edges
 from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.graph import NO_PART, TRAIN, UNKNOWN, VAL, Graph, to_parts
 from aiec_graph.errors import InputError, named
+from aiec_graph.wording import listed
 
 FEATURE_NAMES = ("feature", "feat", "x", "node_features")
 LABEL_NAMES = ("label", "y", "node_labels")
@@ -43,9 +44,7 @@ def first_of(arrays: Arrays, names: Iterable[str], path: Path) -> NDArray[Any]:
     for name in names:
         if name in arrays:
             return arrays[name]
-    raise InputError(
-        f"{path}: no {' or '.join(names)} in it; found {', '.join(sorted(arrays)) or 'nothing'}"
-    )
+    raise InputError(f"{path}: no {' or '.join(names)} in it; found {listed(arrays)}")
 
 
 def tell_unused(graph: Graph, names: Iterable[str], hint: str) -> Graph:
@@ -56,11 +55,10 @@ def tell_unused(graph: Graph, names: Iterable[str], hint: str) -> Graph:
         names: of the arrays.
         hint: what takes their place.
     """
-    unused = sorted(names)
+    unused = set(names)
     if not unused:
         return graph
-    more = " …" if len(unused) > MOST_NAMED else ""
-    line = f"not used: {', '.join(unused[:MOST_NAMED])}{more}; {hint}"
+    line = f"not used: {listed(unused, MOST_NAMED)}; {hint}"
     return replace(graph, notes=(*graph.notes, line), trusted=True)
 
 

@@ -15,6 +15,7 @@ from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.graph import Graph
 from aiec_graph.data.storage.torch_file import ZIP_ERRORS, read_member
 from aiec_graph.errors import InputError, named
+from aiec_graph.wording import listed
 
 NAMES = ("node_features", "node_labels", "edges")
 MASKS = ("train_masks", "val_masks", "test_masks")  # [trials, N]
@@ -34,7 +35,7 @@ def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph: 
     if missing:
         raise InputError(
             f"{path}: no {missing[0]} in it; expected {', '.join(NAMES)}, found "
-            f"{', '.join(sorted({*arrays, *others})) or 'nothing'}"
+            f"{listed({*arrays, *others})}"
         )
     features, labels, pairs = (arrays[part] for part in NAMES)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":

@@ -20,6 +20,7 @@ from aiec_graph.data.storage.torch_file import (
     sparse_matrix,
 )
 from aiec_graph.errors import InputError, named
+from aiec_graph.wording import listed
 
 ADJACENCY_NAMES = ("adj", "adjacency", "adj_t")
 HINT = "weights of edges are read from edge_weight, parts of a split from the masks"
@@ -90,7 +91,7 @@ def _parts(data: Any, options: FileOptions) -> tuple[Parts, list[Parts]]:
     able = [kind for kind, parts in nodes.items() if {"x", "y"} <= set(parts)]
     if len(able) != 1:
         raise InputError(
-            f"its graph has {len(nodes)} types of nodes ({', '.join(nodes)}), of which {len(able)} "
+            f"its graph has {len(nodes)} types of nodes ({listed(nodes)}), of which {len(able)} "
             "have x and y; expected one"
         )
     within = {key[1]: parts for key, parts in edges.items() if key[0] == key[2] == able[0]}
@@ -178,10 +179,9 @@ def _of_sparse_tensor(storage: Any) -> SparseMatrix:
 
 def _array(parts: Parts, key: str) -> NDArray[Any]:
     if parts.get(key) is None:
-        found = ", ".join(sorted(str(name) for name in parts if parts[name] is not None)[:8])
+        found = listed(name for name in parts if parts[name] is not None)
         raise InputError(
-            f"must hold a PyG Data with x, edge_index and y; no {key} in it, but "
-            f"{found or 'nothing'}"
+            f"must hold a PyG Data with x, edge_index and y; no {key} in it, but {found}"
         )
     value = _plain(parts[key])
     if not isinstance(value, np.ndarray) or value.ndim == 0 or value.dtype.kind not in "biuf":

@@ -56,7 +56,8 @@ def test_offsets_are_taken_off():
     ("cells", "message"),
     [
         (["05012026", "17022026"], r"can be dates or numbers; say Declaration\(date_format="),
-        (["05/Jan/2026:10:12:00", "06/Jan/2026:10:12:00"], "neither numbers nor dates in a usual"),
+        (["05/Jan/2026:10:12:00", "06/Jan/2026:10:12:00"], "no dates in a usual form"),
+        (["noon", "midnight"], "neither numbers nor dates in a usual"),
         (["2026-01-05 10:12 CET", "2026-01-06 10:12 CET"], "no dates in a usual form"),
         (["2026-01-05T10:12Z", "2026-01-05T10:12"], "with and without an offset"),
         (["01/02/2026", "03/04/2026"], "several orders"),
