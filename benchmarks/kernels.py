@@ -67,7 +67,11 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     clock = time.process_time if arguments.processor_time else time.perf_counter
     torch.sparse.check_sparse_tensor_invariants.disable()
-    cases = [graphs.reddit(arguments.data_root), graphs.random_graph(20_000, 1_000_000)]
+    cases = [
+        graphs.reddit(arguments.data_root),
+        graphs.random_graph(20_000, 1_000_000),
+        graphs.tfinance(0.1),
+    ]
     print("| graph | network | ours, ms | instead | ms | times |")
     print("|---|---|---|---|---|---|")
     for case in cases:
