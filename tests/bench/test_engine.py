@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from aiec_graph.bench import executors
+from aiec_graph.bench import executors, ray_executor
 from aiec_graph.bench.config import BenchConfig
 from aiec_graph.bench.engine import Outcome, Run, execute
 from aiec_graph.bench.executors import choose_executor, in_this_process
@@ -145,6 +146,26 @@ def test_without_ray_the_cores_are_used_and_it_is_said(tmp_path, monkeypatch):
         assert executor is in_this_process
     assert "pip install 'aiec-graph[ray]'" in text.getvalue()
     assert "the runs use the cores of this machine" in text.getvalue()
+
+
+def test_one_ray_serves_all_parts_of_a_command(monkeypatch):
+    """It is started for the first run that is not finished, and ends with the command."""
+    pytest.importorskip("ray")
+    seen = []
+
+    @contextmanager
+    def connected(*_):
+        seen.append("started")
+        yield "ray"
+        seen.append("ended")
+
+    monkeypatch.setattr(ray_executor, "_connected", connected)
+    monkeypatch.setattr(ray_executor, "_make_all", lambda ray, kind, runs: iter(runs))
+    with choose_executor(1, "local", Console(quiet=True)) as executor:
+        assert list(executor(None, [])) == seen == []
+        assert [*executor(None, ["a"]), *executor(None, ["b", "c"])] == ["a", "b", "c"]
+        assert seen == ["started"]
+    assert seen == ["started", "ended"]
 
 
 def test_jobs_are_not_for_a_cluster():
