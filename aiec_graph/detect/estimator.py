@@ -111,7 +111,7 @@ class FraudDetector(DetectorParameters):
         parts = {k: m for k, m in split.masks().items() if k != "train" and m.any()}
         self.metrics_ = {k: self._evaluate(graph.y[m], score[m]) for k, m in parts.items()}
         self.data_ = describe_data(graph, split.masks())
-        self.leakage_gap_ = gap_after_fit(self, data, nodes)
+        self.leakage_gap_ = gap_after_fit(self, data, nodes, score)
         return self
 
     def read(self, data: Any, y: Any = None, as_of: int | str | None = None) -> Nodes:

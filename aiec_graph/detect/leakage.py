@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from aiec_graph.data import UNKNOWN
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
@@ -77,9 +79,18 @@ def compare_knowledge(
     Raises:
         InputError: of the labelled nodes, too few are in both.
     """
-    both = (whole, past)
-    ids = [np.asarray(nodes.graph.node_ids[nodes.index]).astype(str) for nodes in both]
-    rows = np.intersect1d(ids[0], ids[1], return_indices=True)[1:]
+    scored = [(nodes, detector.decision_function(nodes)) for nodes in (whole, past)]
+    return _compare(detector, scored, part)
+
+
+def _compare(
+    detector: "FraudDetector", scored: list[tuple[Nodes, NDArray[np.float64]]], part: str
+) -> LeakageGap:
+    """`compare_knowledge` of two readings with their scores [M], the whole one first."""
+    whole, past = both = [nodes for nodes, _ in scored]
+    ids = [pd.Index(nodes.graph.node_ids[nodes.index]).astype(str) for nodes in both]
+    place = ids[0].get_indexer(ids[1])
+    rows = [place[place >= 0], np.flatnonzero(place >= 0)]
     labels = np.maximum(*(nodes.y[at] for nodes, at in zip(both, rows, strict=True)))
     parts = [
         detector.trained_on_.parts(nodes.graph)[nodes.index][at]
@@ -94,13 +105,15 @@ def compare_knowledge(
             f"{whole.graph.label}: of the labelled nodes that {which}, {len(labels)} were known "
             f"as of {past.as_of}; the gap needs anomalous and normal ones"
         )
-    scores = [detector.decision_function(nodes)[at] for nodes, at in zip(both, rows, strict=True)]
+    scores = [score[at] for (_, score), at in zip(scored, rows, strict=True)]
     cut = detector.threshold_.cut.value
     found = [evaluate_scores(labels, score, score >= cut) for score in scores]
     return LeakageGap(past.as_of, *found)
 
 
-def gap_after_fit(detector: "FraudDetector", data: Any, nodes: Nodes) -> LeakageGap | None:
+def gap_after_fit(
+    detector: "FraudDetector", data: Any, nodes: Nodes, score: NDArray[np.float64]
+) -> LeakageGap | None:
     """The leakage gap of a model that was just fitted, where its data can be read once more.
 
     Fitted with `as_of`, it is measured on the nodes that took no part in the training, beside the
@@ -111,6 +124,7 @@ def gap_after_fit(detector: "FraudDetector", data: Any, nodes: Nodes) -> Leakage
         detector: fitted.
         data: what was given to `fit`.
         nodes: what was read of it.
+        score: of these nodes [N].
 
     Returns:
         None where there is nothing to compare: neither an `as_of` nor a split by time; data that
@@ -124,8 +138,12 @@ def gap_after_fit(detector: "FraudDetector", data: Any, nodes: Nodes) -> Leakage
     try:
         if nodes.as_of:
             part = "" if "test" in detector.metrics_ else "val"
-            return compare_knowledge(detector, detector.read(data), nodes, part)
-        return compare_knowledge(detector, nodes, _read_as_of(detector, data, int(last)), "val")
+            whole = detector.read(data)
+            scored = [(whole, detector.decision_function(whole)), (nodes, score)]
+            return _compare(detector, scored, part)
+        past = _read_as_of(detector, data, int(last))
+        scored = [(nodes, score), (past, detector.decision_function(past))]
+        return _compare(detector, scored, "val")
     except InputError as error:
         LOG.info("leakage gap: none is measured, %s", error)
         return None
