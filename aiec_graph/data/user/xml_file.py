@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from xml.parsers import expat
 
 from aiec_graph.data.user.declaration import Declaration
@@ -38,6 +38,7 @@ def read_xml(path: Path, declared: Declaration = Declaration()) -> tuple[Table, 
         scan.run(content)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "No key type")  # text that is a number becomes one
+            warnings.filterwarnings("ignore", "GraphML port")  # which say where an edge is drawn
             graph = (nx.read_graphml if kind == "graphml" else nx.read_gexf)(path)
     except InputError:
         raise
@@ -107,6 +108,9 @@ class _Scan:
         self._parser.CharacterDataHandler = self._text
         self._children = CHILDREN[path.suffix.lower()[1:]]
         self._open: list[str] = []
+        self._seen: set[tuple[str, ...]] = set()
+        self._given: set[str] = set()
+        self._of = ""  # what the attributes of GEXF that are being read describe
         self.lines: dict[str, int] = {}
         self._ends: dict[str, int] = {}
 
@@ -119,44 +123,66 @@ class _Scan:
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         line = self._parser.CurrentLineNumber
         if len(self._open) >= MOST_DEPTH:
-            raise InputError(f"{self._path}, line {line}: nested too deeply")
+            self._fail("nested too deeply")
         prefix, _, kind = tag.rpartition(":")
         outer = self._open[-1] if self._open else ""
         if not prefix and outer in self._children and kind not in self._children[outer].split():
-            raise InputError(
-                f"{self._path}, line {line}: no element {kind} can stand in {outer}; these can: "
-                f"{self._children[outer]}"
+            self._fail(
+                f"no element {kind} can stand in {outer}; these can: {self._children[outer]}"
             )
         self._open.append(kind)
         for name in NEEDED.get(kind, ()):
             if name not in attributes:
-                raise InputError(f"{self._path}, line {line}: an element {kind} without {name}")
+                self._fail(f"an element {kind} without {name}")
+        if kind == "graph":
+            self._once("graph", what="a second graph, or one within a node; a file must hold one")
+        elif kind == "attributes":
+            self._of = attributes.get("class", "")
+        elif kind in ("key", "attribute"):
+            self._name(attributes)
+        elif kind in ("data", "attvalue") and outer in ("node", "edge", "attvalues"):
+            key = attributes.get("key") or attributes.get("for") or attributes.get("id", "")
+            if key in self._given:
+                self._fail(f"a second value of {key!r} for one node or edge, of which one is lost")
+            self._given.add(key)
+        if kind in ("node", "edge"):
+            self._given = set()
         if kind == "node":
             node = attributes["id"]
             if node in self.lines:
-                raise InputError(
-                    f"{self._path}, line {line}: the node {node!r} is repeated (first in line "
-                    f"{self.lines[node]})"
-                )
+                self._fail(f"the node {node!r} is repeated (first in line {self.lines[node]})")
             self.lines[node] = line
-        elif kind == "attribute" and attributes.get("title") == "label":
-            raise InputError(
-                f"{self._path}, line {line}: an attribute called label, whose values GEXF's own "
-                "label of a node hides; give it another name"
-            )
         elif kind == "edge":
             for end in ("source", "target"):
                 self._ends.setdefault(attributes[end], line)
+
+    def _name(self, attributes: dict[str, str]) -> None:
+        """Looks at the declaration of an attribute, which in GraphML is a key."""
+        name = attributes.get("attr.name", attributes.get("title", ""))
+        if attributes.get("title") == "label":
+            self._fail(
+                "an attribute called label, whose values GEXF's own label of a node hides; give it "
+                "another name"
+            )
+        if name:
+            of = attributes.get("for", self._of)
+            self._once(of, name, what=f"a second attribute {name!r} of {of}, of which one is lost")
+
+    def _once(self, *key: str, what: str) -> None:
+        if key in self._seen:
+            self._fail(what)
+        self._seen.add(key)
+
+    def _fail(self, message: str) -> NoReturn:
+        raise InputError(f"{self._path}, line {self._parser.CurrentLineNumber}: {message}")
 
     def _end(self, _: str) -> None:
         self._open.pop()
 
     def _text(self, text: str) -> None:
         if self._open and self._open[-1] in self._children and text.strip():
-            raise InputError(
-                f"{self._path}, line {self._parser.CurrentLineNumber}: {text.strip()[:40]!r} "
-                f"stands in {self._open[-1]}, where there is no text; is the file damaged?"
-            )
+            where = f"stands in {self._open[-1]}, where there is no text; is the file damaged?"
+            self._fail(f"{text.strip()[:40]!r} {where}")
 
     def _refuse(self, *_: Any) -> None:
         raise InputError(f"{self._path}: declares entities, which a graph has no use for; refused")

@@ -148,6 +148,12 @@ def test_what_is_refused_of_any_xml(tmp_path, content, message, suffix):
         (node("x") + "\n<node/>", "line 6: an element node without id"),
         (node("x") + '\nsource="x" target="x"/&gt;', "line 6: 'source=.*stands in graph"),
         (node("x") + '\n<edg source="x" target="x"/>', "line 6: no element edg can stand in graph"),
+        (
+            node("x").replace("</node>", '<data key="a">2</data></node>'),
+            "line 5: a second value of 'a'",
+        ),
+        (node("x") + '\n</graph><graph edgedefault="directed">', "line 6: a second graph"),
+        (node("x") + '\n<node id="y"><graph/></node>', "line 6: a second graph, or one within"),
     ],
 )
 def test_what_is_refused_of_graphml(tmp_path, content, message):
@@ -161,11 +167,32 @@ def test_what_is_refused_of_graphml(tmp_path, content, message):
         ('<node id="x"/>', "", "line 3: the node 'x' is repeated"),
         ("", '<edge id="0" ource="x" target="x"/>', "line 4: an element edge without source"),
         ('<node id="y"><attvalues>="1"</attvalues></node>', "", "line 3: '=.*stands in attvalues"),
+        (
+            '<node id="y"><attvalues><attvalue for="0" value="1"/><attvalue for="0" value="2"/></attvalues></node>',
+            "",
+            "line 3: a second value of '0'",
+        ),
         ("", '<ege id="0" source="x" target="x"/>', "line 4: no element ege can stand in edges"),
     ],
 )
 def test_what_is_refused_of_gexf(tmp_path, more, edges, message):
     refuse(tmp_path / "net.gexf", GEXF.format(more, edges), message)
+
+
+def test_two_attributes_of_one_name_are_refused(tmp_path):
+    key = '<key id="b" for="node" attr.name="a" attr.type="double"/>'
+    content = GRAPHML.format(node("x")).replace("<graph ", f"{key}\n<graph ")
+    refuse(tmp_path / "net.graphml", content, "line 4: a second attribute 'a' of node")
+    declared = '<attribute id="{}" title="a" type="double"/>'
+    both = f'<attributes class="node">{declared.format(0)}{declared.format(1)}</attributes>'
+    content = GEXF.format("", "").replace("<nodes>", f"{both}<nodes>")
+    refuse(tmp_path / "net.gexf", content, "a second attribute 'a' of node")
+
+
+def test_ports_of_nodes_are_passed_over(tmp_path):
+    more = '<node id="y"><port name="p"/></node>'
+    (tmp_path / "net.graphml").write_text(GRAPHML.format(node("x") + more))
+    assert len(read_xml(tmp_path / "net.graphml")[0].frame) == 2
 
 
 def test_elements_of_other_name_spaces_stay_unread(tmp_path):
