@@ -14,6 +14,7 @@ from aiec_graph.names import ACTIVATIONS, CLASSIFIERS, FEATURES, MODELS, SPLITS
 from aiec_graph.plugins import load_plugins
 from aiec_graph.train.budget import parse_seconds
 from aiec_graph.train.settings import ClassifierSettings, TrainSettings
+from aiec_graph.wording import kind_in_words
 
 S = TypeVar("S", bound=Any)
 
@@ -338,6 +339,8 @@ def replaced(settings: S, changes: Mapping[str, Any], where: str) -> S:
         current = getattr(settings, name)
         fits = isinstance(value, (int, float) if isinstance(current, float) else type(current))
         if not fits or isinstance(value, bool) != isinstance(current, bool):
-            raise InputError(f"{where}: {name} must be a {type(current).__name__}, not {value!r}")
+            raise InputError(
+                f"{where}: {name} must be {kind_in_words(type(current))}, not {value!r}"
+            )
     floats = {n: float(v) for n, v in changes.items() if isinstance(getattr(settings, n), float)}
     return replace(settings, **{**changes, **floats})

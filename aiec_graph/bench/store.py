@@ -161,7 +161,10 @@ class RunStore:
                 line = int(rows.isna().any(axis=1).argmax()) + 2
                 raise ValueError(f"line {line} has an empty spec")
         except (ValueError, OverflowError, pd.errors.ParserError) as error:
-            raise InputError(f"{self.path} is damaged: {str(error).splitlines()[0]}") from None
+            raise InputError(
+                f"{self.path} is damaged: {str(error).splitlines()[0]}; mend or remove the line, "
+                "or name another --out"
+            ) from None
         for name in rows.columns[[pd.api.types.is_string_dtype(kind) for kind in rows.dtypes]]:
             rows[name] = rows[name].map(unquote_formula)
         others = sorted(set(rows["kind"]) - {self.layout.name})

@@ -290,7 +290,7 @@ def _with_file(parser: ArgumentParser, signature: Signature, arguments: list[str
 
 
 def _from_file(signature: Signature, path: Path) -> dict[str, Any]:
-    """The options of a YAML file; one value where several may stand is a list of one."""
+    """The options of a YAML file; one value where a list may stand is a list of one."""
     content = read_yaml(path)
     flags = {o.word: o for o in signature.options.values()}
     values: dict[str, Any] = {}
@@ -304,6 +304,8 @@ def _from_file(signature: Signature, path: Path) -> dict[str, Any]:
             raise InputError(f"{key} must be true or false, not {_short(value)!r}")
         if get_origin(option.kind) is list and not isinstance(value, list):
             value = [value]
+        if option.kind == dict[str, list[Any]] and isinstance(value, dict):
+            value = {name: one if isinstance(one, list) else [one] for name, one in value.items()}
         if value == [] and option.kind == list[str]:
             raise InputError(f"{key} is an empty list: name at least one {key}")
         for one in value if isinstance(value, list) else [value]:

@@ -105,7 +105,8 @@ def check_folder(folder: Path, overwrite: bool) -> None:
     """
     if is_detector(folder) and not overwrite:
         raise InputError(
-            f"{folder}: there is a model already; name another folder, or overwrite it"
+            f"{folder}: there is a model already; name another folder, or overwrite it "
+            "(--overwrite; in Python overwrite=True)"
         )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: there is a file of that name; a model is a folder")

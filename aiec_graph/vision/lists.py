@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from aiec_graph.data.formats.file_table import FileTable
+from aiec_graph.data.formats.table_file import read_file
 from aiec_graph.errors import InputError
 from aiec_graph.vision.listing import PARTS, Listing, Pictures
 from aiec_graph.vision.stratify import TEST_SHARE, stratified
@@ -26,7 +28,8 @@ def read_list(path: Path) -> Listing:
     Raises:
         InputError: a column or a value is missing; names the line.
     """
-    table = _read(path)
+    found = _read(path)
+    table = found.frame
     missing = [name for name in (PATH, LABEL) if name not in table]
     if missing:
         raise InputError(
@@ -36,7 +39,7 @@ def read_list(path: Path) -> Listing:
     for name in (PATH, LABEL):
         empty = np.flatnonzero(table[name].isna() | (table[name].astype(str).str.strip() == ""))
         if len(empty):
-            raise InputError(f"{path}, row {empty[0] + 1}: no {name}")
+            raise InputError(f"{_at(path, found, empty[0])}: no {name}")
     codes, names = pd.factorize(table[LABEL].astype(str).str.strip(), sort=True)
     files = tuple(path.parent / name for name in table[PATH].astype(str))
     absent = [str(file) for file in files if not file.is_file()]
@@ -45,45 +48,43 @@ def read_list(path: Path) -> Listing:
     if len(names) < 2:
         raise InputError(f"{path}: one class alone, {names[0] if len(names) else ''!r}")
     every = Pictures(path.parent, files, codes.astype(np.int64), tuple(map(str, names)))
-    return _by_part(path, table, every)
+    return _by_part(path, found, every)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        if path.suffix.lower() == ".csv":
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:  # pandas' and pyarrow's own errors are ValueErrors
-        reason = " ".join(str(error).split())[:150]
-        raise InputError(f"{path}: cannot be read as a table ({reason})") from None
-    raise InputError(
-        f"{path}: must be a folder of pictures, or a table ({', '.join(TABLES)}) that lists them"
-    )
+def _read(path: Path) -> FileTable:
+    if path.suffix.lower() not in TABLES:
+        listed = ", ".join(TABLES)
+        raise InputError(f"{path}: must be a folder of pictures, or a table ({listed}) of them")
+    return read_file(path)
 
 
-def _by_part(path: Path, table: pd.DataFrame, every: Pictures) -> Listing:
+def _at(path: Path, found: FileTable, row: np.integer) -> str:
+    where = f"row {row}" if found.locate is None else f"line {found.locate(int(row))}"
+    return f"{path}, {where}"
+
+
+def _by_part(path: Path, found: FileTable, every: Pictures) -> Listing:
+    table = found.frame
     if SPLIT not in table:
         rows = np.arange(len(every.labels))
         train, test = stratified(every.labels, rows, 1 - TEST_SHARE)
         note = f"no column {SPLIT}: {len(test)} of {len(rows)} pictures drawn for the test"
-        return Listing({"train": every.take(train), "test": every.take(test)}, (note,))
-    words = table[SPLIT].astype(str).str.strip().str.lower()
+        return Listing({"train": every.take(train), "test": every.take(test)}, (*found.notes, note))
+    words = table[SPLIT].astype(object).fillna("").astype(str).str.strip().str.lower()
     meaning = {name: part for part, names in PARTS.items() for name in names}
     wrong = np.flatnonzero(~words.isin(list(meaning)))
     if len(wrong):
-        raise InputError(
-            f"{path}, row {wrong[0] + 1}: {words.iloc[wrong[0]]!r} is none of {', '.join(meaning)}"
-        )
+        place, word = _at(path, found, wrong[0]), words.iloc[wrong[0]]
+        raise InputError(f"{place}: {word!r} is none of {', '.join(meaning)}")
     parts = words.map(meaning).to_numpy()
-    found = {
+    chosen = {
         part: every.take(np.flatnonzero(parts == part)) for part in PARTS if (parts == part).any()
     }
-    notes = []
-    if "test" not in found and "val" in found:
+    notes = [*found.notes]
+    if "test" not in chosen and "val" in chosen:
         notes.append(f"no row of the test part in {SPLIT}: val is the test")
-        found["test"] = found.pop("val")
+        chosen["test"] = chosen.pop("val")
     for part in ("train", "test"):
-        if part not in found:
+        if part not in chosen:
             raise InputError(f"{path}: no row of the {part} part in the column {SPLIT}")
-    return Listing(found, tuple(notes))
+    return Listing(chosen, tuple(notes))

@@ -182,7 +182,7 @@ def test_every_study_runs_on_a_small_simulated_graph(path, command, tmp_path):
         ({"confirm_from": 5}, "confirm-from must be at least 100"),
         ({"space": {"lrr": [1]}}, "Did you mean 'lr'"),
         ({"space": {"lr": []}}, "lr needs a list"),
-        ({"space": {"lr": ["fast"]}}, "lr must be a float"),
+        ({"space": {"lr": ["fast"]}}, "lr must be a number"),
         ({"factor": {"noise": [-1]}}, "noise must be at least 0"),
         ({"factor": {"labels": [0.5], "noise": [1]}}, "factor takes one setting"),
         ({"classifiers": ["rff"]}, "Did you mean 'rf'"),

@@ -93,7 +93,7 @@ def test_differences_are_paired_by_seed():
     [
         (["--aiec-space", '{"lambda_gate": [1]}'], "space has 4 candidates and aiec_space 1"),
         (["--space", '{"rl": [1, 2, 3, 4]}'], "unknown setting 'rl'"),
-        (["--space", '{"lr": [1, 2, 3, "x"]}'], "lr must be a float, not 'x'"),
+        (["--space", '{"lr": [1, 2, 3, "x"]}'], "lr must be a number, not 'x'"),
         (["--seeds", "1"], "seeds must be at least 2"),
         (["--reference", "gelu", "--act", "relu", "aiec"], "unknown reference among --act 'gelu'"),
         (["--act", "relu", "aiec:lambda_gate=5"], "lambda_gate is chosen by aiec_space already"),

@@ -47,7 +47,7 @@ def test_unknown_commands_and_keys(capsys, tmp_path):
         ("dataset: [reddit]\noverrides: [{when: {model: gcm}, set: {}}]", "Did you mean 'gcn'"),
         ("dataset: [reddit]\noverrides: [{when: {mode: gcn}, set: {}}]", "Did you mean 'model'"),
         ("dataset: [reddit]\noverrides: [{when: {}, set: {lamda_gate: 1}}]", "'lambda_gate'"),
-        ("dataset: [reddit]\noverrides: [{when: {}, set: {lr: fast}}]", "must be a float"),
+        ("dataset: [reddit]\noverrides: [{when: {}, set: {lr: fast}}]", "must be a number"),
         ("dataset: [reddit", "line 1, column 17: not YAML"),
         ("dataset: [reddit]\nact: []", "at least one act"),
         (

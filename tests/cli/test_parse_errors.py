@@ -41,3 +41,13 @@ def test_the_same_of_a_file(line, said, capsys, tmp_path):
     assert main(["--config", str(tmp_path / "c.yaml")]) == 2
     error = capsys.readouterr().err
     assert said in error and "c.yaml: " in error
+
+
+def test_one_value_stands_for_a_list_of_it(capsys, tmp_path):
+    lines = "dataset: reddit\nmodel: gcn\nact: [gelu, aiec]\nspace: {nosuch: 1}\n"
+    (tmp_path / "study.yaml").write_text(lines)
+    assert main(["study", str(tmp_path / "study.yaml")]) == 2
+    assert "space: unknown setting 'nosuch'" in capsys.readouterr().err
+    (tmp_path / "study.yaml").write_text(lines.replace("nosuch: 1", "lr: fast"))
+    assert main(["study", str(tmp_path / "study.yaml")]) == 2
+    assert "lr must be a number, not 'fast'" in capsys.readouterr().err

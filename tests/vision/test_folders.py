@@ -178,6 +178,9 @@ def test_a_table_lists_files_and_classes(pets):
     (pets / "list.csv").write_text("path,label\nno.png,cat\nnor.png,dog\n")
     with pytest.raises(InputError, match="2 files are not there"):
         load(pets / "list.csv")
+    (pets / "list.csv").write_text("path;label\n\nno.png;cat\n;dog\n")
+    with pytest.raises(InputError, match="line 4: no path"):
+        load(pets / "list.csv")
     (pets / "list.csv").write_text("file,class\n")
     with pytest.raises(InputError, match="no column 'path'; found file, class"):
         load(pets / "list.csv")
