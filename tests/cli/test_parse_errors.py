@@ -44,7 +44,7 @@ def test_the_same_of_a_file(line, said, capsys, tmp_path):
 
 
 def test_one_value_stands_for_a_list_of_it(capsys, tmp_path):
-    lines = "dataset: reddit\nmodel: gcn\nact: [gelu, aiec]\nspace: {nosuch: 1}\n"
+    lines = "dataset: reddit\nmodel: gcn\nspace: {nosuch: 1}\n"
     (tmp_path / "study.yaml").write_text(lines)
     assert main(["study", str(tmp_path / "study.yaml")]) == 2
     assert "space: unknown setting 'nosuch'" in capsys.readouterr().err
