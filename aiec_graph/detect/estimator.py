@@ -85,6 +85,8 @@ class FraudDetector(DetectorParameters):
         self.has_directions_ = not is_symmetric(replace(own.edges, weight=None))
         graph = self._with_parts(own, split.train_mask)
         rows = int(split.train_mask.sum())
+        if unused := self._list_unused():
+            LOG.info("%s is no network and has no use for %s", self.model, ", ".join(unused))
         LOG.info("training %s on %s nodes", self.model, f"{rows:,}")
         classifier = self._make_classifier(seed)
         effort_of_fit(classifier, graph, rows).say("the training")

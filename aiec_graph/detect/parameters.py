@@ -15,6 +15,7 @@ from aiec_graph.detect.added_columns import parse_features
 from aiec_graph.detect.progress import Candidates
 from aiec_graph.detect.rules import Rule
 from aiec_graph.errors import InputError, look_up
+from aiec_graph.names import MODELS
 from aiec_graph.train import TrainSettings
 from aiec_graph.train.budget import parse_seconds
 from aiec_graph.train.classifier import NodeClassifier
@@ -154,6 +155,12 @@ class DetectorParameters(BaseEstimator):
         if self.validation_size + self.test_size >= 1:
             raise InputError("validation_size and test_size leave nothing to train on")
         return Rule.parse(self.threshold)
+
+    def _list_unused(self) -> list[str]:
+        """Parameters of networks that were given though the model is none and mixes none."""
+        if self.model in MODELS or self.model.startswith("auto"):
+            return []
+        return [name for name in (*SETTINGS, "fanout") if getattr(self, name) is not None]
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer) and 0 <= self.random_state < 2**32:

@@ -54,3 +54,12 @@ def test_networks_have_the_forecast_of_their_training(graph, batch_size):
     found, few = effort_of_fit(model, graph, 500), replace(settings, epochs=settings.epochs // 10)
     less = effort_of_fit(make_classifier("gcn", settings=few), graph, 500)
     assert less.seconds < found.seconds / 5 and 0 < less.gigabytes == found.gigabytes < 0.01
+
+
+def test_parameters_that_a_model_has_no_use_for_are_told(frames, caplog):
+    caplog.set_level("INFO", "aiec_graph.detect")
+    FraudDetector("logistic", epochs=5, hidden=8, calibrate=False).fit(frames)
+    assert "logistic is no network and has no use for hidden, epochs" in caplog.text
+    caplog.clear()
+    FraudDetector("logistic", calibrate=False).fit(frames)
+    assert "no use" not in caplog.text
