@@ -168,7 +168,7 @@ def test_cuts_without_anomalies_are_left_out_and_said(drifting):
     none = StepTimeline(_with_labels(drifting, np.zeros_like(y)))
     with pytest.raises(InputError, match="no cut can be used"):
         Schedule(cuts=3).plan(none)
-    with pytest.raises(InputError, match="too short for 9 cuts from -3 every 1 steps"):
+    with pytest.raises(InputError, match="too short for 9 cuts every 1 steps"):
         Schedule(cuts=9, every=1, horizon=7).plan(timeline)
 
 
