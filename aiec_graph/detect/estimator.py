@@ -17,7 +17,7 @@ from aiec_graph.artifacts.trained_on import TrainedOn
 from aiec_graph.data import UNKNOWN, Graph
 from aiec_graph.data.transforms.structural import is_symmetric
 from aiec_graph.data.user import Declaration
-from aiec_graph.detect.added_columns import OWN, SPECTRAL, add_columns
+from aiec_graph.detect.added_columns import OWN, SPECTRAL, STRUCTURAL, add_columns
 from aiec_graph.detect.alarms import ThresholdWarning
 from aiec_graph.detect.calibration import Calibrator
 from aiec_graph.detect.conformal import alert_list, conformal_p_values
@@ -82,7 +82,9 @@ class FraudDetector(DetectorParameters):
         test = self.test_size if nodes.is_whole else 0.0
         split, how = split_nodes(own, self.split, self.validation_size, test, seed)
         self.seed_ = seed
-        self.has_directions_ = not is_symmetric(replace(own.edges, weight=None))
+        # The graphs of later days have the same columns, whatever their edges.
+        is_asked = STRUCTURAL in self._parts
+        self.has_directions_ = is_asked and not is_symmetric(replace(own.edges, weight=None))
         graph = self._with_parts(own, split.train_mask)
         rows = int(split.train_mask.sum())
         if unused := self._list_unused():
