@@ -18,6 +18,8 @@ OWN, STRUCTURAL, LABELS, SPECTRAL = PARTS = ("own", "structural", "labels", "spe
 the training nodes around a node say; and its place in the spectrum of the graph."""
 DIMENSIONS = 16
 """Of the spectrum."""
+LOG = "log1p"
+"""The notation of a column that holds log(1 + count)."""
 
 
 def parse_features(text: str) -> tuple[str, tuple[str, ...]]:
@@ -83,5 +85,5 @@ def add_columns(
             made = spectral_columns(graph.edges, dimensions, seed)
             names = [f"spectrum {i + 1}" for i in range(dimensions)]
         values.append(torch.from_numpy(made))
-        columns += [Column(name) for name in names]
+        columns += [Column(name, notation=LOG * name.startswith("log ")) for name in names]
     return replace(graph, x=torch.cat(values, 1), columns=tuple(columns))

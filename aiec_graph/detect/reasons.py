@@ -180,7 +180,7 @@ class Explainer:
                 float(column[node]),
                 typical,
                 self.values.is_category(name),
-                self.values.is_in_seconds(name),
+                self.values.notation(name),
             )
             reasons.append(reason)
         return reasons

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from aiec_graph.detect.added_columns import LOG
 from aiec_graph.detect.reasons_columns import Prepared, unscaled
 from aiec_graph.detect.reasons_removal import members_of
 from aiec_graph.train.baselines import TableClassifier
@@ -54,11 +55,13 @@ class Values:
         ends = tuple(f"{c.name} is missing" for c in columns)
         return name in ends or (bool(starts) and name.startswith(starts))
 
-    def is_in_seconds(self, name: str) -> bool:
-        """Whether a column is a span of time, or a summary of one."""
+    def notation(self, name: str) -> str:
+        """How a column is written: "seconds" for spans of time, "log1p" for logs of counts."""
         columns = self.prepared.graph.columns or ()
         spans = [re.escape(c.name) for c in columns if c.notation == "seconds"]
-        return any(re.search(rf"(?:^|\W){span}(?:$|\W)", name) for span in spans)
+        if any(re.search(rf"(?:^|\W){span}(?:$|\W)", name) for span in spans):
+            return "seconds"
+        return LOG if any(c.name == name and c.notation == LOG for c in columns) else ""
 
     def _make(self, name: str) -> Column:
         for model in self._models:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from aiec_graph.detect.added_columns import LOG
 from aiec_graph.detect.reasons_channels import ChannelReason
 from aiec_graph.wording import counted
 
@@ -22,17 +23,22 @@ class ColumnReason:
     typical: float
     """The median over the nodes of the data that are not flagged; NaN where none has a value."""
     is_category: bool = False
-    is_in_seconds: bool = False
+    notation: str = ""
+    """seconds for a span of time, log1p for log(1 + count), which is told as the count."""
 
     def __str__(self) -> str:
-        show = duration if self.is_in_seconds else number
+        if self.notation == LOG:
+            value, typical = np.expm1([self.value, self.typical]).tolist()
+            name = self.column.removeprefix("log ")
+            return str(ColumnReason(name, self.contribution, value, typical))
+        show = duration if self.notation == "seconds" else number
         if self.is_category:
             return self.column if self.value else f"not: {self.column}"
         if np.isnan(self.value):
             return f"{self.column}: missing, typical {show(self.typical)}"
         value, typical = (show(value) for value in (self.value, self.typical))
         for digits in range(4, 8):
-            if value != typical or self.value == self.typical or self.is_in_seconds:
+            if value != typical or self.value == self.typical or self.notation:
                 break
             value, typical = (f"{value:.{digits}g}" for value in (self.value, self.typical))
         return f"{self.column} {value}, typical {typical}"

@@ -63,10 +63,12 @@ def test_payments_with_a_day_and_labels_are_enough(tmp_path, capsys):
     values, names = position_columns(graph.edges)
     assert [column.name for column in found.columns or ()] == names
     np.testing.assert_array_equal(found.x, values)
-    assert (
-        main(["score", str(tmp_path / "model"), str(data), "--out", str(tmp_path / "s.csv")]) == 0
-    )
-    assert len(pd.read_csv(tmp_path / "s.csv")) == 200
+    said = detector.explain(data, str(graph.node_ids[0]), 20)[0].columns
+    counts = [str(reason) for reason in said if reason.column.startswith("log ")]
+    assert counts and not any(text.startswith("log") for text in counts)
+    out = str(tmp_path / "s.csv")
+    assert main(["score", str(tmp_path / "model"), str(data), "--out", out]) == 0
+    assert len(pd.read_csv(out)) == 200
 
 
 def test_labels_come_of_the_training_nodes_alone(tmp_path):

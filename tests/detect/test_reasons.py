@@ -226,8 +226,10 @@ def test_words():
     times = [(90.0, "90 s"), (150.0, "2.5 min"), (9000.0, "2.5 hours"), (1490400.0, "17.2 days")]
     for seconds, said in (*times, (float("nan"), "unknown")):
         assert duration(seconds) == said
-    gap = ColumnReason("gap", 1.0, 86_400.0 * 400, 300.0, is_in_seconds=True)
+    gap = ColumnReason("gap", 1.0, 86_400.0 * 400, 300.0, notation="seconds")
     assert str(gap) == "gap 400 days, typical 5 min"
+    count = ColumnReason("log number of partners", 1.0, np.log1p(23), np.log1p(3), notation="log1p")
+    assert str(count) == "number of partners 23, typical 3"
 
 
 def test_spans_of_time_are_told_as_such():
@@ -240,7 +242,7 @@ def test_spans_of_time_are_told_as_such():
         ("out_amount_sum", False),
         ("std of out_count over senders", False),
     ):
-        assert values.is_in_seconds(name) == is_span
+        assert values.notation(name) == ("seconds" if is_span else "")
 
 
 def hops_away(partners, node):

@@ -86,7 +86,7 @@ def _name_ends(edges: Table, reading: Reading) -> Table | None:
     ends = [read_ids(known, own, missing, alone.findings) for own in columns.values()]
     ids = ends[0].append(ends[1]).unique()
     frame = pd.DataFrame({names[0]: ids[ids != ""]})
-    return Table(frame, edges.where, yaml=edges.yaml, is_clean=True)
+    return Table(frame, f"{edges.where} (its ends)", yaml=edges.yaml, is_clean=True)
 
 
 def assemble_transactions(
