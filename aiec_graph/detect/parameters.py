@@ -160,7 +160,7 @@ class DetectorParameters(BaseEstimator):
         """Parameters of networks that were given though the model is none and mixes none."""
         if self.model in MODELS or self.model.startswith("auto"):
             return []
-        return [name for name in (*SETTINGS, "fanout") if getattr(self, name) is not None]
+        return [name for name in (*SETTINGS, "fanout") if getattr(self, name) not in (None, [], ())]
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer) and 0 <= self.random_state < 2**32:

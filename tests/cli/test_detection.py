@@ -50,6 +50,7 @@ def test_a_fit_says_what_to_expect(tmp_path, capsys):
     assert re.search(r"1 of 14  xgb: validation AP \d+\.\d %, \d+\.\d s", capsys.readouterr().err)
     for part in ("600 nodes", "training logistic", "threshold f1", "recall", "test: "):
         assert part in err
+    assert "has no use for" not in err
     assert call("fit", data, "--out", tmp_path / "m", "--model", "logistic") == 2
     assert "a model already" in capsys.readouterr().err
     assert call("fit", data, "--out", tmp_path / "m", "--model", "logistic", "--overwrite") == 0
