@@ -86,7 +86,7 @@ class Nodes:
         split = {k: np.where(labels == UNKNOWN, 0, v) for k, v in self.graph.given.items()}
         notes = self.graph.notes
         if (labels != UNKNOWN).any():
-            notes = tuple(line for line in notes if not line.endswith(NO_LABEL))
+            notes = tuple(line for line in notes if NO_LABEL not in line)
         return replace(self, graph=replace(self.graph, y=labels, given=split, notes=notes))
 
     def alone_labelled(self) -> Graph:

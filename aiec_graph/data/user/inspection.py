@@ -83,11 +83,18 @@ def _find_codes(features: Sequence[Feature]) -> list[str]:
     return lines
 
 
+def _has_two_values(feature: Feature) -> bool:
+    known = feature.values[~np.isnan(feature.values)]
+    return len(known) > 0 and bool(np.isin(known, (0, 1)).all()) and bool(np.ptp(known) == 1)
+
+
 def _look_at_labels(nodes: NodeTable, where: str, warnings: list[str], facts: list[str]) -> None:
     known = nodes.y != UNKNOWN
     labelled, anomalous = int(known.sum()), int((nodes.y == 1).sum())
     if not labelled:
-        warnings.append(f"{where}: {NO_LABEL}")
+        two = [f.column.name for f in nodes.features if _has_two_values(f)]
+        hint = f"; columns of two values, of which one may be it: {_list(two)}" if two else ""
+        warnings.append(f"{where}: {NO_LABEL}{hint}")
         return
     share, rate = labelled / len(known), anomalous / labelled
     line = (

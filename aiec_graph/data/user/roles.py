@@ -33,12 +33,12 @@ SYNONYMS = {
         "source": (
             "from src sender payer sourceid srcid fromid fromaccount sourceaccount senderid "
             "orig origin originator nameorig debtor fromaddress fromnode sourcenode txid1 u "
-            "node1 id1"
+            "node1 id1 debit buyer caller follower head start parent rater"
         ),
         "target": (
             "to dst dest destination receiver recipient payee targetid dstid toid toaccount "
             "targetaccount receiverid beneficiary namedest creditor toaddress tonode "
-            "targetnode txid2 v node2 id2"
+            "targetnode txid2 v node2 id2 credit seller callee followee tail end child ratee rated"
         ),
         "weight": "weights edgeweight w",
         "amount": (
@@ -54,6 +54,17 @@ SYNONYMS = {
     }.items()
 }
 """Names that other people give to a role, in small letters without blanks and signs."""
+OF_ANY_NODE = {
+    *("account", "acct", "acc", "id", "no", "nr", "number", "node", "user", "customer", "cust"),
+    *("client", "address", "addr", "party", "ip"),
+}
+"""Words in the names of ends that do not tell which end it is: cust_src, payer_id."""
+OF_IDS = {
+    *("id", "no", "nr", "number", "iban", "key", "code", "uuid", "client", "entity", "party"),
+    *("vertex", "company", "member"),
+}
+"""Words at the end of the names of ids; such a column is one where all its values differ."""
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 MASKS = re.compile(
     r"(?:is|in)?(?:train|training|val|valid|validation|test|testing|dev|holdout)"
     r"(?:mask|set|split|idx|flag)?|(?:has|is|with)label(?:led|ed)?|labell?ed|masks?|ismasked"
@@ -80,6 +91,14 @@ def find_near(table: Table, key: str, taken: Sequence[str] = ()) -> tuple[str, b
     for name in free:
         base = name.removesuffix(".1") if key == "target" else name
         if simplify(base) in SYNONYMS.get(key, ()):
+            return name, False
+    for name in free:
+        words = [word.lower() for word in WORD.findall(name)]
+        if key in ("source", "target"):
+            core = "".join(word for word in words if word not in OF_ANY_NODE)
+            if core in SYNONYMS[key]:
+                return name, False
+        elif key == "id" and words and words[-1] in OF_IDS and table.frame[name].is_unique:
             return name, False
     if key in ("source", "target"):  # as in IBM's tables, where both are called Account
         for name in free:

@@ -57,6 +57,11 @@ def roles(found) -> dict[str, str]:
         ("label", "is_fraud", "label"),
         ("label", "Class", "label"),
         ("source", "from", "source"),
+        ("id", "acct_id", "id"),
+        ("id", "merchantNumber", "id"),
+        ("source", "cust_src", "source"),
+        ("target", "payeeId", "target"),
+        ("target", "receiver_account", "target"),
         ("source", "src", "source"),
         ("target", "to", "target"),
         ("target", "DST", "target"),
@@ -272,3 +277,9 @@ def test_tables_under_other_names_are_judged_by_what_they_hold(tmp_path):
     assert "'nodes: zz.csv' in graph.yaml and 'edges: moves.csv' in graph.yaml" in found.faults[0]
     Path(tmp_path / "bb.csv").write_text("1,2\n3,4\n")
     assert "bb.csv: the first line holds numbers (1, 2)" in profile_own(tmp_path).faults[0]
+
+
+def test_columns_of_two_values_are_named_where_nothing_is_labelled(profile):
+    table = nodes(label=None, mule=LABELS, code=[i % 3 for i in range(COUNT)])
+    found = profile(nodes=table, edges=edges())
+    assert any(line.endswith("of which one may be it: mule") for line in found.warnings)
