@@ -7,7 +7,7 @@ from typing import Any
 from aiec_graph.wording import kind_in_words
 
 ABOUT = re.compile(r'Parser key "([\w.-]+)"(?: element \d+)?:')
-VALUE = re.compile(r"(?:Got value|Given value): (.*)", re.DOTALL)
+VALUE = re.compile(r"(?:Got value|Given value): ?(.*)")
 LEFT_OVER = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 
 
@@ -21,7 +21,7 @@ def explain(message: str, kinds: Mapping[str, tuple[str, Any]]) -> str:
     about, value = ABOUT.match(message), VALUE.search(message)
     if about and value and about[1] in kinds:
         name, kind = kinds[about[1]]
-        given = value[1].splitlines()[0]
+        given = " ".join(value[1].split())
         return f"{name} takes {kind_in_words(kind)}, not {given!r}"
     if found := LEFT_OVER.search(message):
         return f"nothing takes {found[1]!r} here: is an option's name missing, or a value too many?"

@@ -5,6 +5,7 @@ import pytest
 from aiec_graph.cli.main import main
 
 CASES = [
+    (["fit", "x", "--base-rate", ""], "--base-rate takes a number, not ''"),
     (["fit", "x", "--base-rate", "5%"], "--base-rate takes a number, not '5%'"),
     (["--dataset", "x", "--seeds", "x"], "--seeds takes a whole number, not 'x'"),
     (["--dataset", "x", "--epochs", "1.5"], "--epochs takes a whole number, not '1.5'"),
