@@ -98,6 +98,9 @@ def test_as_of_leaves_out_nodes_of_a_later_day(tmp_path):
         as_nodes((nodes.assign(time_step=range(10)), edges), as_of="2026-01-04")
     with pytest.raises(InputError, match="all nodes come after"):
         as_nodes((nodes, edges), as_of="2025-01-01")
+    noon = pd.to_datetime(pd.Series(days)) + pd.Timedelta(hours=12)
+    seconds = nodes.assign(time_step=noon.astype("datetime64[s]").astype(np.int64))
+    assert as_nodes((seconds, edges), as_of="2026-01-04").graph.node_ids.tolist() == list("abcd")
 
 
 def test_as_of_is_not_ignored_where_nothing_has_a_time(graph, tmp_path):

@@ -82,13 +82,18 @@ def keep_known_nodes(tables: GraphTables, reading: Reading) -> GraphTables:
     column = next(c for c in reading.columns if c.role == "time_step")
     is_date, is_day = column.kind == "date", declared.as_of_day != ""
     said = f"{column.file}: as_of is {declared.as_of}, and {declared.time_step} holds"
-    if is_date and not is_day:
-        reading.findings.add_fault(f"{said} dates; write a day such as 2026-01-31")
-        return tables
-    if is_day and not is_date:  # the day that other columns count from
-        reading.findings.warnings.append(f"{said} numbers, {ANY_NODE}")
-        return tables
-    last = np.datetime64(declared.as_of, "D").astype(np.int64) if is_day else float(declared.as_of)
+    if not is_day:
+        if is_date:
+            reading.findings.add_fault(f"{said} dates; write a day such as 2026-01-31")
+            return tables
+        last = float(declared.as_of)
+    else:
+        last = float(np.datetime64(declared.as_of, "D").astype(np.int64))
+        if not is_date and count_seconds(step.astype(np.float64), is_date=False):
+            last = (last + 1) * DAY - 1
+        elif not is_date:  # the day that other columns count from
+            reading.findings.warnings.append(f"{said} numbers, {ANY_NODE}")
+            return tables
     keep = step <= last
     if keep.all():
         return tables

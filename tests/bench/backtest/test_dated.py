@@ -246,15 +246,15 @@ def test_nodes_with_days_and_columns_alone_are_sliced(tmp_path):
     assert Schedule(cuts=1, start=on(1), horizon=1).start == on(1)
 
 
-@pytest.mark.parametrize("has_steps", [True, False])
-def test_structure_is_enough_where_nodes_have_no_columns(tmp_path, has_steps):
+@pytest.mark.parametrize("table", ["nodes with steps", "nodes", "labels"])
+def test_structure_is_enough_where_nodes_have_no_columns(tmp_path, table):
     nodes = pd.DataFrame({"id": list("abcd"), "label": [0, 1, 0, 1]})
     edges = pd.DataFrame({"source": list("abc"), "target": list("bcd")})
-    if has_steps:
+    if table == "nodes with steps":
         nodes["time_step"] = dates([0, 0, 1, 2])
     else:
         edges["time"] = dates([0, 1, 2])
-    nodes.to_csv(tmp_path / "nodes.csv", index=False)
+    nodes.to_csv(tmp_path / f"{table.split()[0]}.csv", index=False)
     edges.to_csv(tmp_path / "edges.csv", index=False)
     graph, moment = timeline(tmp_path, "structural").at(on(1))
     assert graph.node_ids.tolist() == list("abc")
