@@ -2,7 +2,7 @@
 
 import sys
 
-from aiec_graph.cli.main import main
+from aiec_graph.cli.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -19,6 +19,7 @@ from aiec_graph.artifacts.image_checkpoint import (
 from aiec_graph.errors import InputError
 from aiec_graph.tables import write_csv
 from aiec_graph.vision.check import name_some
+from aiec_graph.vision.classes import spelled
 from aiec_graph.vision.folders import read_picture
 from aiec_graph.vision.listing import printable, walk_pictures
 from aiec_graph.vision.predict import predict_images
@@ -126,7 +127,9 @@ def _predict(
 def _labels(below: Sequence[Path], class_names: Sequence[str]) -> NDArray[np.int64] | None:
     """The number of each picture's class; None unless all lie in folders of the classes."""
     number = {name: k for k, name in enumerate(class_names)}
-    found = [number.get(path.parts[0], -1) if len(path.parts) > 1 else -1 for path in below]
+    found = [
+        number.get(spelled(path.parts[0]), -1) if len(path.parts) > 1 else -1 for path in below
+    ]
     return None if -1 in found else np.array(found, np.int64)
 
 

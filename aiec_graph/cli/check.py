@@ -30,9 +30,12 @@ def check(data: str, json: bool = False, data_root: Path | None = None) -> int:
         data_root: Folder that holds a folder for each data set (default: $AIEC_DATA_ROOT, else
             datasets/).
     """
+    from aiec_graph.errors import InputError
     from aiec_graph.names import IMAGES
-    from aiec_graph.vision.listing import holds_pictures
+    from aiec_graph.vision.recognise import holds_pictures
 
+    if not data.strip():
+        raise InputError("data without a name; give a folder, a file or a name")
     if data in IMAGES or holds_pictures(Path(data)):
         from aiec_graph.cli.pictures import check_pictures
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from aiec_graph.cli.start import INTERRUPTED
 from aiec_graph.errors import InputError
 
 TRACEBACK_VARIABLE = "AIEC_TRACEBACK"
@@ -43,7 +44,7 @@ def ended(command: Callable[[], int]) -> int:
     except Terminated:
         return _say("stopped; the same command continues", 128 + signal.SIGTERM)
     except KeyboardInterrupt:
-        return _say("interrupted; the same command continues", 128 + signal.SIGINT)
+        return _say(INTERRUPTED, 128 + signal.SIGINT)
     except BrokenPipeError:
         # Nobody reads the output any more; without this, Python says so again as it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

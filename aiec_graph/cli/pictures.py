@@ -90,6 +90,7 @@ def _show(data: str, found: "PictureProfile") -> None:
         "fault": report.faults,
         "left out": report.left_out,
         "in training as well": report.duplicates,
+        "in validation as well": report.shared,
         "in two classes": report.contradictions,
         "note": found.notes,
     }

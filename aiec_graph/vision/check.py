@@ -1,6 +1,7 @@
 """What is wrong with folders of pictures, found before a training and not in the middle of it."""
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import xxhash
+from PIL import Image
 
 from aiec_graph.data.storage.cache import user_cache
 from aiec_graph.errors import InputError
@@ -19,7 +21,7 @@ from aiec_graph.vision.folders import decode_picture
 from aiec_graph.vision.listing import Listing, Pictures, printable
 
 Progress = Callable[[int, int], None]
-VERSION = b"2"
+VERSION = b"3"
 """Of what is kept of a check."""
 SHOWN = 5
 """File names in a message; the rest are counted."""
@@ -35,6 +37,8 @@ class Found(NamedTuple):
     mode: str
     fault: str
     """Empty where it can be read."""
+    is_first: bool = False
+    """Whether more pages or frames follow it in its file."""
 
 
 @dataclass
@@ -55,8 +59,12 @@ class PictureReport:
     """Pictures that cannot be read, each with its reason."""
     duplicates: list[str] = field(default_factory=list)
     """Pictures of val or test that are in the training part, too, byte for byte."""
+    shared: list[str] = field(default_factory=list)
+    """Pictures of test that are in the validation part, too, byte for byte."""
     contradictions: list[str] = field(default_factory=list)
     """Pictures that stand in another class as well, byte for byte."""
+    several: list[str] = field(default_factory=list)
+    """Files with further pages or frames, which are not read."""
 
     def raise_faults(self) -> None:
         """Refuses pictures that cannot be read.
@@ -77,6 +85,11 @@ class PictureReport:
         if self.duplicates:
             what = "of the other parts the same as training pictures"
             notes.append(name_some(self.duplicates, "picture", what))
+        if self.shared:
+            notes.append(name_some(self.shared, "test picture", "the same as in validation"))
+        if self.several:
+            what = "with several pages or frames, of which the first is read"
+            notes.append(name_some(self.several, "file", what))
         if self.contradictions:
             what = "the same as one of another class"
             notes.append(name_some(self.contradictions, "picture", what))
@@ -138,9 +151,11 @@ def _read_all(parts: Mapping[str, Pictures], progress: Progress | None) -> Pictu
     digest = xxhash.xxh3_64()
     sizes: Counter[str] = Counter()
     modes: Counter[str] = Counter()
-    trained: set[str] = set()
+    earlier: dict[str, str] = {}  # the first part with a checksum
     classes: dict[str, int] = {}
-    with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
+    # Pillow decodes outside the interpreter's lock. What it merely warns of can be read.
+    with ThreadPoolExecutor() as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         for name, part in parts.items():
             report.left_out += [printable(path) for path in part.left_out]
             counts = np.bincount(part.labels, minlength=len(part.class_names))
@@ -156,10 +171,12 @@ def _read_all(parts: Mapping[str, Pictures], progress: Progress | None) -> Pictu
                     modes[found.mode] += 1
                     if classes.setdefault(found.checksum, label) != label:
                         report.contradictions.append(printable(path))
-                if name == "train":
-                    trained.add(found.checksum)
-                elif found.checksum in trained and not found.fault:
-                    report.duplicates.append(printable(path))
+                    if found.is_first:
+                        report.several.append(printable(path))
+                    first = earlier.setdefault(found.checksum, name)
+                    if first != name:
+                        copies = report.duplicates if first == "train" else report.shared
+                        copies.append(printable(path))
                 done += 1
                 if progress is not None:
                     progress(done, total)
@@ -176,7 +193,7 @@ def _look_at(part: Pictures, row: int) -> Found:
         return Found("", (0, 0), "", f"{name}: {error.strerror or error}")
     checksum = xxhash.xxh3_64_hexdigest(content)
     try:
-        image, mode = decode_picture(content, name)
+        decoded = decode_picture(content, name)
     except InputError as error:
         return Found(checksum, (0, 0), "", str(error))
-    return Found(checksum, image.size, mode, "")
+    return Found(checksum, decoded.image.size, decoded.mode, "", decoded.is_first)

@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class PictureData(Dataset[tuple[Any, int]]):
             content = self.pictures.read(index)
         except OSError as error:
             raise InputError(f"{name}: {error.strerror or error}") from None
-        image, _ = decode_picture(content, name)
+        image = decode_picture(content, name).image
         return self.transform(image), int(self.pictures.labels[index])
 
 
@@ -52,18 +52,26 @@ def read_picture(path: Path) -> Image.Image:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{printable(path)}: {error.strerror or error}") from None
-    return decode_picture(content, printable(path))[0]
+    return decode_picture(content, printable(path)).image
 
 
-def decode_picture(content: bytes, name: str) -> tuple[Image.Image, str]:
+class Decoded(NamedTuple):
+    """A picture and what is to be known of its file."""
+
+    image: Image.Image
+    """As RGB."""
+    mode: str
+    """Pillow's, of the file."""
+    is_first: bool
+    """Whether more pages or frames follow it in the file."""
+
+
+def decode_picture(content: bytes, name: str) -> Decoded:
     """Decodes a picture.
 
     Args:
         content: of its file.
         name: for the error.
-
-    Returns:
-        It as RGB, and the mode that it has in the file.
 
     Raises:
         InputError: it is damaged, no picture, or so large that it may be an attack.
@@ -74,7 +82,8 @@ def decode_picture(content: bytes, name: str) -> tuple[Image.Image, str]:
         with Image.open(io.BytesIO(content)) as image:
             mode = image.mode
             image.load()
-            return to_rgb(image), mode
+            several = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+            return Decoded(to_rgb(image), mode, several)  # cameras keep previews in MPO files
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{name}: too many pixels ({error})") from None
     except Image.UnidentifiedImageError:

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from aiec_graph.errors import InputError
-from aiec_graph.vision.listing import PARTS, Listing, Pictures
-from aiec_graph.vision.stratify import TEST_SHARE, stratified
+from aiec_graph.vision.classes import PART_OF
+from aiec_graph.vision.listing import Listing, Pictures, draw_test
 
 SPLITS, INFO, STATE = "dataset_dict.json", "dataset_info.json", "state.json"
 
@@ -40,10 +40,16 @@ class StoredPictures(Pictures):
         Raises:
             OSError: it is in a file of its own, which cannot be read.
         """
-        value = self.column[int(self.rows[row])].as_py()
-        if value["bytes"] is not None:
+        value = self.column[int(self.rows[row])].as_py() or {}
+        if value.get("bytes") is not None:
             return value["bytes"]
-        return (self.folder / value["path"]).read_bytes()
+        if value.get("path") is None:
+            raise OSError("no picture in this row")
+        path = self.folder / value["path"]
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise OSError(f"neither its content nor its file, {path}: {error.strerror}") from None
 
     def stamp(self, row: int) -> str:
         """Changes whenever the files of the column do."""
@@ -71,19 +77,17 @@ def list_stored(place: Path) -> Listing:
     """
     shards = _shards(place)
     if not (place / SPLITS).is_file() and not shards:
-        every = _read(place)
-        rows = np.arange(len(every.labels))
-        train, test = stratified(every.labels, rows, 1 - TEST_SHARE)
-        note = f"no splits: {len(test)} of {len(rows)} pictures drawn for the test"
-        return Listing({"train": every.take(train), "test": every.take(test)}, (note,))
+        return draw_test(_read(place), "no splits", place)
     found = list(shards) or _json(place / SPLITS).get("splits")
     names = [str(name) for name in found] if isinstance(found, list) else []
-    meaning = {name: part for part, usual in PARTS.items() for name in usual}
-    notes = [f"the split {name} is not read" for name in names if name not in meaning]
+    known = [name for name in names if name in PART_OF]
+    notes = [f"the split {name} is not read" for name in names if name not in PART_OF]
+    twice = [name for name in known if [PART_OF[n] for n in known].count(PART_OF[name]) > 1]
+    if twice:
+        raise InputError(f"{place}: both the splits {twice[0]} and {twice[1]}; keep one")
     parts = {
-        meaning[name]: _of_parquet(place, name, shards[name]) if shards else _read(place / name)
-        for name in names
-        if name in meaning
+        PART_OF[name]: _of_parquet(place, name, shards[name]) if shards else _read(place / name)
+        for name in known
     }
     if "test" not in parts and "val" in parts:
         notes.append("no split test: validation is the test")
@@ -97,6 +101,12 @@ def list_stored(place: Path) -> Listing:
 
 
 def _of_parquet(place: Path, split: str, files: list[Path]) -> StoredPictures:
+    count = files[0].stem.rpartition("-of-")[2]
+    if count.isdigit() and len(files) != int(count):
+        raise InputError(
+            f"{place}: {len(files)} of the {int(count)} files data/{split}-*-of-{count}.parquet "
+            "are there; download the others"
+        )
     try:
         table = pa.concat_tables([pq.read_table(path) for path in files])
         described = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
@@ -129,6 +139,9 @@ def _pictures(folder: Path, features: Any, table: pa.Table) -> StoredPictures:
             f"{folder}: must have one column of images and one of classes (ClassLabel); found "
             f"{', '.join(f'{name} ({kind})' for name, kind in kinds.items()) or 'none'}"
         )
+    kind = table.schema.field(images[0]).type
+    if not (pa.types.is_struct(kind) and {"bytes", "path"} <= {f.name for f in kind}):
+        raise InputError(f"{folder}: the column {images[0]} holds no images, but {kind}")
     labels = table.column(classes[0]).to_numpy()
     names = tuple(map(str, features[classes[0]].get("names") or ()))
     wrong = np.flatnonzero(~((labels >= 0) & (labels < len(names))))

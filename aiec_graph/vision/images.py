@@ -146,6 +146,8 @@ def load_images(
     Raises:
         InputError: the name is unknown, or files are missing or damaged.
     """
+    if not name.strip():
+        raise InputError("a data set without a name; give a name or a path")
     is_own = name not in IMAGES and (os.sep in name or Path(name).exists())
     if name not in IMAGES and not is_own:
         raise InputError(
@@ -158,6 +160,11 @@ def load_images(
     size = settings.image_size or kind.image_size
     augment = settings.augment == "full" or (settings.augment == "auto" and kind.augmented)
     rows, val_rows = _training_rows(parts, settings.limit_train)
+    notes = list(parts.notes)
+    if settings.limit_train > len(rows):
+        notes.append(f"limit_train {settings.limit_train}: there are {len(rows)}, all are taken")
+    if parts.val is None and not len(val_rows):
+        notes.append("no validation: of no class is there a second training image to draw")
     plain = test_transform(size)
     of_train = parts.train.make(train_transform(size, augment))
     if parts.val is not None:
@@ -173,7 +180,7 @@ def load_images(
         parts.class_names,
         size,
         parts.checksum,
-        parts.notes,
+        tuple(notes),
     )
 
 
@@ -185,7 +192,7 @@ def _training_rows(parts: Parts, limit: int) -> tuple[NDArray[np.integer], NDArr
     labels = parts.train.labels
     rows, val = np.arange(len(labels)), np.array([], int)
     if parts.val is None:
-        share = min((1 - VAL_SHARE) * len(rows), len(rows) - 1)  # one to validate on at least
+        share = min((1 - VAL_SHARE) * len(rows), len(rows) - 1)
         rows, val = stratified(labels, rows, max(share, 1))
     if limit and limit < len(rows):
         counts = np.bincount(labels[rows], minlength=len(parts.class_names))
@@ -276,9 +283,14 @@ def list_images(place: Path, classes: Path | None = None) -> Listing:
         InputError: it is none of them.
     """
     wanted = None if classes is None else read_classes(classes)
-    if is_stored(place):
-        return list_stored(place)
-    return read_list(place) if place.is_file() else list_parts(place, wanted)
+    stored = place.is_dir() and is_stored(place)
+    if wanted is not None and (stored or place.is_file()):
+        raise InputError(f"{place}: names its classes itself; --classes is for folders of pictures")
+    if stored:
+        listing = list_stored(place)
+    else:
+        listing = read_list(place) if place.is_file() else list_parts(place, wanted)
+    return listing.with_missing(place)
 
 
 def _folder(request: Request) -> Parts:

@@ -3,7 +3,6 @@
 Nothing here needs torch, so that `check` knows pictures from graphs at once.
 """
 
-import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,18 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiec_graph.errors import InputError, did_you_mean
+from aiec_graph.vision.classes import PARTS, differences, missing, named_as_parts, spelled
 from aiec_graph.vision.stratify import TEST_SHARE, stratified
+from aiec_graph.wording import counted, listed
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".pbm", ".bmp", ".tif", ".tiff"}
     | {".webp", ".gif", ".avif"}
 )
-PARTS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
-"""By part, the names that its folder may have, in capitals or not."""
+FOREIGN = frozenset({"__macosx", "@eadir"})
+"""Folders that macOS and Synology add, with what are no pictures of the data set."""
 SHOWN = 10
 """Faults of names and links in a message."""
 
@@ -92,8 +89,17 @@ class Listing(NamedTuple):
         """
         if self.faults:
             more = len(self.faults) - SHOWN
-            listed = "; ".join(self.faults[:SHOWN])
-            raise InputError(f"{listed}; and {more} more" if more > 0 else listed)
+            shown = "; ".join(self.faults[:SHOWN])
+            raise InputError(f"{shown}; and {more} more" if more > 0 else shown)
+
+    def with_missing(self, place: Path) -> "Listing":
+        """Adds which classes are without pictures in a part, where nothing else is at fault."""
+        if self.faults:
+            return self
+        names = self.parts["train"].class_names
+        faults, notes = missing({part: own.labels for part, own in self.parts.items()}, names)
+        told = (*self.notes, *notes)
+        return Listing(self.parts, told, tuple(f"{place}: {fault}" for fault in faults))
 
 
 def list_parts(place: Path, wanted: Sequence[str] | None = None) -> Listing:
@@ -111,40 +117,97 @@ def list_parts(place: Path, wanted: Sequence[str] | None = None) -> Listing:
     found, notes, faults = find_parts(place), list[str](), list[str]()
     if found and ("train" not in found or len(found) == 1):
         raise InputError(
-            f"{place}: must hold train/<class>/ and test/<class>/ (or val/<class>/) with images"
+            f"{place}: must hold train/<class>/ and test/<class>/ (or val/<class>/) with images; "
+            f"{' and '.join(found)} alone is there. If that is a class, put all classes into train/"
         )
     if not found:
-        every = _list(place, wanted, faults)
-        if len(every.class_names) > 1 and not faults:
-            rows = np.arange(len(every.paths))
-            train, test = stratified(every.labels, rows, 1 - TEST_SHARE)
-            notes.append(
-                f"no train/ and test/: {len(test)} of {len(rows)} pictures drawn for the test"
-            )
-            drawn = every.take(train)
-            listed = {"train": replace(drawn, left_out=every.left_out), "test": every.take(test)}
-        else:
-            listed = {"train": every}
-    else:
-        if "test" not in found:
-            notes.append(f"no test/: {found['val'].name}/ is the test")
-            found["test"] = found.pop("val")
-        order = [name for name in ("train", "val", "test") if name in found]
-        read = {folder.name for folder in found.values()}
-        others = [p.name for p in place.iterdir() if p.is_dir() and not p.name.startswith(".")]
-        notes += [f"{printable(Path(name))}/ is not read" for name in sorted({*others} - read)]
-        listed = {name: _list(found[name], wanted, faults) for name in order}
-    names = listed["train"].class_names
-    for name, part in listed.items():
-        odd = sorted(set(part.class_names) ^ set(names))
-        if odd:
-            faults.append(f"{place}: train and {name} differ in the class {odd[0]!r}")
-    if len(names) < 2:
+        return _of_classes(place, wanted)
+    if "test" not in found:
+        notes.append(f"no test/: {found['val'].name}/ is the test")
+        found["test"] = found.pop("val")
+    order = [name for name in ("train", "val", "test") if name in found]
+    read = {folder.name for folder in found.values()}
+    notes += [
+        f"{printable(Path(folder.name))}/ is not read"
+        for folder in folders_in(place)
+        if folder.name not in read
+    ]
+    notes += _loose(place)
+    parts = {name: _list(found[name], wanted, faults, notes) for name in order}
+    names = parts["train"].class_names
+    for name, part in parts.items():
+        text = differences(names, name, part.class_names) if part.class_names else ""
+        if text:
+            faults.append(f"{place}: {text}")
+    faults += _one_alone(place, names)
+    return Listing(parts, tuple(notes), tuple(faults))
+
+
+def _of_classes(place: Path, wanted: Sequence[str] | None) -> Listing:
+    """A folder of classes without parts."""
+    notes, faults = list[str](), list[str]()
+    every = _list(place, wanted, faults, notes)
+    alike = named_as_parts(every.class_names)
+    if alike:
         faults.append(
-            f"{place}: one class alone, {', '.join(names)}; it must hold train/<class>/ and "
-            "test/<class>/, or a folder for each class"
+            f"{place}: {listed(f'{name}/' for name in alike)} are named as parts, not as classes; "
+            "call them train/, val/ and test/"
         )
-    return Listing(listed, tuple(notes), tuple(faults))
+    faults += _one_alone(place, every.class_names)
+    if faults:
+        return Listing({"train": every}, tuple(notes), tuple(faults))
+    drawn = draw_test(every, "no train/ and test/", place)
+    return drawn._replace(notes=(*drawn.notes, *notes))
+
+
+def _one_alone(place: Path, names: Sequence[str]) -> list[str]:
+    if len(names) != 1:
+        return []
+    inner = place / names[0]
+    is_one = inner.is_dir() and (bool(find_parts(inner)) or len(folders_in(inner)) > 1)
+    advice = f"; or do you mean {printable(inner)}?" if is_one else ""
+    return [
+        f"{place}: one class alone, {names[0]}; it must hold train/<class>/ and "
+        f"test/<class>/, or a folder for each class{advice}"
+    ]
+
+
+def draw_test(every: Pictures, why: str, place: Path) -> Listing:
+    """Draws a fifth of the pictures for the test, by class.
+
+    Args:
+        every: of all parts.
+        why: what is missing, for the note.
+        place: the data set, for the fault where nothing can be drawn.
+    """
+    rows = np.arange(len(every.labels))
+    train, test = stratified(every.labels, rows, 1 - TEST_SHARE)
+    note = f"{why}: {len(test)} of {len(rows)} pictures drawn for the test"
+    drawn = {
+        "train": replace(every.take(train), left_out=every.left_out),
+        "test": every.take(test),
+    }
+    few = f"{place}: {counted(len(rows), 'picture')} are too few to draw a test from"
+    return Listing(drawn, (note,), () if len(test) else (few,))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in FOREIGN
+
+
+def folders_in(place: Path) -> list[Path]:
+    """The folders that are not hidden, by name."""
+    return [p for p in sorted(place.iterdir()) if p.is_dir() and not _is_hidden(p.name)]
+
+
+def _loose(folder: Path) -> list[str]:
+    """What is to be told of pictures beside the folders of classes."""
+    loose = [p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.is_dir()]
+    loose = [printable(Path(name)) for name in loose if not _is_hidden(name)]
+    if not loose:
+        return []
+    what = f"not read, for want of a class's folder in {printable(folder)}"
+    return [f"{counted(len(loose), 'picture')} {what}: {listed(loose)}"]
 
 
 def find_parts(root: Path) -> dict[str, Path]:
@@ -153,7 +216,7 @@ def find_parts(root: Path) -> dict[str, Path]:
     Raises:
         InputError: two folders would be one part.
     """
-    folders = [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+    folders = folders_in(root)
     found: dict[str, Path] = {}
     for part, names in PARTS.items():
         present = [folder for folder in folders if folder.name.lower() in names]
@@ -178,7 +241,7 @@ def list_pictures(folder: Path, wanted: Sequence[str] | None = None) -> Pictures
         InputError: there is no class, one is without pictures, or a link is broken; all at once.
     """
     faults: list[str] = []
-    found = _list(folder, wanted, faults)
+    found = _list(folder, wanted, faults, [])
     Listing({}, faults=tuple(faults)).raise_faults()
     return found
 
@@ -190,42 +253,58 @@ def walk_pictures(folder: Path) -> tuple[list[Path], list[Path], list[str]]:
         Pictures, files whose suffix is no picture's, and links that lead nowhere.
     """
     faults: list[str] = []
-    files = list(_walk(folder, faults))
+    files = list(files_below(folder, faults))
     are = [path.suffix.lower() in SUFFIXES for path in files]
     pictures = [path for path, is_one in zip(files, are, strict=True) if is_one]
     return pictures, [path for path, is_one in zip(files, are, strict=True) if not is_one], faults
 
 
-def _list(folder: Path, wanted: Sequence[str] | None, faults: list[str]) -> Pictures:
-    found = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    names = found if wanted is None else list(wanted)
+def _list(
+    folder: Path, wanted: Sequence[str] | None, faults: list[str], notes: list[str]
+) -> Pictures:
+    found: dict[str, Path] = {}
+    for path in folders_in(folder):
+        if spelled(path.name) in found:
+            both = f"{found[spelled(path.name)].name!a} and {path.name!a}"
+            faults.append(f"{folder}: {path.name!r} is there twice, as {both}; keep one")
+        found[spelled(path.name)] = path
+    names = sorted(found) if wanted is None else list(wanted)
+    loose = _loose(folder)
     faults += [
         f"{folder}: no folder for the class {name!r}.{did_you_mean(name, found)}"
         for name in names
         if name not in found
     ]
     if not names:
-        faults.append(f"{folder}: no folder for any class in it")
+        faults.append("; ".join([f"{folder}: no folder for any class in it", *loose]))
+    elif loose:
+        notes += loose
     paths: list[Path] = []
     labels: list[int] = []
     left_out: list[Path] = []
     for number, name in enumerate(names):
         if name not in found:
             continue
-        own, others, broken = walk_pictures(folder / name)
+        own, others, broken = walk_pictures(found[name])
         paths += own
         labels += [number] * len(own)
         left_out += others
         faults += broken
         if not own and not broken:
-            faults.append(f"{printable(folder / name)}: no picture in it")
+            faults.append(f"{printable(found[name])}: no picture in it")
+    deeper = [path for path in paths if len(path.relative_to(folder).parts) > 2]
+    if deeper:
+        notes.append(
+            f"{counted(len(deeper), 'picture')} in folders below a class's folder count as of that "
+            f"class, such as {printable(deeper[0])}"
+        )
     labelled = np.array(labels, np.int64)
     return Pictures(
         folder, tuple(paths), labelled, tuple(map(printable, map(Path, names))), tuple(left_out)
     )
 
 
-def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
+def files_below(folder: Path, faults: list[str]) -> Iterator[Path]:
     """All files below a folder by name; links are followed, but never round in a circle."""
     above: dict[str, frozenset[str]] = {str(folder): frozenset({os.path.realpath(folder)})}
 
@@ -236,14 +315,14 @@ def _walk(folder: Path, faults: list[str]) -> Iterator[Path]:
         seen = above[place]
         for name in list(folders):
             real = os.path.realpath(os.path.join(place, name))  # noqa: PTH118
-            if name.startswith(".") or real in seen:
+            if _is_hidden(name) or real in seen:
                 folders.remove(name)
             else:
                 above[os.path.join(place, name)] = seen | {real}  # noqa: PTH118
         folders.sort()
         for name in sorted(files):
             path = Path(place, name)
-            if name.startswith("."):
+            if _is_hidden(name):
                 continue
             if not path.exists():
                 faults.append(f"{printable(path)}: a link that leads nowhere")
@@ -263,7 +342,7 @@ def read_classes(path: Path) -> list[str]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a list of classes ({error})") from None
-    names = [line.strip() for line in text.splitlines() if line.strip()]
+    names = [spelled(line.strip()) for line in text.splitlines() if line.strip()]
     if len(set(names)) != len(names) or len(names) < 2:
         raise InputError(f"{path}: must hold the name of a class on each line, each once")
     return sorted(names)
@@ -272,51 +351,3 @@ def read_classes(path: Path) -> list[str]:
 def printable(path: Path) -> str:
     """A path for a message, whatever bytes its name is made of."""
     return str(path).encode("utf-8", "backslashreplace").decode()
-
-
-GRAPH_SUFFIXES = frozenset(
-    {".csv", ".tsv", ".parquet", ".xlsx", ".graphml", ".gexf", ".pt", ".npz", ".mat", ".yaml"}
-)
-MARKS = ("dataset_dict.json", "state.json", "data_batch_1", "cifar-10-batches-py")
-"""What lies in other data sets of pictures: Hugging Face's, and CIFAR's own files."""
-
-
-def holds_pictures(path: Path) -> bool:
-    """Whether a path is a data set of pictures, and not a graph.
-
-    A folder is one where train/, val/ or test/ hold pictures; or folders of pictures lie in it and
-    no table or file of a graph beside them. A table is one where it has the column path, and a
-    picture's name in it.
-    """
-    if path.is_file():
-        return _lists_pictures(path)
-    if not path.is_dir():
-        return False
-    names = {name for usual in PARTS.values() for name in usual}
-    folders = [child for child in path.iterdir() if child.is_dir()]
-    if any(_has_picture(folder) for folder in folders if folder.name.lower() in names):
-        return True
-    if any((path / name).exists() for name in MARKS) or any(path.glob("data/*-of-*.parquet")):
-        return True
-    if any(file.suffix.lower() in GRAPH_SUFFIXES for file in path.iterdir()):
-        return False
-    return any(_has_picture(folder) for folder in folders)
-
-
-def _has_picture(folder: Path) -> bool:
-    return any(path.suffix.lower() in SUFFIXES for path in _walk(folder, []))
-
-
-def _lists_pictures(path: Path) -> bool:
-    try:
-        if path.suffix.lower() == ".parquet":
-            import pyarrow.parquet as pq
-
-            return "path" in pq.read_schema(path).names
-        if path.suffix.lower() != ".csv":
-            return False
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            first = next(csv.DictReader(stream), {})
-    except (OSError, ValueError, csv.Error):
-        return False
-    return Path(first.get("path") or "").suffix.lower() in SUFFIXES

@@ -37,8 +37,8 @@ class VisionSettings:
     limit_train: int = 0
     """Train on so many images only; 0 takes all."""
     corrupted: int = 0
-    """So many test images, drawn by class, are also tested with noise, blur, less contrast and
-    JPEG, at five strengths each."""
+    """So many test images, drawn by class, at least one of each, are also tested with noise, blur,
+    less contrast and JPEG, at five strengths each."""
     workers: int = 0
     """Processes that load images."""
     lambda_aux: float = 1.0

@@ -29,7 +29,8 @@ def stratified(
     rank = np.concatenate([np.arange(count) for count in counts])
     position = (rank + rng.random(len(rank))) / np.repeat(counts, counts)
     position[rank == 0] = -1  # one of each class in any case
-    taken = np.argsort(position, kind="stable")[: round(wanted)]
+    enough = max(round(wanted), int((rank == 0).sum()))
+    taken = np.argsort(position, kind="stable")[:enough]
     mask = np.zeros(len(rows), bool)
     mask[taken] = True
     return np.sort(by_class[mask]), np.sort(by_class[~mask])

@@ -73,6 +73,24 @@ def test_a_fault_of_ours_shows_where_on_request(monkeypatch, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+INTERRUPTED_IMPORT = """
+import os, runpy, signal, sys
+class Finder:
+    def find_spec(self, name, *rest):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+runpy.run_path(sys.argv[2], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["aiec_graph.cli.main", "jsonargparse"])
+def test_ctrl_c_while_python_imports(module, tmp_path):
+    program = [sys.executable, "-c", INTERRUPTED_IMPORT, module, str(ROOT / "run_bench.py")]
+    ended = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "interrupted; the same command continues\n")
+
+
 def test_a_reader_that_goes_away(tmp_path):
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "run_bench.py"), "data", "list"],
