@@ -76,20 +76,22 @@ def missing(
     learnt = counts["train"] > 0
     faults, notes = [], []
     for part, own in counts.items():
-        unknown = [repr(names[k]) for k in np.flatnonzero((own > 0) & ~learnt)]
+        unknown = [repr(names[int(k)]) for k in np.flatnonzero((own > 0) & ~learnt)]
         if unknown:
             faults.append(
                 f"{part} has {len(unknown)} of the classes that train has no picture of: "
                 f"{listed(unknown)}"
             )
     if learnt.sum() < 2 and not faults:
-        shown = listed(repr(names[k]) for k in np.flatnonzero(learnt))
+        shown = listed(repr(names[int(k)]) for k in np.flatnonzero(learnt))
         faults.append(f"one class alone in train: {shown}")
     test = counts.get("test", learnt)
-    untested = [repr(names[k]) for k in np.flatnonzero(learnt & (test == 0))]
+    untested = [repr(names[int(k)]) for k in np.flatnonzero(learnt & (test == 0))]
     if untested and test.sum():
         notes.append(f"classes without a picture in test: {listed(untested)}")
-    empty = [repr(names[k]) for k in np.flatnonzero(sum(counts.values()) == 0)]
+    empty = [
+        repr(names[int(k)]) for k in np.flatnonzero(np.sum(list(counts.values()), axis=0) == 0)
+    ]
     if empty:
         notes.append(f"classes without any picture: {listed(empty)}")
     return faults, notes
