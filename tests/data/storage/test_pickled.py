@@ -113,7 +113,7 @@ def test_zips_with_more_or_less_than_one_file(tmp_path):
     (tmp_path / "weibo").mkdir()
     with zipfile.ZipFile(tmp_path / "weibo" / "weibo.pt.zip", "w") as archive:
         archive.writestr("readme.txt", "nothing")
-    with pytest.raises(InputError, match="one .pt file, holds 0"):
+    with pytest.raises(InputError, match="one .pt file, and this one holds 0"):
         load_dataset("weibo", tmp_path)
 
 
