@@ -24,6 +24,7 @@ from aiec_graph.vision.folders import read_picture
 from aiec_graph.vision.listing import printable, walk_pictures
 from aiec_graph.vision.predict import predict_images
 from aiec_graph.vision.transforms import test_transform
+from aiec_graph.wording import listed
 
 BATCH = 64
 
@@ -78,8 +79,10 @@ def score_pictures(
             notes.append(name_some(faults, "picture", "left out", "; "))
         folder = data if data.is_dir() else data.parent
         below = [path.relative_to(folder) for path in kept]
-        names, label = [printable(path) for path in below], data.name
+        names, label = [printable(path) for path in below], printable(Path(data.name))
         labels = _labels(below, loaded.class_names)
+        if labels is None and data.is_dir():
+            notes.append(_unknown(below, loaded.class_names))
     write_csv(_table(names, logits, labels, loaded.class_names), out)
     top1 = None if labels is None else 100 * float((logits.argmax(1) == labels).mean())
     return ScoredPictures(label, len(names), top1, tuple(notes))
@@ -127,10 +130,21 @@ def _predict(
 def _labels(below: Sequence[Path], class_names: Sequence[str]) -> NDArray[np.int64] | None:
     """The number of each picture's class; None unless all lie in folders of the classes."""
     number = {name: k for k, name in enumerate(class_names)}
-    found = [
-        number.get(spelled(path.parts[0]), -1) if len(path.parts) > 1 else -1 for path in below
-    ]
+    found = [number.get(_folder(path), -1) for path in below]
     return None if -1 in found else np.array(found, np.int64)
+
+
+def _folder(path: Path) -> str:
+    """The first folder of a path as a class is named; empty where there is none."""
+    return printable(Path(spelled(path.parts[0]))) if len(path.parts) > 1 else ""
+
+
+def _unknown(below: Sequence[Path], class_names: Sequence[str]) -> str:
+    """Says why pictures below a folder have no class."""
+    others = sorted({*map(_folder, below)} - {"", *class_names})
+    if not others:
+        return "without accuracy: not every picture lies in a folder with the name of its class"
+    return f"without accuracy: the network has no class {listed(map(repr, others))}"
 
 
 def _table(

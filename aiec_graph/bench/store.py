@@ -111,6 +111,7 @@ class RunStore:
         self.folder, self.path, self.layout = folder, folder / RUNS, layout
         self.journal = folder / JOURNAL
         self._columns = columns_of(layout)
+        self._is_new = not folder.exists()
         self._lock = lock_folder(folder)
         try:
             self._open()
@@ -125,8 +126,15 @@ class RunStore:
         """Gives the open store, which the end of the block closes."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Closes the store."""
+    def __exit__(self, fault: object, *_: object) -> None:
+        """Closes the store; a folder that was made for it and holds no run goes with a fault."""
+        own = {RUNS, Path(self._lock.lock_file).name}
+        is_empty = self._is_new and {path.name for path in self.folder.iterdir()} <= own
+        if fault is not None and is_empty and self.path.read_bytes().count(b"\n") <= 1:
+            self.path.unlink()
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+            self.close()
+            self.folder.rmdir()
         self.close()
 
     def _open(self) -> None:

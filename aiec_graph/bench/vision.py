@@ -34,7 +34,7 @@ from aiec_graph.bench.report.tables import (
 )
 from aiec_graph.bench.store import Row, RunStore, write_settings
 from aiec_graph.bench.sweep import plot_sweeps
-from aiec_graph.bench.vision_config import VisionConfig
+from aiec_graph.bench.vision_config import VisionConfig, shown_name
 from aiec_graph.data import default_data_root
 from aiec_graph.errors import InputError
 from aiec_graph.tables import write_csv
@@ -251,7 +251,7 @@ def load_first(kind: ImageRuns, specs: Iterable[ImageSpec], console: Console) ->
         notes[spec.dataset] = data.notes
     for name, lines in notes.items():
         for text in lines:
-            console.print(f"{Path(name).name}: {text}", markup=False, soft_wrap=True)
+            console.print(f"{shown_name(name)}: {text}", markup=False, soft_wrap=True)
 
 
 def keep_logs_only(folder: Path) -> None:
@@ -264,7 +264,8 @@ def keep_logs_only(folder: Path) -> None:
 def summarise(runs: pd.DataFrame, specs: list[ImageSpec]) -> pd.DataFrame:
     """One row per specification: mean and standard deviation over the seeds."""
     keys = [
-        {"dataset": Path(s.dataset).name, "backbone": s.backbone, "act": s.act_label} for s in specs
+        {"dataset": shown_name(s.dataset), "backbone": s.backbone, "act": s.act_label}
+        for s in specs
     ]
     return summarised(runs, specs, keys, METRICS)
 
@@ -272,9 +273,9 @@ def summarise(runs: pd.DataFrame, specs: list[ImageSpec]) -> pd.DataFrame:
 def make_table(summary: pd.DataFrame, specs: list[ImageSpec]) -> ResultTable:
     """The shape of the paper's Tables 1 and 2: top-1 by backbone and activation."""
     acts = list(dict.fromkeys(spec.act_label for spec in specs))
-    settings = list(dict.fromkeys((Path(spec.dataset).name, spec.backbone) for spec in specs))
+    settings = list(dict.fromkeys((shown_name(spec.dataset), spec.backbone) for spec in specs))
     found = {
-        (Path(spec.dataset).name, spec.backbone, spec.act_label): (
+        (shown_name(spec.dataset), spec.backbone, spec.act_label): (
             row["test_top1_mean"],
             row["test_top1_std"],
             paper_top1(spec.dataset, spec.backbone, spec.act_label, spec.settings),

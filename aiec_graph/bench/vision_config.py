@@ -20,6 +20,7 @@ from aiec_graph.bench.config import (
 )
 from aiec_graph.errors import InputError, did_you_mean, look_up
 from aiec_graph.names import BACKBONES, IMAGE_ACTIVATIONS, IMAGES
+from aiec_graph.vision.listing import find_parts, printable
 from aiec_graph.vision.settings import VisionSettings
 
 if TYPE_CHECKING:
@@ -30,6 +31,15 @@ CONFIRM_FROM = 100
 """The first trial that confirms a choice; those before it are for exploring and tuning."""
 SPACE: dict[str, list[Any]] = {"lr": [0.00025, 0.0005, 0.001, 0.002]}
 AIEC_SPACE: dict[str, list[Any]] = {"lambda_gate": [1.0, 20.0, 200.0, 1000.0]}
+
+
+OF_FIXED_CLASSES = frozenset({"digits", "cifar10", "cifar100"})
+
+
+def shown_name(dataset: str) -> str:
+    """A data set's name in tables: of a path its last part, on one line."""
+    name = Path(dataset).name
+    return printable(Path(name if name.strip(".") else Path(dataset).resolve().name))
 
 
 @dataclass(frozen=True)
@@ -111,8 +121,25 @@ class VisionConfig(Experiment):
                     f"[{{backbone: {spec.backbone}, act: {spec.act}}}] in a configuration file"
                 )
 
+        self._check_places()
         if self.tune:
             self._check_tuning()
+
+    def _check_places(self) -> None:
+        if not any(True for _ in self.specs()):
+            raise InputError("skip leaves out every run")
+        if self.classes is not None and {*self.dataset} <= OF_FIXED_CLASSES:
+            raise InputError(f"--classes is for folders, not for {', '.join(self.dataset)}")
+        for name in self.dataset:
+            place, out = Path(name).resolve(), self.folder.resolve()
+            if name in IMAGES or not place.is_dir() or not out.is_relative_to(place):
+                continue
+            parts = [part.resolve() for part in find_parts(place).values()]
+            if not parts or any(out.is_relative_to(part) for part in parts):
+                raise InputError(
+                    f"{self.folder}: lies among the pictures of {name}, where it would be taken "
+                    "for a class; name another --out"
+                )
 
     def _check_tuning(self) -> None:
         trial_seeds(self.tuning_seeds)
@@ -189,5 +216,5 @@ class ImageGroup:
     def key(self) -> dict[str, Any]:
         """What the report calls it."""
         spec = self.candidates[0]
-        name = Path(spec.dataset).name
+        name = shown_name(spec.dataset)
         return {"dataset": name, "backbone": spec.backbone, "act": spec.act_label}

@@ -52,12 +52,13 @@ def channels(
         InputError: a checkpoint, option or data set cannot be used.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from aiec_graph.bench.probes.channels import Source, draw_channels
 
     source = Source(data_root, dataset)
     summary = draw_channels(checkpoint, out, layer, classes, source, fit, Console(stderr=True))
-    title = f"Channels on test samples of {summary['data'].iloc[0]}; figures in {out}/"
+    title = escape(f"Channels on test samples of {summary['data'].iloc[0]}; figures in {out}/")
     Console().print(_to_rich(summary, title))
     return 0
 

@@ -77,7 +77,7 @@ def describe(error: BaseException) -> str | None:
     if isinstance(error, InputError):
         return text
     if isinstance(error, MemoryError) or _mentions(error, NO_MEMORY):
-        return "out of memory: take a smaller graph, fewer --hidden or --jobs, or more memory"
+        return "out of memory: take less data, smaller images, fewer --hidden or --jobs"
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if _mentions(error, LOOP):

@@ -56,6 +56,8 @@ def score_images(
 
     if data is not None and dataset is not None:
         raise InputError("give new pictures as DATA, or the data of the training by --dataset")
+    if data is not None and not data.strip():
+        raise InputError("DATA is without a name; give a folder or a picture")
     folder = None if data is None else Path(data)
     scored = score_pictures(checkpoint, out, folder, dataset, data_root)
     for line in scored.notes:

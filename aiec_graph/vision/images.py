@@ -18,7 +18,7 @@ from aiec_graph.errors import InputError, did_you_mean
 from aiec_graph.vision.check import Progress, check_pictures
 from aiec_graph.vision.folders import PictureData
 from aiec_graph.vision.hugging_face import is_stored, list_stored
-from aiec_graph.vision.listing import Listing, list_parts, read_classes
+from aiec_graph.vision.listing import Listing, list_parts, printable, read_classes
 from aiec_graph.vision.lists import read_list
 from aiec_graph.vision.settings import VisionSettings
 from aiec_graph.vision.stratify import TEST_SHARE, stratified
@@ -163,8 +163,6 @@ def load_images(
     notes = list(parts.notes)
     if settings.limit_train > len(rows):
         notes.append(f"limit_train {settings.limit_train}: there are {len(rows)}, all are taken")
-    if parts.val is None and not len(val_rows):
-        notes.append("no validation: of no class is there a second training image to draw")
     plain = test_transform(size)
     of_train = parts.train.make(train_transform(size, augment))
     if parts.val is not None:
@@ -173,7 +171,7 @@ def load_images(
         val = Subset(parts.train.make(plain), val_rows.tolist())
     everything = len(rows) == len(parts.train.labels)
     return ImageData(
-        place.resolve().stem if is_own else name,
+        printable(Path(place.resolve().stem)) if is_own else name,
         of_train if everything else Subset(of_train, rows.tolist()),
         Kept(val, size),
         parts.test.make(plain),
@@ -194,6 +192,11 @@ def _training_rows(parts: Parts, limit: int) -> tuple[NDArray[np.integer], NDArr
     if parts.val is None:
         share = min((1 - VAL_SHARE) * len(rows), len(rows) - 1)
         rows, val = stratified(labels, rows, max(share, 1))
+        if not len(val):
+            raise InputError(
+                f"{len(rows)} training images of {len(rows)} classes: none is left to validate on; "
+                "take more, or give val/"
+            )
     if limit and limit < len(rows):
         counts = np.bincount(labels[rows], minlength=len(parts.class_names))
         if limit < len(counts):

@@ -4,6 +4,7 @@ Nothing here needs torch, so that `check` knows pictures from graphs at once.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ SUFFIXES = frozenset(
 )
 FOREIGN = frozenset({"__macosx", "@eadir"})
 """Folders that macOS and Synology add, with what are no pictures of the data set."""
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 SHOWN = 10
 """Faults of names and links in a message."""
 
@@ -264,10 +266,11 @@ def _list(
 ) -> Pictures:
     found: dict[str, Path] = {}
     for path in folders_in(folder):
-        if spelled(path.name) in found:
-            both = f"{found[spelled(path.name)].name!a} and {path.name!a}"
+        name = printable(Path(spelled(path.name)))
+        if name in found:
+            both = f"{found[name].name!a} and {path.name!a}"
             faults.append(f"{folder}: {path.name!r} is there twice, as {both}; keep one")
-        found[spelled(path.name)] = path
+        found[name] = path
     names = sorted(found) if wanted is None else list(wanted)
     loose = _loose(folder)
     faults += [
@@ -299,9 +302,7 @@ def _list(
             f"class, such as {printable(deeper[0])}"
         )
     labelled = np.array(labels, np.int64)
-    return Pictures(
-        folder, tuple(paths), labelled, tuple(map(printable, map(Path, names))), tuple(left_out)
-    )
+    return Pictures(folder, tuple(paths), labelled, tuple(names), tuple(left_out))
 
 
 def files_below(folder: Path, faults: list[str]) -> Iterator[Path]:
@@ -349,5 +350,6 @@ def read_classes(path: Path) -> list[str]:
 
 
 def printable(path: Path) -> str:
-    """A path for a message, whatever bytes its name is made of."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
+    """A path for a message, on one line, whatever its name is made of."""
+    text = str(path).encode("utf-8", "backslashreplace").decode()
+    return _BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from aiec_graph.vision.quiet import own_errors
+
 
 def predict_images(
     network: nn.Module, data: Dataset[Any], batch_size: int, workers: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The logits [N, K] and labels [N] of all images, in order, from eval mode."""
     logits, labels = [], []
-    with torch.no_grad():
+    with torch.no_grad(), own_errors():
         for images, y in DataLoader(data, batch_size, num_workers=workers):
             logits.append(network(images).float())
             labels.append(y)

@@ -1,9 +1,14 @@
 """What libraries of training tell each other, and no user can mend."""
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from torch.multiprocessing import ProcessRaisedException
+
+from aiec_graph.errors import DivergedError, InputError
 
 
 @contextmanager
@@ -16,3 +21,20 @@ def quiet() -> Iterator[None]:
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.filterwarnings("ignore", module="lightning|torch")
         yield
+
+
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Raises an error of another process, of training or loading, without the traceback around it.
+
+    Raises:
+        InputError: was raised there.
+    """
+    try:
+        yield
+    except (InputError, ProcessRaisedException) as error:
+        found = re.findall(r"^aiec_graph\.errors\.(\w+): (.*)", str(error), re.MULTILINE)
+        if not found:
+            raise
+        kind, text = found[-1]
+        raise (DivergedError if kind == "DivergedError" else InputError)(text) from None

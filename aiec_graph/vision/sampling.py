@@ -95,12 +95,15 @@ def make_loaders(
         devices: processes that share each batch.
 
     Raises:
-        InputError: there are fewer images than processes.
+        InputError: there are fewer images, in all or in a batch, than processes.
     """
-    per_device = max(settings.batch_size // devices, 1)
+    per_device = settings.batch_size // devices
     train, val = (len(cast(Any, part)) for part in (data.train, data.val))
-    if train < devices:
-        raise InputError(f"{train} training images for {devices} processes: take fewer --devices")
+    few = {"training images": train, "images in a batch": settings.batch_size}
+    few |= {"validation images": val} if val else {}
+    for what, count in few.items():
+        if count < devices:
+            raise InputError(f"{count} {what} for {devices} processes: take fewer --devices")
     sampler = EpochSampler(train, seed, done, devices)
     shared: dict[str, Any] = {
         "num_workers": settings.workers,

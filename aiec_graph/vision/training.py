@@ -27,7 +27,7 @@ from aiec_graph.vision.backbones import BACKBONES, make_backbone
 from aiec_graph.vision.baselines import HardConcrete
 from aiec_graph.vision.images import ImageData
 from aiec_graph.vision.predict import predict_images, top_k_accuracy
-from aiec_graph.vision.quiet import quiet
+from aiec_graph.vision.quiet import own_errors, quiet
 from aiec_graph.vision.sampling import EpochSampler, Loaders, make_loaders, seed_all
 from aiec_graph.vision.settings import REFERENCE_BATCH, VisionSettings
 from aiec_graph.vision.sites import convert
@@ -339,7 +339,8 @@ def _make_trainer(
 
 def _fit(trainer: L.Trainer, module: Classifier, loaders: Loaders, known: Path | None) -> None:
     try:
-        trainer.fit(module, loaders.train, loaders.val, ckpt_path=known, weights_only=True)
+        with own_errors():
+            trainer.fit(module, loaders.train, loaders.val, ckpt_path=known, weights_only=True)
     except SystemExit as error:  # Lightning ends the process on Ctrl-C; whoever called decides
         if isinstance(error.__context__, KeyboardInterrupt):
             raise error.__context__ from None

@@ -3,17 +3,24 @@
 import io
 import json
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from torch.multiprocessing import ProcessRaisedException
 
-from aiec_graph.errors import InputError
+from aiec_graph.artifacts.image_scores import _labels, _unknown
+from aiec_graph.bench.vision_config import VisionConfig, shown_name
+from aiec_graph.cli.main import main
+from aiec_graph.errors import DivergedError, InputError
 from aiec_graph.vision import VisionSettings, load_images
 from aiec_graph.vision.folders import decode_picture
+from aiec_graph.vision.listing import printable
 from aiec_graph.vision.profile import profile_pictures
+from aiec_graph.vision.quiet import own_errors
 from aiec_graph.vision.recognise import holds_pictures
 from aiec_graph.vision.stratify import stratified
 
@@ -61,12 +68,11 @@ def test_too_few_pictures_to_draw_from(tmp_path):
     put_classes(tmp_path / "d", [""], count=1)
     refused(tmp_path / "d", "2 pictures are too few to draw a test from")
     put_classes(tmp_path / "p", count=1)
-    data = load(tmp_path / "p")
-    assert (len(data.train), len(data.val)) == (2, 0)
-    assert any("no validation" in note for note in data.notes)
+    refused(tmp_path / "p", "2 training images of 2 classes: none is left to validate on")
+    put_classes(tmp_path / "q", count=2)
     settings = VisionSettings(image_size=8, limit_train=50)
-    notes = load_images(str(tmp_path / "p"), settings, tmp_path).notes
-    assert "limit_train 50: there are 2, all are taken" in notes
+    notes = load_images(str(tmp_path / "q"), settings, tmp_path).notes
+    assert "limit_train 50: there are 3, all are taken" in notes
 
 
 def test_folders_of_other_programs_are_no_classes(tmp_path):
@@ -215,3 +221,63 @@ def test_saved_data_sets_that_mislead(tmp_path):
     (root / "data" / "train-00000-of-00001.parquet").unlink()
     save(root, "train", [0, 1], of="00003")
     refused(root, "1 of the 3 files data/train-")
+
+
+def test_names_stay_on_one_line():
+    assert printable(Path("a\nb\x1b[1m\u2028é")) == "a\\nb\\x1b[1m\\u2028é"
+    assert shown_name(".") == Path.cwd().name and shown_name("a/b\nc/") == "b\\nc"
+
+
+def test_what_cannot_be_asked_for(tmp_path):
+    put_classes(tmp_path / "d")
+    put_classes(tmp_path / "e", [""])
+    for changes, words in (
+        ({"skip": [{"backbone": "shufflenet"}]}, "skip leaves out every run"),
+        ({"dataset": ["digits"], "classes": Path("no.txt")}, "--classes is for folders"),
+        ({"out": tmp_path / "d" / "train" / "runs"}, "lies among the pictures"),
+        ({"dataset": [str(tmp_path / "e")], "out": tmp_path / "e" / "runs"}, "lies among"),
+    ):
+        wanted = {"dataset": [str(tmp_path / "d")], "backbone": ["shufflenet"], "act": ["relu"]}
+        with pytest.raises(InputError, match=words):
+            VisionConfig(**{**wanted, **changes}).check()
+    VisionConfig(dataset=[str(tmp_path / "d")], out=tmp_path / "d" / "results").check()
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path, capsys):
+    put_classes(tmp_path / "d")
+    command = ["vision", "--dataset", str(tmp_path / "d"), "--backbone", "shufflenet", "--act"]
+    command += ["relu", "--seeds", "1", "--epochs", "1", "--out", str(tmp_path / "o")]
+    for option, value, words in (
+        ("--image-size", "7", "at least 8 pixels"),
+        ("--batch-size", "1", "a step of one image"),
+        ("--devices", "200", "7 training images for 200 processes"),
+    ):
+        small = [] if option == "--image-size" else ["--image-size", "8"]
+        assert main([*command, *small, option, value]) == 2
+        assert words in capsys.readouterr().err
+        assert not (tmp_path / "o").exists()
+    (tmp_path / "o").mkdir()
+    assert main([*command, "--image-size", "7"]) == 2
+    assert (tmp_path / "o").exists(), "it was there before"
+
+
+def test_errors_of_other_processes_are_told_without_their_tracebacks():
+    around = "Caught InputError in DataLoader worker process 0.\nOriginal Traceback\n  File x\n"
+    with pytest.raises(InputError, match=r"^a\.png: an empty file$"), own_errors():
+        raise InputError(f"{around}aiec_graph.errors.InputError: a.png: an empty file\n")
+    with pytest.raises(DivergedError, match="^the loss is nan$"), own_errors():
+        text = (
+            "-- Process 1 terminated\nTraceback\naiec_graph.errors.DivergedError: the loss is nan"
+        )
+        raise ProcessRaisedException(text, 1, 2)
+    with pytest.raises(ProcessRaisedException), own_errors():
+        raise ProcessRaisedException("KeyError: 1", 1, 2)
+
+
+def test_why_there_is_no_accuracy():
+    names = ["café", "a\\nb"]
+    below = [Path(APART, "1.png"), Path("a\nb", "2.png")]
+    assert _labels(below, names).tolist() == [0, 1]
+    below.append(Path("zebra", "3.png"))
+    assert _labels(below, names) is None and "has no class 'zebra'" in _unknown(below, names)
+    assert "not every picture lies" in _unknown([Path("3.png")], names)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.markup import escape
 from rich.table import Table
 
 from aiec_graph.artifacts.specs import NO_ACT, REFIT, ClassifierSpec, RunSpec
@@ -148,7 +149,7 @@ class ResultTable:
             table.add_column(column, justify="right", overflow="fold")
         for name, entries in self.rows:
             cells = (f"[bold]{e.text}[/bold]" if e.best else e.text for e in entries)
-            table.add_row(name, *cells)
+            table.add_row(escape(name), *cells)
         return table
 
     def to_markdown(self) -> str:
