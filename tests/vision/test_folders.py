@@ -236,7 +236,10 @@ def test_cifar_as_published_by_path(tmp_path, monkeypatch):
     folder = tmp_path / "my-cifar"
     folder.mkdir()
     for name in ("data_batch_1", "test_batch"):
-        content = {"data": np.arange(2 * 3072).reshape(2, -1).astype(np.uint8), "labels": [0, 1]}
+        content = {
+            "data": np.arange(4 * 3072).reshape(4, -1).astype(np.uint8),
+            "labels": [0, 1] * 2,
+        }
         (folder / name).write_bytes(pickle.dumps(content))
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["cat", "dog"]}))
     sums = {p.name: hashlib.md5(p.read_bytes()).hexdigest() for p in folder.iterdir()}
@@ -245,7 +248,7 @@ def test_cifar_as_published_by_path(tmp_path, monkeypatch):
     meta = {"filename": "batches.meta", "key": "label_names", "md5": sums["batches.meta"]}
     monkeypatch.setattr(datasets.CIFAR10, "meta", meta)
     data = load_images(str(folder), PLAIN, tmp_path)
-    assert (list(data.class_names), len(data.test)) == (["cat", "dog"], 2)
+    assert (list(data.class_names), len(data.test)) == (["cat", "dog"], 4)
     (folder / "test_batch").write_bytes(pickle.dumps({"data": 1}))
     with pytest.raises(InputError, match="not as published: test_batch has another MD5"):
         load_images(str(folder), PLAIN, tmp_path)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from aiec_graph.artifacts.image_scores import _labels, _unknown
 from aiec_graph.bench.vision_config import VisionConfig, shown_name
