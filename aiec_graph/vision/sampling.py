@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from aiec_graph.errors import InputError
 from aiec_graph.vision.images import ImageData
 from aiec_graph.vision.settings import VisionSettings
+from aiec_graph.wording import counted
 
 Draw = tuple[int, int]
 """An epoch from 0, and the number of an image."""
@@ -99,11 +100,13 @@ def make_loaders(
     """
     per_device = settings.batch_size // devices
     train, val = (len(cast(Any, part)) for part in (data.train, data.val))
-    few = {"training images": train, "images in a batch": settings.batch_size}
-    few |= {"validation images": val} if val else {}
+    few = {"training image": train, "image of a batch": settings.batch_size}
+    few |= {"validation image": val} if val else {}
     for what, count in few.items():
         if count < devices:
-            raise InputError(f"{count} {what} for {devices} processes: take fewer --devices")
+            raise InputError(
+                f"{counted(count, what)} for {devices} processes: take fewer --devices"
+            )
     sampler = EpochSampler(train, seed, done, devices)
     shared: dict[str, Any] = {
         "num_workers": settings.workers,
