@@ -20,7 +20,6 @@ from aiec_graph.bench.config import (
 )
 from aiec_graph.errors import InputError, did_you_mean, look_up
 from aiec_graph.names import BACKBONES, IMAGE_ACTIVATIONS, IMAGES
-from aiec_graph.vision.listing import find_parts, printable
 from aiec_graph.vision.settings import VisionSettings
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ OF_FIXED_CLASSES = frozenset({"digits", "cifar10", "cifar100"})
 
 def shown_name(dataset: str) -> str:
     """A data set's name in tables: of a path its last part, on one line."""
+    from aiec_graph.vision.listing import printable
+
     name = Path(dataset).name
     return printable(Path(name if name.strip(".") else Path(dataset).resolve().name))
 
@@ -126,6 +127,8 @@ class VisionConfig(Experiment):
             self._check_tuning()
 
     def _check_places(self) -> None:
+        from aiec_graph.vision.listing import find_parts
+
         if not any(True for _ in self.specs()):
             raise InputError("skip leaves out every run")
         if self.classes is not None and {*self.dataset} <= OF_FIXED_CLASSES:

@@ -80,6 +80,8 @@ class Finder:
         if name == sys.argv[1]:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Finder())
+# A shell starts what runs in the background without this signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 runpy.run_path(sys.argv[2], run_name="__main__")
 """
 
