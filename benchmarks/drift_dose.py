@@ -9,6 +9,7 @@ opposite. The control splits the same nodes at random. Graphs are the sample.
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from aiec_graph.bench.backtest.cuts import Cut
 from aiec_graph.bench.backtest.runs import Views, fit_and_score, measure
 from aiec_graph.bench.backtest.spec import BacktestSpec
 from aiec_graph.bench.backtest.timeline import StepTimeline
-from aiec_graph.bench.study.statistics import compare, holm
+from aiec_graph.bench.study.statistics import Comparison, compare, holm
 from aiec_graph.data.edges import Edges
 from aiec_graph.data.graph import Graph
 from aiec_graph.names import ACTIVATIONS
@@ -92,6 +93,25 @@ def run(views: Views, model: str, act: str, is_random: bool, seed: int) -> dict[
     return {name: float(row[name]) for name in ("auc", "ap", "rec_at_k")}
 
 
+def leads(
+    own: pd.DataFrame, act: str, reference: str, over: str
+) -> Iterator[tuple[str, Comparison]]:
+    """The lead of an activation on one split, and what of it is beyond its lead at random.
+
+    Args:
+        own: AP of each sample, by activation and split.
+        act: the activation.
+        reference: the one that it is compared with.
+        over: the split beside the random one.
+    """
+    lead = own[act] - own[reference]
+    for name, values in (
+        ("lead", lead[over]),
+        ("lead less that at random", lead[over] - lead["random"]),
+    ):
+        yield name, compare(values.to_numpy(), 0.0)
+
+
 def respond(rows: pd.DataFrame, acts: list[str]) -> str:
     """A line for each dose and activation against the first, with Holm over all of them."""
     wide = rows.pivot(index=["dose", "graph"], columns=["act", "split"], values="ap")
@@ -101,12 +121,7 @@ def respond(rows: pd.DataFrame, acts: list[str]) -> str:
             line = {"dose": dose, "act": act, "by time": own[act, "time"].mean()}
             line["at random"] = own[act, "random"].mean()
             if act != acts[0]:
-                lead = own[act] - own[acts[0]]
-                for name, values in (
-                    ("lead", lead["time"]),
-                    ("lead less that at random", lead["time"] - lead["random"]),
-                ):
-                    found = compare(values.to_numpy(), 0.0)
+                for name, found in leads(own, act, acts[0], "time"):
                     line |= {name: found.difference, f"p, {name}": found.p}
                     line[f"95 %, {name}"] = f"{found.low:+.1f} to {found.high:+.1f}"
             lines.append(line)

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from drift_dose import leads
 
 from aiec_graph.artifacts.specs import trial_seeds
 from aiec_graph.artifacts.variants import parse_variant
 from aiec_graph.bench.backtest.control import shuffle
-from aiec_graph.bench.study.statistics import compare, holm
+from aiec_graph.bench.study.statistics import holm
 from aiec_graph.data import load_dataset, make_split
 from aiec_graph.names import ACTIVATIONS
 from aiec_graph.train import prepare_graph, train
@@ -66,12 +67,7 @@ def summarise(rows: pd.DataFrame, acts: list[str]) -> pd.DataFrame:
             line = {"model": model, "act": act, "given": own[act, "given"].mean()}
             line["random"] = own[act, "random"].mean()
             if act != acts[0]:
-                lead = own[act] - own[acts[0]]
-                for name, values in (
-                    ("lead", lead["given"]),
-                    ("lead less that at random", lead["given"] - lead["random"]),
-                ):
-                    found = compare(values.to_numpy(), 0.0)
+                for name, found in leads(own, act, acts[0], "given"):
                     line |= {name: found.difference, f"low, {name}": found.low}
                     line |= {f"high, {name}": found.high, f"p, {name}": found.p}
             lines.append(line)

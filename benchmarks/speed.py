@@ -25,7 +25,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +36,7 @@ import psutil
 import report
 import torch
 from graphs import Case
-from timing import Timings, interleaved, spread
+from timing import Timings, clock_of, interleaved, spread
 
 from aiec_graph.bench import memory
 from aiec_graph.train import prepare_graph
@@ -123,18 +122,6 @@ def main() -> None:
     machine = f"Milliseconds, {kind} {hardware(device)}."
     page = None if arguments.no_page else Path("docs/research/performance.md")
     report.write(arguments.out, page, machine)
-
-
-def clock_of(device: str, processor_time: bool) -> Callable[[], float]:
-    """What tells seconds; on a GPU it waits first for all that was asked of it."""
-    if device == "cpu":
-        return time.process_time if processor_time else time.perf_counter
-
-    def wait_and_tell() -> float:
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
-    return wait_and_tell
 
 
 def hardware(device: str) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from rich.progress import track
 
 Timings = dict[str, list[float]]
@@ -13,6 +14,18 @@ Timings = dict[str, list[float]]
 
 TURN = 0.03
 """Seconds of a turn at least."""
+
+
+def clock_of(device: str, processor_time: bool) -> Callable[[], float]:
+    """What tells seconds; on a GPU it waits first for all that was asked of it."""
+    if device == "cpu":
+        return time.process_time if processor_time else time.perf_counter
+
+    def wait_and_tell() -> float:
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    return wait_and_tell
 
 
 def interleaved(

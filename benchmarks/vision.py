@@ -18,7 +18,6 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +26,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from timing import clock_of
 from timm.optim._optim_factory import create_optimizer_v2
 from torch.utils.data import DataLoader
 
@@ -37,14 +37,7 @@ from aiec_graph.vision.training import Epoch, Log, fit_images
 PLAIN, RELU, AIEC, BF16 = "plain loop", "ReLU", "AIEC", "ReLU, bf16"
 EPOCHS = 3
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def clock() -> float:
-    """Seconds: of the processor, or by the wall clock once the GPU is done."""
-    if DEVICE.type == "cpu":
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
+clock = clock_of(DEVICE.type, processor_time=True)
 
 
 def plain(backbone: str, data: ImageData, settings: VisionSettings, folder: Path) -> list[float]:

@@ -65,28 +65,29 @@ def leakage_gap(
     return compare_knowledge(detector, detector.read(data, y), detector.read(data, as_of=as_of))
 
 
-def compare_knowledge(
-    detector: "FraudDetector", whole: Nodes, past: Nodes, part: str = ""
-) -> LeakageGap:
+def compare_knowledge(detector: "FraudDetector", whole: Nodes, past: Nodes) -> LeakageGap:
     """The leakage gap between two readings of the same data, the second as of a time.
-
-    Args:
-        detector: fitted.
-        whole: with labels.
-        past: the same data as of a time.
-        part: of which nodes: "" for those that took no part in the training, or "val".
 
     Raises:
         InputError: of the labelled nodes, too few are in both.
     """
     scored = [(nodes, detector.decision_function(nodes)) for nodes in (whole, past)]
-    return _compare(detector, scored, part)
+    return compare_scored(detector, scored)
 
 
-def _compare(
-    detector: "FraudDetector", scored: list[tuple[Nodes, NDArray[np.float64]]], part: str
+def compare_scored(
+    detector: "FraudDetector", scored: list[tuple[Nodes, NDArray[np.float64]]], part: str = ""
 ) -> LeakageGap:
-    """`compare_knowledge` of two readings with their scores [M], the whole one first."""
+    """`compare_knowledge` of two readings that are scored already.
+
+    Args:
+        detector: fitted.
+        scored: the whole data, with labels, and the same as of a time; each with its scores [M].
+        part: of which nodes: "" for those that took no part in the training, or "val".
+
+    Raises:
+        InputError: as `compare_knowledge`.
+    """
     whole, past = both = [nodes for nodes, _ in scored]
     ids = [pd.Index(nodes.graph.node_ids[nodes.index]).astype(str) for nodes in both]
     place = ids[0].get_indexer(ids[1])
@@ -140,10 +141,10 @@ def gap_after_fit(
             part = "" if "test" in detector.metrics_ else "val"
             whole = detector.read(data)
             scored = [(whole, detector.decision_function(whole)), (nodes, score)]
-            return _compare(detector, scored, part)
+            return compare_scored(detector, scored, part)
         past = _read_as_of(detector, data, int(last))
         scored = [(nodes, score), (past, detector.decision_function(past))]
-        return _compare(detector, scored, "val")
+        return compare_scored(detector, scored, "val")
     except InputError as error:
         LOG.info("leakage gap: none is measured, %s", error)
         return None

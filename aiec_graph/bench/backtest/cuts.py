@@ -11,6 +11,7 @@ from aiec_graph.bench.backtest.moments import written
 from aiec_graph.bench.backtest.timeline import Timeline
 from aiec_graph.data.graph import UNKNOWN, Split
 from aiec_graph.errors import InputError
+from aiec_graph.wording import counted
 
 MOST_BATCHES = 10
 """Parts of a horizon that are scored and measured each for itself."""
@@ -141,7 +142,7 @@ class Schedule:
         if start < first or start + every * (count - 1) > end:
             begin = "" if self.start is None else f" from {written(start, timeline.unit)}"
             raise InputError(
-                f"{_reach(timeline)}: too short for {count} cut{'s' * (count > 1)}{begin} every "
+                f"{_reach(timeline)}: too short for {counted(count, 'cut')}{begin} every "
                 f"{every} {timeline.unit}s with a horizon of {horizon}; take fewer cuts, another "
                 "first one or a shorter horizon"
             )

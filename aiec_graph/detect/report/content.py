@@ -14,7 +14,7 @@ from aiec_graph.detect.card import describe_threshold, in_words, make_card
 from aiec_graph.detect.drift import column_names
 from aiec_graph.detect.effort import effort_of_scoring
 from aiec_graph.detect.evaluation import Evaluation, evaluate_scores
-from aiec_graph.detect.leakage import LeakageGap, compare_knowledge
+from aiec_graph.detect.leakage import LeakageGap, compare_scored
 from aiec_graph.detect.nodes import Nodes
 from aiec_graph.detect.reasons import Explainer
 from aiec_graph.detect.reasons_channels import measure_layers
@@ -106,7 +106,7 @@ def make_content(
         "drift": drift,
         "most_drifts": MOST_DRIFTS,
         "as_of": nodes.as_of,
-        "gap": None if whole is None else _gap(detector, whole, nodes),
+        "gap": None if whole is None else _gap(detector, whole, nodes, score),
         "evaluated": evaluated,
         "evaluation": _evaluate(detector, evaluated),
         "cuts": cuts,
@@ -135,10 +135,13 @@ def _evaluation_nodes(
     return Evaluated(detector.validation_y_, detector.validation_score_, VALIDATION, False)
 
 
-def _gap(detector: "FraudDetector", whole: Nodes, past: Nodes) -> LeakageGap | str:
-    """The leakage gap, or why there is none."""
+def _gap(
+    detector: "FraudDetector", whole: Nodes, past: Nodes, score: NDArray[np.float64]
+) -> LeakageGap | str:
+    """The leakage gap, or why there is none; `score` is of all nodes of the past [N]."""
     try:
-        return compare_knowledge(detector, whole, past)
+        scored = [(whole, detector.decision_function(whole)), (past, score[past.index])]
+        return compare_scored(detector, scored)
     except InputError as error:
         return str(error)
 
