@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 from torch_geometric.loader.utils import filter_data
 
-from aiec_graph.ops.sampling import Draw, Rows, sample_neighbours
+from aiec_graph.ops.samples import Draw, Rows
+from aiec_graph.ops.sampling import sample_neighbours
 
 
 class NeighborLoader(DataLoader[Data]):

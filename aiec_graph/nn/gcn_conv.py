@@ -59,6 +59,11 @@ class GCNConv(nn.Module):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
+    @property
+    def aggregates_input(self) -> bool:
+        """Whether the input may be aggregated before anything is learned."""
+        return type(self.lin) is nn.Linear and self.lin.bias is None
+
     def aggregate(self, x: Tensor, neighbourhoods: Neighbourhoods) -> Tensor | None:
         """Aggregates x, which `forward` then need not do; for an input that stays the same.
 
@@ -66,7 +71,7 @@ class GCNConv(nn.Module):
             [num_targets, in_channels]; None where `lin` is no longer a plain linear map, which
             alone may follow the aggregation as well as precede it.
         """
-        if type(self.lin) is not nn.Linear or self.lin.bias is not None:
+        if not self.aggregates_input:
             return None
         return neighbourhoods.aggregate(x, self.normalisation, keep=False)
 

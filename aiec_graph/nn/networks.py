@@ -80,6 +80,11 @@ class GNN(nn.Module):
         self.trains_as_it_predicts = not is_random and norm != "batch"
         """Whether the forward pass in training mode gives the outputs of eval mode."""
 
+    @property
+    def aggregates_input(self) -> bool:
+        """Whether the first layer aggregates its input before it learns (`aggregate_input`)."""
+        return getattr(self.convs[0], "aggregates_input", False)
+
     def make_convs(self, widths: Sequence[int], **conv_options: Any) -> list[nn.Module]:
         """Makes the graph layers from the widths before, between and after them."""
         pairs = itertools.pairwise(widths)
@@ -145,11 +150,11 @@ class GNN(nn.Module):
             where the first layer learns before it aggregates.
         """
         first = edge_index if isinstance(edge_index, Neighbourhoods) else edge_index[0]
-        aggregate = getattr(self.convs[0], "aggregate", None)
-        if aggregate is None:
+        if not self.aggregates_input:
             return None
+        convolution: Any = self.convs[0]
         with torch.no_grad():
-            return aggregate(x, first)
+            return convolution.aggregate(x, first)
 
 
 class GCN(GNN):

@@ -54,13 +54,18 @@ class SAGEConv(nn.Module):
                 # As DGL's layer draws them, which the published benchmark runs on.
                 nn.init.xavier_uniform_(layer.weight, gain=nn.init.calculate_gain("relu"))
 
+    @property
+    def aggregates_input(self) -> bool:
+        """Whether the input is aggregated before anything is learned."""
+        return self.lin is None
+
     def aggregate(self, x: Tensor, neighbourhoods: Neighbourhoods) -> Tensor | None:
         """Aggregates x, which `forward` then need not do; for an input that stays the same.
 
         Returns:
             [num_targets, in_channels]; None for "pool", which learns before it aggregates.
         """
-        if self.lin is not None:
+        if not self.aggregates_input:
             return None
         return neighbourhoods.aggregate(x, self.normalisation, keep=False)
 

@@ -11,6 +11,7 @@ from aiec_graph.errors import look_up
 from aiec_graph.nn.normalisation import NORMALISATIONS, power_of_degrees
 from aiec_graph.nn.propagate import NUMPY, Csr, Neighbourhoods
 from aiec_graph.ops import sampling
+from aiec_graph.ops.samples import ALL, Draw, Rows, Sample
 
 ENTRIES_AT_ONCE = 2**18
 """Of the rows that are computed at a time where all neighbours are taken."""
@@ -46,7 +47,7 @@ class RowAdjacency:
     ) -> None:
         # Plain views of mapped files, for which the kernels are compiled once.
         self.indptr, self.indices = np.asarray(indptr), np.asarray(indices)
-        self._rows = sampling.Rows(self.indptr, self.indices)
+        self._rows = Rows(self.indptr, self.indices)
         self.weight = NONE if weight is None else np.asarray(weight)
         self.num_nodes = len(indptr) - 1
         self._degrees: dict[str, NDArray[np.float64]] = {}
@@ -69,16 +70,31 @@ class RowAdjacency:
         Raises:
             ValueError: a seed is no node, or twice among them.
         """
-        draw = sampling.Draw(replace, keep_loops=True)
+        draw = Draw(replace, keep_loops=True)
         sample = sampling.sample_neighbours(self._rows, seeds, fanout, key, draw)
         ends = np.cumsum(sample.hop_nodes).tolist()
         hops = range(len(fanout))
         blocks = [SampledBlock(self, sample, ends[hop], ends[hop + 1]) for hop in hops]
         return SampledBlocks(sample.nodes, blocks[::-1])
 
+    def sample_aggregated(
+        self, seeds: NDArray[np.integer], fanout: Sequence[int], key: int
+    ) -> SampledBlocks:
+        """As `sample`, for a network that aggregates its input before it learns.
+
+        The same neighbours, but the first layer's block has all nodes of the graph as its sources,
+        of which it reads few, and `nodes` are its targets alone (`GNN.aggregates_input`).
+        """
+        nodes, layers = self.sample(seeds, fanout[:-1], key)
+        ends = [len(seeds), *(block.num_sources for block in reversed(layers))]
+        counts = np.repeat(np.asarray(fanout, np.int64), np.diff(ends, prepend=0))
+        sample = sampling.sample_rows(self._rows, nodes, counts, key, Draw(keep_loops=True))
+        first = SampledBlock(self, sample, len(nodes), self.num_nodes)
+        return SampledBlocks(nodes, [first, *layers])
+
     def rows(self, targets: NDArray[np.integer]) -> tuple[NDArray[np.int64], "SampledBlock"]:
         """One layer over all neighbours of some nodes: the sources, the targets first, and it."""
-        nodes, layers = self.sample(targets, [sampling.ALL], 0)
+        nodes, layers = self.sample(targets, [ALL], 0)
         return nodes, layers[0]
 
     def pieces(self, targets: NDArray[np.integer]) -> Iterator[slice]:
@@ -97,7 +113,9 @@ class RowAdjacency:
         sampling.mark_neighbours(self.indptr, self.indices, targets, found)
         return found
 
-    def values(self, sample: sampling.Sample, rows: int, normalisation: str) -> NDArray[np.float64]:
+    def values(
+        self, sample: Sample, rows: int, sources: int, normalisation: str
+    ) -> NDArray[np.float64]:
         """The values of a normalisation for the first rows of a sample [E].
 
         Degrees are the whole graph's, and what was sampled is multiplied by the number of a node's
@@ -108,9 +126,11 @@ class RowAdjacency:
         ends = indptr[-1]
         parts = (sample.nodes, indptr, sample.indices[:ends], sample.entries[:ends])
         parts = (*parts, sample.neighbours[:rows], sample.loops[:rows])
+        by_row, by_column = self.factors(normalisation)
+        if len(by_column) and sources < self.num_nodes:
+            by_column = by_column[sample.nodes[:sources]]
         extra = 1.0 if NORMALISATIONS[normalisation].loops == "all" else 0.0
-        factors = self.factors(normalisation)
-        return sampling.entry_values(parts, self.weight, extra, *factors)
+        return sampling.entry_values(parts, self.weight, extra, by_row, by_column)
 
     def factors(self, normalisation: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What a normalisation multiplies rows and columns by, each [N], or [0] for 1.
@@ -156,9 +176,7 @@ class SampledBlock(Neighbourhoods):
         sources: the number of nodes that the layer gets, the targets first.
     """
 
-    def __init__(
-        self, graph: RowAdjacency, sample: sampling.Sample, rows: int, sources: int
-    ) -> None:
+    def __init__(self, graph: RowAdjacency, sample: Sample, rows: int, sources: int) -> None:
         super().__init__()
         self.num_sources, self.num_targets = sources, rows
         self._graph, self._sample = graph, sample
@@ -168,7 +186,7 @@ class SampledBlock(Neighbourhoods):
         indices = self._sample.indices[: indptr[-1]]
         if normalisation == "max":
             return Csr(indptr, indices, None, self.num_sources)
-        values = self._graph.values(self._sample, self.num_targets, normalisation)
+        values = self._graph.values(self._sample, self.num_targets, self.num_sources, normalisation)
         return Csr(indptr, indices, values.astype(NUMPY[dtype], copy=False), self.num_sources)
 
     def _is_symmetric(self, normalisation: str) -> bool:

@@ -5,80 +5,23 @@ of the call: processes that share out the seeds sample what one process would.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiec_graph.ops.compiled import compiled
+from aiec_graph.ops.samples import NO_ENTRY, SHARED, Draw, Rows, Sample
 
-ALL = -1
-"""A fan-out that takes all neighbours."""
-NO_ENTRY = -1
-"""Stands in the place of an entry for a self-loop that the matrix does not have."""
-FEW = 32
-"""Neighbours up to which they are drawn one by one; more are chosen in a pass over the row."""
+FEW, DENSE = 32, 4
+"""At most so many neighbours, of more than so many times that number, are drawn one by one; others
+are chosen in a pass over the row."""
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_30, _27, _31, _11 = (np.uint64(bits) for bits in (30, 27, 31, 11))
+_30, _27, _31, _11, _32 = (np.uint64(bits) for bits in (30, 27, 31, 11, 32))
+_LOW = np.uint64(2**32 - 1)
 _UNIT = 2.0**-53
-
-
-class Sample(NamedTuple):
-    """A sampled neighbourhood: the rows of the seeds and of the nodes reached, hop by hop.
-
-    The first rows are the seeds', so that whatever a layer computes is a part from the front.
-    """
-
-    nodes: NDArray[np.int64]
-    """The nodes reached [M], the seeds first, then hop by hop."""
-    tree: NDArray[np.int64]
-    """The seed's position that each belongs to [M]; [0] where the seeds share their nodes."""
-    indptr: NDArray[np.int64]
-    """Where the entries of each row begin and end [T + 1]; the rows are the first T nodes."""
-    indices: NDArray[np.int32]
-    """Positions in `nodes` [E]."""
-    entries: NDArray[np.int64]
-    """Which entry of the matrix each is [E]; `NO_ENTRY` for an added self-loop."""
-    neighbours: NDArray[np.int64]
-    """Entries of the matrix that each row was sampled from [T], a kept self-loop not counted."""
-    loops: NDArray[np.int64]
-    """Which of the entries is a row's kept self-loop [T]; [0] where they are as other entries."""
-    hop_nodes: NDArray[np.int64]
-    """The number of nodes reached first at each hop, that of the seeds first [H + 1]."""
-
-    @property
-    def hop_rows(self) -> list[int]:
-        """The number of rows that end with each hop's targets [H]."""
-        return np.cumsum(self.hop_nodes)[:-1].tolist()
-
-
-class Rows(NamedTuple):
-    """A matrix [N, N] by rows, targets as rows."""
-
-    indptr: NDArray[np.integer]
-    """Where the entries of each row begin and end [N + 1]."""
-    indices: NDArray[np.integer]
-    """Columns [E], sorted within a row."""
-    time: NDArray[np.int64] = np.empty(0, np.int64)
-    """Of each entry [E]: then rows are sorted by it instead. [0] where there are no times."""
-
-
-class Draw(NamedTuple):
-    """How neighbours are drawn."""
-
-    replace: bool = False
-    """With replacement: the fan-out's number wherever there is a neighbour."""
-    keep_loops: bool = False
-    """A node's self-loop is always in its row, added where the matrix has none, and the fan-out
-    counts the others."""
-    disjoint: bool = False
-    """Each seed reaches nodes of its own, a node in as many trees as it is in; else a node that
-    several reach is there once, and expanded at the hop that reaches it first."""
-
-
-SHARED = Draw()
 
 
 def stream_key(*parts: int) -> int:
@@ -122,6 +65,31 @@ def sample_neighbours(
     return Sample(*found)
 
 
+def sample_rows(
+    rows: Rows,
+    nodes: NDArray[np.int64],
+    fanout: NDArray[np.int64],
+    key: int,
+    draw: Draw = SHARED,
+) -> Sample:
+    """Samples the neighbours of some nodes as nodes of the graph, which takes no look-up of each.
+
+    Args:
+        rows: the graph, without times.
+        nodes: the targets [T].
+        fanout: neighbours of each [T].
+        key: of the random numbers: a node's are those of `sample_neighbours`.
+        draw: how neighbours are drawn.
+
+    Returns:
+        A sample of one hop whose `indices` are nodes of the graph, and `nodes` the targets.
+    """
+    found = _sample_rows(rows, nodes, fanout, np.uint64(key), draw)
+    ends, columns, entries, neighbours, loops, _ = found
+    none = np.empty(0, np.int64)
+    return Sample(nodes, none, ends, columns, entries, neighbours, loops, none)
+
+
 @compiled(nogil=True)
 def _mix(x: Any) -> Any:
     """The finaliser of SplitMix64 (Steele et al., 2014): 64 bits that look random."""
@@ -131,37 +99,46 @@ def _mix(x: Any) -> Any:
 
 
 @compiled(nogil=True)
+def _state(key: Any, number: Any) -> Any:
+    """Where the random numbers of a node of a tree begin."""
+    return _mix(key ^ _mix(np.uint64(number) + _STEP))
+
+
+@compiled(nogil=True)
 def _below(state: Any, count: int) -> Any:
     """A number from 0 to count − 1, drawn by the state's next random bits."""
     return int(np.float64(_mix(state) >> _11) * _UNIT * count)
 
 
 @compiled(nogil=True)
-def _choose(chosen: Any, wanted: int, count: int, replace: bool, state: Any) -> None:
-    """Draws `wanted` of `count` numbers into `chosen`."""
+def _choose(chosen: Any, begin: int, wanted: int, count: int, replace: bool, state: Any) -> None:
+    """Draws `wanted` of `count` numbers into `chosen`, from its place `begin` on."""
     if replace:
-        for n in range(wanted):
+        for n in range(begin, begin + wanted):
             state += _STEP
             chosen[n] = _below(state, count)
-    elif wanted <= FEW:  # Floyd's algorithm (Bentley and Floyd, 1987)
+    elif wanted <= FEW and count > DENSE * wanted:  # Floyd's algorithm (Bentley and Floyd, 1987)
         for n in range(wanted):
             state += _STEP
             last = count - wanted + n
             drawn = _below(state, last + 1)
-            for m in range(n):
+            for m in range(begin, begin + n):
                 if chosen[m] == drawn:
                     drawn = last
                     break
-            chosen[n] = drawn
-    else:  # selection sampling (Knuth, 3.4.2, algorithm S)
-        n = 0
+            chosen[begin + n] = drawn
+    else:  # selection sampling (Knuth, 3.4.2, algorithm S), without a branch that depends on chance
+        n, bits = 0, _STEP
         for number in range(count):
-            state += _STEP
-            if _below(state, count - number) < wanted - n:
-                chosen[n] = number
-                n += 1
-                if n == wanted:
-                    break
+            if number & 1:
+                bits >>= _32
+            else:
+                state += _STEP
+                bits = _mix(state)
+            chosen[begin + n] = number
+            n += np.int64((bits & _LOW) * np.uint64(count - number) >> _32) < wanted - n
+            if n == wanted:
+                break
 
 
 @compiled(nogil=True)
@@ -232,11 +209,10 @@ def _draw_row(rows: Any, node: int, high: int, wanted: int, state: Any, draw: An
     if wanted >= 0 and (others > wanted or draw.replace):
         taken = wanted if others else 0
         begin = 1 if draw.keep_loops else 0
-        chosen = out[begin : begin + taken]
-        _choose(chosen, taken, others, draw.replace, state)
-        for n in range(taken):
-            chosen[n] += low
-            chosen[n] += has_loop and chosen[n] >= where
+        _choose(out, begin, taken, others, draw.replace, state)
+        for n in range(begin, begin + taken):
+            out[n] += low
+            out[n] += has_loop and out[n] >= where
         if draw.keep_loops:
             out[0] = where if has_loop else NO_ENTRY
         return begin + taken, others, 0
@@ -280,7 +256,7 @@ def _sample(rows: Any, seeds: Any, seed_time: Any, fanout: Any, key: Any, draw: 
             high = rows.indptr[node + 1]
             if len(rows.time):
                 high = _first_from(rows.time, rows.indptr[node], high, seed_time[of])
-            state = _mix(key ^ _mix(np.uint64(of * num_nodes + node) + _STEP))
+            state = _state(key, of * num_nodes + node)
             taken, neighbours[row], loop = _draw_row(
                 rows, node, high, fanout[hop], state, draw, entries[total:]
             )
@@ -305,6 +281,42 @@ def _sample(rows: Any, seeds: Any, seed_time: Any, fanout: Any, key: Any, draw: 
 
 
 @compiled(nogil=True)
+def _read_ends(rows: Any, nodes: Any, fanout: Any, replace: bool) -> Any:
+    """Most entries that the rows come to, and a number that takes reading where each has its own.
+
+    Without a branch that depends on what is read, so that many reads are under way at a time.
+    """
+    room, read = len(nodes), np.int64(0)
+    for row in range(len(nodes) if len(rows.indices) else 0):
+        low, high = rows.indptr[nodes[row]], rows.indptr[nodes[row] + 1]
+        read += rows.indices[min(low, len(rows.indices) - 1)] + rows.indices[high - 1]
+        wanted = len(rows.indices) if fanout[row] < 0 else fanout[row]
+        room += wanted if replace and fanout[row] >= 0 else min(wanted, high - low)
+    return room, read
+
+
+@compiled(nogil=True)
+def _sample_rows(rows: Any, nodes: Any, fanout: Any, key: Any, draw: Any) -> Any:
+    # Three passes, so that many reads are under way at a time: the branches of drawing depend on
+    # chance, and a processor that has guessed one wrongly begins its reads anew.
+    (room, read), total = _read_ends(rows, nodes, fanout, draw.replace), 0
+    ends, columns = np.zeros(len(nodes) + 1, np.int64), np.empty(room, np.int32)
+    entries = np.empty(room, np.int64)
+    neighbours, loops = np.empty_like(nodes), np.empty_like(nodes)
+    for row, node in enumerate(nodes):
+        high, state = rows.indptr[node + 1], _state(key, node)
+        drawn = _draw_row(rows, node, high, fanout[row], state, draw, entries[total:])
+        neighbours[row], loops[row] = drawn[1], total + drawn[2]
+        total += drawn[0]
+        ends[row + 1] = total
+    for row, node in enumerate(nodes):
+        for n in range(ends[row], ends[row + 1]):
+            columns[n] = node if entries[n] < 0 else rows.indices[entries[n]]
+    loops = loops[: len(nodes) if draw.keep_loops else 0]
+    return ends, columns[:total], entries[:total], neighbours, loops, read
+
+
+@compiled(nogil=True)
 def entry_values(sample: Any, weight: Any, extra_loop: float, by_row: Any, by_column: Any) -> Any:
     """The values of a sampled matrix, for some of its first rows.
 
@@ -317,7 +329,7 @@ def entry_values(sample: Any, weight: Any, extra_loop: float, by_row: Any, by_co
         weight: of the matrix's entries, or [0] for 1.
         extra_loop: is added to each self-loop's weight.
         by_row: factor of each node as a target [N], or [0] for 1.
-        by_column: factor of each node as a source [N], or [0] for 1.
+        by_column: factor of each source, by its number in `indices`, or [0] for 1.
 
     Returns:
         [E], float64.
@@ -333,7 +345,7 @@ def entry_values(sample: Any, weight: Any, extra_loop: float, by_row: Any, by_co
             value = value + extra_loop if n == loops[row] else value * scale
             value *= factor
             if len(by_column):
-                value *= by_column[nodes[indices[n]]]
+                value *= by_column[indices[n]]
             out[n] = value
     return out
 

@@ -15,6 +15,8 @@ from aiec_graph.errors import InputError, did_you_mean
 from aiec_graph.train.settings import TrainSettings
 
 AUTO, FULL = "auto", "full"
+AT_HAND = 2**28
+"""Bytes up to which the inputs of all nodes are made once and kept; 256 MiB."""
 BATCH_SIZE = 1024
 """Of mini-batches where none is given."""
 SPARE = 0.8
@@ -167,13 +169,17 @@ def own_bytes(settings: TrainSettings, sizes: Sizes) -> float:
     """Bytes that each process has for itself in mini-batches, at its peak.
 
     While all nodes are scored: the outputs of a layer, of two where there are three or more, some
-    numbers a node, and what a piece of the rows takes; or what a batch takes, if that is more.
+    numbers a node, and what a piece of the rows takes; or what a batch takes, if that is more. To
+    it come the inputs of all nodes, where they are few and not the features themselves (`AT_HAND`).
     """
     held = min(settings.layers - 1, 2)
     size = int(settings.batch_size) if _is_number(settings) else BATCH_SIZE
     piece = 4 * REACHED * max(sizes.features, settings.hidden) * min(sizes.nodes, PIECE)
     batch = 4 * REACHED * sizes.features * sampled_nodes(settings, sizes, size)
-    return PROCESS + (OWN_NODE + 4 * settings.hidden * held) * sizes.nodes + max(piece, batch)
+    inputs = 4 * sizes.features * sizes.nodes
+    kept = inputs if settings.features != "raw" and inputs <= AT_HAND else 0
+    per_node = OWN_NODE + 4 * settings.hidden * held
+    return PROCESS + per_node * sizes.nodes + kept + max(piece, batch)
 
 
 def mini_batch_bytes(settings: TrainSettings, sizes: Sizes) -> float:

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from aiec_graph.core.processes import num_processes, process_rank, send_from
 from aiec_graph.data import Split
-from aiec_graph.nn.layerwise import Inputs, layerwise_logits
+from aiec_graph.nn.layerwise import layerwise_logits
 from aiec_graph.nn.mlp import MLP
 from aiec_graph.nn.networks import GNN
 from aiec_graph.nn.sampled import SampledBlock
 from aiec_graph.ops.sampling import stream_key
+from aiec_graph.train.inputs import NodeInputs
 from aiec_graph.train.prepared import Prepared
 from aiec_graph.train.settings import TrainSettings
 from aiec_graph.train.trainer import Trainer, margin_of
@@ -26,7 +27,8 @@ class Batch(NamedTuple):
     """What a step computes."""
 
     x: Tensor
-    """Inputs of the nodes that the first layer gets [M, in_channels], the seeds' first."""
+    """Inputs of the nodes that the first layer gets [M, in_channels], the seeds' first; where
+    `aggregated` has all that it needs of the others, of its targets alone."""
     layers: list[SampledBlock]
     """A block for each layer."""
     aggregated: Tensor | None
@@ -51,7 +53,7 @@ class MiniBatch(Trainer):
         prepared: the data set, whose edges and features are read where they lie.
         split: its masks.
         network: to train, in place; the same in each process.
-        inputs: reads the inputs of nodes.
+        inputs: of the nodes.
         settings: batch size, fan-out, device, learning rate and weights of the losses.
         seed: of the order, the sampled neighbours and dropout.
 
@@ -64,7 +66,7 @@ class MiniBatch(Trainer):
         prepared: Prepared,
         split: Split,
         network: GNN,
-        inputs: Inputs,
+        inputs: NodeInputs,
         settings: TrainSettings,
         seed: int,
     ) -> None:
@@ -105,14 +107,22 @@ class MiniBatch(Trainer):
 
     def _make(self, epoch: int, number: int, seeds: NDArray[np.int64]) -> Batch:
         key = stream_key(self._seed, epoch, number)
-        nodes, layers = self._graph.sample(seeds, self.fanout, key)
-        if len(nodes):
-            x = self._inputs(nodes).to(self.device)
-        else:  # more processes than seeds
-            width: Any = self.network.convs[0].in_channels
-            x = torch.empty(0, width, device=self.device)
         y = torch.from_numpy(self._y[seeds]).to(self.device)
+        whole = self._inputs.whole
+        if whole is not None and self.network.aggregates_input:
+            nodes, layers = self._graph.sample_aggregated(seeds, self.fanout, key)
+            aggregated = self.network.aggregate_input(whole, layers)
+            assert aggregated is not None
+            return Batch(self._read(nodes), layers, aggregated.to(self.device), y)
+        nodes, layers = self._graph.sample(seeds, self.fanout, key)
+        x = self._read(nodes)
         return Batch(x, layers, self.network.aggregate_input(x, layers), y)
+
+    def _read(self, nodes: NDArray[np.int64]) -> Tensor:
+        if len(nodes):
+            return self._inputs(nodes).to(self.device)
+        width: Any = self.network.convs[0].in_channels  # more processes than seeds
+        return torch.empty(0, width, device=self.device)
 
     def validate(self) -> NDArray[np.float64]:
         parts = (self.network, self._graph, self._inputs, self._val_mask, self.device)

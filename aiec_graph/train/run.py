@@ -17,6 +17,7 @@ from aiec_graph.errors import InputError
 from aiec_graph.metrics import Metrics, evaluate
 from aiec_graph.nn.layerwise import Inputs, layerwise_logits
 from aiec_graph.nn.networks import GNN
+from aiec_graph.train.inputs import NodeInputs
 from aiec_graph.train.memory import AUTO, FULL, Sizes, choose_batches, is_full_batch
 from aiec_graph.train.models import build_model
 from aiec_graph.train.prepared import Prepared
@@ -205,9 +206,8 @@ def build_mini_batch(
     graph = prepared.graph
     torch.manual_seed(seed)
     preprocessor = Preprocessor.fit(graph, split.train_mask, settings.features)
-    inputs = partial(preprocessor.network_inputs, graph)
-    width = inputs(np.flatnonzero(split.train_mask)[:1]).shape[1]
-    network = build_model(model, act, width, settings)
+    inputs = NodeInputs(preprocessor, graph)
+    network = build_model(model, act, inputs.width, settings)
     if network.needs_whole_graph:
         raise InputError(f"{model} computes with the whole graph: give --batch-size full")
     return MiniBatch(prepared, split, network, inputs, settings, seed), preprocessor

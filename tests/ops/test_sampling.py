@@ -7,16 +7,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.stats import chisquare
 
-from aiec_graph.ops.sampling import (
-    ALL,
-    FEW,
-    NO_ENTRY,
-    Draw,
-    Rows,
-    degrees,
-    sample_neighbours,
-    stream_key,
-)
+from aiec_graph.ops.samples import ALL, NO_ENTRY, Draw, Rows
+from aiec_graph.ops.sampling import FEW, degrees, sample_neighbours, stream_key
 
 
 @st.composite

@@ -25,6 +25,7 @@ from aiec_graph.train import (
     train,
 )
 from aiec_graph.train.adam import Adam
+from aiec_graph.train.inputs import NodeInputs
 from aiec_graph.train.resume import StateFile
 from aiec_graph.train.trainer import predict
 
@@ -84,9 +85,9 @@ def test_one_batch_with_all_neighbours_is_full_batch(prepared, split, model, opt
     In double precision: the two add up neighbours and nodes in different orders, and Adam divides a
     gradient by its own size, so that what float32 rounds away from a small one moves its weight.
     """
-    mini, prep = build_mini_batch(prepared, split, model, "aiec", replace(ALL, **options), 0)
+    mini = build_mini_batch(prepared, split, model, "aiec", replace(ALL, **options), 0)[0]
     full = build_trainer(prepared, split, model, "aiec", replace(FULL, **options), 0)[0]
-    in_double(mini)._inputs = lambda nodes: prep.network_inputs(prepared.graph, nodes).double()
+    in_double(mini)._inputs.whole = mini._inputs.whole.double()
     in_double(full).x = full.x.double()
     for epoch in (1, 2, 3):
         mini.train_epoch(epoch)
@@ -158,6 +159,31 @@ def test_sampled_aggregates_are_right_on_average(prepared):
             assert abs(np.mean(found) - expected.item()) < 4 * error + 1e-5, name
 
 
+@pytest.mark.parametrize(("model", "options"), NETWORKS)
+def test_inputs_that_are_not_at_hand_give_the_same_run(
+    prepared, split, model, options, monkeypatch
+):
+    """Read node by node, with the first layer's neighbours listed, or aggregated as they lie."""
+    settings = replace(ALL, batch_size="20", fanout=[2, 3], epochs=2, **options)
+    at_hand = train(prepared, split, model, "aiec", settings, 0)
+    monkeypatch.setattr("aiec_graph.train.inputs.AT_HAND", 0)
+    read = train(prepared, split, model, "aiec", settings, 0)
+    np.testing.assert_allclose(read.margin, at_hand.margin, rtol=1e-4, atol=1e-5)
+
+
+def test_aggregates_over_the_whole_graphs_features_are_those_of_the_listed_sample(prepared):
+    """For each normalisation, the maximum too, and a fan-out that differs by hop."""
+    x = torch.randn(300, 4, dtype=torch.float64)
+    seeds, fanout = np.array([7, 100, 3]), [4, 2, 3]
+    nodes, layers = prepared.rows.sample(seeds, fanout, 5)
+    targets, alike = prepared.rows.sample_aggregated(seeds, fanout, 5)
+    assert np.array_equal(targets, nodes[: layers[0].num_targets])
+    assert [block.num_targets for block in alike] == [block.num_targets for block in layers]
+    for name in ("mean", "mean_with_self", "gcn", "gcn_out_in", "sum", "max"):
+        expected = layers[0].aggregate(x[nodes], name)
+        torch.testing.assert_close(alike[0].aggregate(x, name), expected, rtol=1e-12, atol=1e-12)
+
+
 def test_a_run_is_reproducible_and_depends_on_its_seed(prepared, split):
     settings = replace(ALL, batch_size="20", fanout=[2, 2], dropout=0.3, epochs=2)
     one, again, other = (
@@ -207,11 +233,14 @@ def test_features_are_read_by_rows_from_their_file(data_root, monkeypatch):
     settings = replace(ALL, batch_size="32", fanout=[2, 2], epochs=1, features="raw")
     run, preprocessor = build_mini_batch(prepared, split, "sage", "aiec", settings, 0)
     sizes = []
-    inputs = run._inputs
-    run._inputs = lambda nodes: sizes.append(len(nodes)) or inputs(nodes)
+    read = NodeInputs.__call__
+    monkeypatch.setattr(
+        NodeInputs, "__call__", lambda self, nodes: sizes.append(len(nodes)) or read(self, nodes)
+    )
     run.fit("run", settings)
     assert 0 < max(sizes) < len(graph.y) / 2
     assert np.shares_memory(prepared.rows.indices, graph.edges.indices)
+    assert np.shares_memory(run._inputs.whole.numpy(), graph.x.numpy())
     assert torch.equal(
         preprocessor.network_inputs(graph, np.array([5, 2])), graph.x[torch.tensor([5, 2])]
     )
