@@ -10,12 +10,13 @@ def import_on_demand(package: str, modules: Mapping[str, str]) -> Callable[[str]
 
     Args:
         package: its name.
-        modules: by public name, the module below the package that defines it.
+        modules: by public name, the module below the package that defines it; with a dot before
+            it, the module beside the package.
     """
 
     def get(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{modules[name]}"), name)
+        return getattr(import_module(f".{modules[name]}", package), name)
 
     return get

@@ -23,8 +23,8 @@ from aiec_graph.bench.backtest.runs import Views, fit_and_score, measure
 from aiec_graph.bench.backtest.spec import BacktestSpec
 from aiec_graph.bench.backtest.timeline import StepTimeline
 from aiec_graph.bench.study.statistics import Comparison, compare, holm
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.graph import Graph
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.graph import Graph
 from aiec_graph.names import ACTIVATIONS
 from aiec_graph.train.settings import TrainSettings
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aiec_graph.data import Graph, Split, load_dataset, make_split
-from aiec_graph.data.edges import Edges
+from aiec_graph.graph.edges import Edges
 from aiec_graph.train import Prepared, prepare_graph
 
 

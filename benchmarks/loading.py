@@ -18,7 +18,7 @@ from pathlib import Path
 from aiec_graph.bench import memory
 from aiec_graph.data import default_data_root, find_source, read_card
 from aiec_graph.data.simulate import simulate_dataset
-from aiec_graph.data.storage import cache
+from aiec_graph.graph.storage import cache
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from aiec_graph.errors import InputError
 from aiec_graph.train.settings import ClassifierSettings, TrainSettings
 
 if TYPE_CHECKING:  # a specification is made before the libraries that run it are imported
-    from aiec_graph.data.graph import Graph, Split
+    from aiec_graph.graph.graph import Graph, Split
 
 FIRST_SEED, SEED_STEP = 3407, 10  # GADBench's trials
 MOST_SEEDS = 10_000

@@ -104,7 +104,7 @@ def download(names: list[str], accept_licence: bool = False, data_root: Path | N
     Raises:
         InputError: a name is unknown, or a file cannot be fetched.
     """
-    from aiec_graph.data.storage.download import download as fetch
+    from aiec_graph.data.datasets.download import download as fetch
 
     root = data_root or default_data_root()
     for card in [_card(name) for name in names]:

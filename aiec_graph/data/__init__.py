@@ -22,11 +22,11 @@ if TYPE_CHECKING:
         short_name,
     )
     from aiec_graph.data.datasets.text_options import TextGraph
-    from aiec_graph.data.edges import Edges
-    from aiec_graph.data.graph import UNKNOWN, Column, Graph, Split
     from aiec_graph.data.transforms.perturbations import Perturbations
     from aiec_graph.data.transforms.preprocess import FEATURES, Preprocessor
     from aiec_graph.data.transforms.splits import SPLITS, make_split
+    from aiec_graph.graph.edges import Edges
+    from aiec_graph.graph.graph import UNKNOWN, Column, Graph, Split
 
 __all__ = [
     "DATASETS",
@@ -70,11 +70,11 @@ _MODULES = {
     "load_dataset": "datasets.registry",
     "short_name": "datasets.registry",
     "TextGraph": "datasets.text_options",
-    "Edges": "edges",
-    "UNKNOWN": "graph",
-    "Column": "graph",
-    "Graph": "graph",
-    "Split": "graph",
+    "Edges": ".graph.edges",
+    "UNKNOWN": ".graph.graph",
+    "Column": ".graph.graph",
+    "Graph": ".graph.graph",
+    "Split": ".graph.graph",
     "Perturbations": "transforms.perturbations",
     "FEATURES": "transforms.preprocess",
     "Preprocessor": "transforms.preprocess",

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aiec_graph.data.datasets.cards import Card
-from aiec_graph.data.graph import UNKNOWN, Graph
-from aiec_graph.data.storage.fingerprint import Fingerprint
+from aiec_graph.graph.graph import UNKNOWN, Graph
+from aiec_graph.graph.storage.fingerprint import Fingerprint
 
 TOLERANCE = 0.05  # percentage points: published rates have one or two decimals
 

@@ -15,7 +15,7 @@ from torch_geometric.data import EdgeAttr, FeatureStore, GraphStore, TensorAttr
 from torch_geometric.data.graph_store import EdgeLayout
 from torch_geometric.typing import EdgeTensorType, FeatureTensorType
 
-from aiec_graph.data.graph import Graph
+from aiec_graph.graph.graph import Graph
 
 NODE = "node"
 """The type of all nodes. Loaders of PyG want types from stores, of one kind of nodes as well."""

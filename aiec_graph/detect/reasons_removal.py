@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from aiec_graph.data.edges import Edges
 from aiec_graph.data.transforms.neighbourhood import (
     STATISTICS,
     Neighbourhood,
@@ -19,6 +18,7 @@ from aiec_graph.data.transforms.structural import undirected
 from aiec_graph.detect.progress import counted
 from aiec_graph.detect.reasons_columns import Floats, Prepared, margins
 from aiec_graph.detect.reasons_reach import Reach, computed_for, depth_of, hops_of
+from aiec_graph.graph.edges import Edges
 from aiec_graph.nn.adjacency import Adjacency
 from aiec_graph.train.baselines import COLUMNS, TableClassifier, logit
 from aiec_graph.train.ensemble import AutoClassifier

@@ -12,9 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from aiec_graph.data import Graph, Preprocessor, Split
-from aiec_graph.data.storage.estimators import pack_estimator, unpack_estimator
 from aiec_graph.data.transforms.neighbourhood import Neighbourhood, Table
 from aiec_graph.errors import InputError, look_up
+from aiec_graph.graph.storage.estimators import pack_estimator, unpack_estimator
 from aiec_graph.train.classifier import (
     Arrays,
     State,

@@ -14,9 +14,9 @@ import numpy as np
 import xxhash
 from PIL import Image
 
-from aiec_graph.data.storage.cache import user_cache
 from aiec_graph.errors import InputError
 from aiec_graph.files import write_whole
+from aiec_graph.graph.storage.cache import user_cache
 from aiec_graph.vision.folders import decode_picture
 from aiec_graph.vision.listing import Listing, Pictures, printable
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aiec_graph.data.formats.file_table import FileTable
-from aiec_graph.data.formats.table_file import read_file
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats.file_table import FileTable
+from aiec_graph.graph.formats.table_file import read_file
 from aiec_graph.vision.classes import PART_OF, PARTS, spelled
 from aiec_graph.vision.listing import Listing, Pictures, draw_test, printable
 from aiec_graph.wording import counted, listed

@@ -167,7 +167,7 @@ def test_progress_says_what_is_left():
 
 
 def test_reading_says_how_far_it_is(work, caplog):
-    caplog.set_level("DEBUG", "aiec_graph.data")
+    caplog.set_level("DEBUG", "aiec_graph.graph")
     as_nodes(work / "now")
     found = [(r.getMessage(), r.done, r.total, r.unit) for r in caplog.records]
     for table, columns in (("nodes.csv", 5), ("edges.csv", 2)):

@@ -31,10 +31,10 @@ from aiec_graph.artifacts.checkpoint import Origin, load_checkpoint, save_checkp
 from aiec_graph.artifacts.specs import RunSpec
 from aiec_graph.artifacts.tensor_file import load_tensors, save_tensors
 from aiec_graph.data import Graph, Preprocessor, find_source, make_split
-from aiec_graph.data.formats.dgl_binary import write_graph
-from aiec_graph.data.storage.frame_file import read_frame
 from aiec_graph.data.user import from_frames, load_own
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats.dgl_binary import write_graph
+from aiec_graph.graph.storage.frame_file import read_frame
 from aiec_graph.train import TrainSettings, build_model, prepare_graph
 
 TRIES = 30

@@ -9,8 +9,8 @@ from torch_geometric.testing.feature_store import MyFeatureStore
 from torch_geometric.testing.graph_store import MyGraphStore
 
 from aiec_graph.data import Graph, load_dataset
-from aiec_graph.data.edges import Edges
 from aiec_graph.data.stores import EDGE, NODE, open_stores, put_graph
+from aiec_graph.graph.edges import Edges
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 
 from aiec_graph.data import Graph, find_source, read_card
 from aiec_graph.data.simulate import simulate_dataset, smallest_scale
-from aiec_graph.data.storage.cache import cache_folder
 from aiec_graph.errors import InputError
+from aiec_graph.graph.storage.cache import cache_folder
 
 # One data set of each raw form.
 NAMES = ["elliptic", "tolokers", "reddit", "weibo21"]

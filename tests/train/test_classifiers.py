@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from aiec_graph.data import Column, Edges, Graph, Split
-from aiec_graph.data.storage.estimators import pack_estimator
 from aiec_graph.errors import InputError
+from aiec_graph.graph.storage.estimators import pack_estimator
 from aiec_graph.metrics import auc
 from aiec_graph.train import CLASSIFIERS, TrainSettings, make_classifier
 from aiec_graph.train.portfolio import ABLATIONS

@@ -9,9 +9,9 @@ from scipy import sparse
 
 from aiec_graph.core import AIEC
 from aiec_graph.data import load_dataset, make_split
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.graph import Graph
 from aiec_graph.errors import InputError
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.graph import Graph
 from aiec_graph.nn import Adjacency
 from aiec_graph.nn.layerwise import layerwise_logits
 from aiec_graph.train import (

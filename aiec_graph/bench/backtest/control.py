@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from aiec_graph.bench.backtest.cuts import Cut
 from aiec_graph.bench.backtest.timeline import Timeline
-from aiec_graph.data.graph import TEST, TRAIN, VAL, Split
+from aiec_graph.graph.graph import TEST, TRAIN, VAL, Split
 
 PARTS = {"train": TRAIN, "val": VAL, "test": TEST}
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from aiec_graph.bench.backtest.moments import written
 from aiec_graph.bench.backtest.timeline import Timeline
-from aiec_graph.data.graph import UNKNOWN, Split
 from aiec_graph.errors import InputError
+from aiec_graph.graph.graph import UNKNOWN, Split
 from aiec_graph.wording import counted
 
 MOST_BATCHES = 10

@@ -18,10 +18,10 @@ from aiec_graph.bench.backtest.timeline import (
     subgraph,
     with_features,
 )
-from aiec_graph.data.column import Column
-from aiec_graph.data.graph import UNKNOWN, Graph
 from aiec_graph.data.user.dated import DatedTables
 from aiec_graph.errors import InputError
+from aiec_graph.graph.column import Column
+from aiec_graph.graph.graph import UNKNOWN, Graph
 
 KEPT = 3
 """Snapshots without structural features that are held."""

@@ -19,8 +19,8 @@ from aiec_graph.bench.engine import Run
 from aiec_graph.bench.runs import CHECKSUM_LENGTH
 from aiec_graph.bench.store import LIBRARIES, Row
 from aiec_graph.data import Preprocessor, Split, find_source, is_own
-from aiec_graph.data.graph import UNKNOWN, Graph
 from aiec_graph.detect.rules import Curve, Rule, choose_cut
+from aiec_graph.graph.graph import UNKNOWN, Graph
 from aiec_graph.metrics import evaluate
 from aiec_graph.tables import write_csv
 from aiec_graph.train import NodeClassifier, Prepared, held_out_scores, make_classifier

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from aiec_graph.bench.backtest.moments import BOTH, STRUCTURAL
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.graph import UNKNOWN, Graph
 from aiec_graph.data.transforms.position import with_position
 from aiec_graph.errors import InputError
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.graph import UNKNOWN, Graph
 
 
 class Snapshot(NamedTuple):

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.formats.csv import line_of, read_csv
-from aiec_graph.data.graph import NO_PART, TEST, TRAIN, UNKNOWN, VAL, Column, Graph
 from aiec_graph.errors import InputError
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.formats.csv import line_of, read_csv
+from aiec_graph.graph.graph import NO_PART, TEST, TRAIN, UNKNOWN, VAL, Column, Graph
 
 FEATURES_FILE = "elliptic_txs_features.csv"
 CLASSES_FILE = "elliptic_txs_classes.csv"

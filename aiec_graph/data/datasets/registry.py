@@ -17,13 +17,13 @@ from aiec_graph.data.datasets.cards import (
     read_card,
 )
 from aiec_graph.data.datasets.text_options import TextGraph
-from aiec_graph.data.formats import graph_file
-from aiec_graph.data.formats.options import MERGED
-from aiec_graph.data.graph import Graph
 from aiec_graph.data.simulate import marker, simulate_dataset
-from aiec_graph.data.storage.cache import cache_folder, cached
-from aiec_graph.data.storage.fingerprint import Fingerprint, Fingerprints
 from aiec_graph.errors import InputError, did_you_mean
+from aiec_graph.graph.formats import graph_file
+from aiec_graph.graph.formats.options import MERGED
+from aiec_graph.graph.graph import Graph
+from aiec_graph.graph.storage.cache import cache_folder, cached
+from aiec_graph.graph.storage.fingerprint import Fingerprint, Fingerprints
 
 LOADER_VERSION = 3
 """Part of every cache's key: raised when a loader makes something else of the same files."""

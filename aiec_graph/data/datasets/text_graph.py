@@ -8,8 +8,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
 from aiec_graph.data.datasets.text_options import TextGraph
-from aiec_graph.data.edges import Edges
 from aiec_graph.errors import InputError
+from aiec_graph.graph.edges import Edges
 
 
 def embed(texts: list[str], train: NDArray[np.bool_], options: TextGraph) -> NDArray[np.float32]:

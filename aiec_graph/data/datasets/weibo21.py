@@ -9,9 +9,9 @@ import torch
 
 from aiec_graph.data.datasets.text_graph import embed, join_nearest
 from aiec_graph.data.datasets.text_options import TextGraph
-from aiec_graph.data.graph import PARTS, Graph
-from aiec_graph.data.storage.frame_file import read_frame
 from aiec_graph.errors import InputError, named
+from aiec_graph.graph.graph import PARTS, Graph
+from aiec_graph.graph.storage.frame_file import read_frame
 
 UNDETERMINED = "无法确定"  # the category that the authors' own loader drops
 FILES = tuple(f"{part}.pkl" for part in PARTS)

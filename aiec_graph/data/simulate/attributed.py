@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiec_graph.data.datasets.cards import Card
-from aiec_graph.data.formats.dgl_binary import write_graph
 from aiec_graph.data.simulate.marker import Planted
+from aiec_graph.graph.formats.dgl_binary import write_graph
 
 CROWDING = 1.8
 """Degree of the node of rank r: proportional to r^(1/CROWDING - 1)."""

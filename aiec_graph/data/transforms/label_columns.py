@@ -4,10 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from aiec_graph.data.edges import Edges
 from aiec_graph.data.transforms.neighbourhood import Table
 from aiec_graph.data.transforms.structural import undirected
 from aiec_graph.errors import InputError
+from aiec_graph.graph.edges import Edges
 
 FOLDS = 5
 HOPS = 2

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from aiec_graph.data.edges import Edges
 from aiec_graph.data.transforms.structural import (
     Csr,
     is_symmetric,
@@ -15,6 +14,7 @@ from aiec_graph.data.transforms.structural import (
     undirected,
 )
 from aiec_graph.errors import InputError
+from aiec_graph.graph.edges import Edges
 
 STATISTICS = ("mean", "std", "max", "min")
 

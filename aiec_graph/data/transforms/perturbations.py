@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # a configuration holds the perturbations, and is read withou
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from aiec_graph.data.graph import Graph, Split
+    from aiec_graph.graph.graph import Graph, Split
 
 FEWEST = 5  # training nodes of a class that are always kept
 

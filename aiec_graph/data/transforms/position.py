@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from aiec_graph.data.column import Column
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.graph import Graph
 from aiec_graph.data.transforms.structural import Csr, undirected
+from aiec_graph.graph.column import Column
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.graph import Graph
 
 LONGEST_WALK = 5
 

@@ -19,9 +19,9 @@ from sklearn.preprocessing import (
 )
 from torch import Tensor
 
-from aiec_graph.data.graph import Column, Graph
-from aiec_graph.data.storage.estimators import pack_estimator, unpack_estimator
 from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.graph.graph import Column, Graph
+from aiec_graph.graph.storage.estimators import pack_estimator, unpack_estimator
 
 FEATURES: dict[str, Callable[[int], Any]] = {
     "raw": lambda nodes: FunctionTransformer(),

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from aiec_graph.data.graph import UNKNOWN, Graph, Split
 from aiec_graph.errors import InputError, look_up
+from aiec_graph.graph.graph import UNKNOWN, Graph, Split
 
 SPLITS = ("supervised", "semi")
 SEMI_ANOMALOUS, SEMI_NORMAL = 20, 80

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from aiec_graph.data.edges import Edges
+from aiec_graph.graph.edges import Edges
 
 # SciPy ships no types: what is meant is its CSR array.
 Csr = Any

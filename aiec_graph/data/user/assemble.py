@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from aiec_graph.data.column import UNKNOWN
 from aiec_graph.data.user.as_of import keep_known, keep_known_nodes
 from aiec_graph.data.user.findings import Findings
 from aiec_graph.data.user.ids import explain_strangers, find_places, read_ids
@@ -18,6 +17,7 @@ from aiec_graph.data.user.relations import add_links, prepare
 from aiec_graph.data.user.roles import check_optional, find_near, resolve
 from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.transactions import read_transactions
+from aiec_graph.graph.column import UNKNOWN
 
 
 def assemble(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import Column
+from aiec_graph.graph.column import Column
 
 MOST_NAMED = 3
 """Rows of one column that are named for one fault."""

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import Column
 from aiec_graph.data.user import date_columns, dates, notation
 from aiec_graph.data.user.column_values import (
     MOST_NAMED,
@@ -23,6 +22,7 @@ from aiec_graph.data.user.column_values import (
     show,
 )
 from aiec_graph.data.user.words import Words, full_match, spell, split_words
+from aiec_graph.graph.column import Column
 
 MOST_CATEGORIES = 1000
 FEW = 20

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import Column
 from aiec_graph.data.user.as_of import count_seconds, take_rows
 from aiec_graph.data.user.assemble import assemble, assemble_transactions
 from aiec_graph.data.user.dates import DAY
@@ -22,9 +21,10 @@ from aiec_graph.data.user.sources import find_sources, folder_of
 from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.times import read_times
 from aiec_graph.errors import InputError
+from aiec_graph.graph.column import Column
 
 if TYPE_CHECKING:
-    from aiec_graph.data.graph import Graph
+    from aiec_graph.graph.graph import Graph
 
 ENDS = ("source", "target")
 NEVER = np.iinfo(np.int64).max

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from aiec_graph.data.column import Column
 from aiec_graph.data.user.columns import Options
 from aiec_graph.errors import InputError, did_you_mean, look_up
+from aiec_graph.graph.column import Column
 
 MISSING = ("median", "mean", "most_frequent", "zero")
 AGGREGATES = ("count", "sum", "mean", "std", "min", "max", "median", "nunique", "counts", "shares")

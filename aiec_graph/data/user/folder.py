@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from aiec_graph.data.column import Column
-from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.user.assemble import assemble, assemble_transactions
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.findings import DataError
@@ -28,9 +26,11 @@ from aiec_graph.data.user.sources import Sources, find_sources, folder_of
 from aiec_graph.data.user.tables import Table, read_tables
 from aiec_graph.data.user.xml_file import XML_SUFFIXES, read_xml
 from aiec_graph.errors import InputError
+from aiec_graph.graph.column import Column
+from aiec_graph.graph.formats.options import FileOptions
 
 if TYPE_CHECKING:
-    from aiec_graph.data.graph import Graph
+    from aiec_graph.graph.graph import Graph
 
 
 def file_options(declared: Declaration, yaml: str) -> FileOptions:
@@ -218,7 +218,7 @@ def read_sources(sources: Sources, reading: Reading) -> dict[str, Table]:
 
 def _load_file(sources: Sources, reading: Reading, name: str) -> "Graph":
     """Loads a whole graph from one file; what is to be told is in the reading too."""
-    from aiec_graph.data.formats import graph_file
+    from aiec_graph.graph.formats import graph_file
 
     assert sources.graph is not None  # the caller has looked
     graph = graph_file.read(name, sources.graph, file_options(reading.declared, sources.yaml))

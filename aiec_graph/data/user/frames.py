@@ -6,9 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from aiec_graph.data.column import Column
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.graph import Graph
 from aiec_graph.data.user.assemble import assemble, assemble_transactions
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.ids import to_node_ids
@@ -16,6 +13,9 @@ from aiec_graph.data.user.inspection import inspect_tables
 from aiec_graph.data.user.profile import Feature, GraphTables, Reading
 from aiec_graph.data.user.tables import Table, to_frame
 from aiec_graph.errors import named
+from aiec_graph.graph.column import Column
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.graph import Graph
 
 
 def from_frames(

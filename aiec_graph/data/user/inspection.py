@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import PARTS, UNKNOWN
 from aiec_graph.data.user.leaks import find_leaks, find_sorted_rows
 from aiec_graph.data.user.profile import Feature, GraphTables, NodeTable, Reading
+from aiec_graph.graph.column import PARTS, UNKNOWN
 
 MOST_NAMED = 5
 NO_LABEL = "no node has a label, so the graph can be scored, not trained on"

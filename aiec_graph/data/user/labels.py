@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import NO_PART, PARTS, UNKNOWN
 from aiec_graph.data.user import dates
 from aiec_graph.data.user.columns import MOST_NAMED, Fault, Options, show
 from aiec_graph.data.user.date_columns import list_date_faults
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.words import Words, spell, split_words
+from aiec_graph.graph.column import NO_PART, PARTS, UNKNOWN
 
 USUAL = {
     meaning: words.split()

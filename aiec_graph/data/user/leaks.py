@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import UNKNOWN
 from aiec_graph.data.user.profile import Feature
+from aiec_graph.graph.column import UNKNOWN
 
 LEAK = 0.999
 """AUC of one column, in either direction, from which on it is taken for a leak."""

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from aiec_graph.data.formats.table_file import read_file
 from aiec_graph.data.user.column_values import advise
 from aiec_graph.data.user.roles import SYNONYMS, simplify
 from aiec_graph.data.user.words import split_words
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats.table_file import read_file
 
 DECLARATION = "graph.yaml"
 LARGEST = 2**26

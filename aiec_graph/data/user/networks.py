@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.formats.dgl_binary import EdgeType, StoredGraph
-from aiec_graph.data.formats.dgl_file import from_stored
-from aiec_graph.data.formats.node_arrays import make_graph
-from aiec_graph.data.formats.options import FileOptions
-from aiec_graph.data.formats.pyg_file import from_data
-from aiec_graph.data.graph import Graph
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.frames import graph_of
 from aiec_graph.data.user.network_tables import tables_of_network
 from aiec_graph.errors import InputError
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.formats.dgl_binary import EdgeType, StoredGraph
+from aiec_graph.graph.formats.dgl_file import from_stored
+from aiec_graph.graph.formats.node_arrays import make_graph
+from aiec_graph.graph.formats.options import FileOptions
+from aiec_graph.graph.formats.pyg_file import from_data
+from aiec_graph.graph.graph import Graph
 
 
 def from_networkx(

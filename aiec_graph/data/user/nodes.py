@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import NO_PART, UNKNOWN, Column
 from aiec_graph.data.user.columns import read_column
 from aiec_graph.data.user.declaration import AGGREGATES
 from aiec_graph.data.user.ids import find_repeated, read_ids
@@ -21,6 +20,7 @@ from aiec_graph.data.user.roles import (
 )
 from aiec_graph.data.user.tables import Table
 from aiec_graph.errors import did_you_mean
+from aiec_graph.graph.column import NO_PART, UNKNOWN, Column
 
 BY_STRUCTURE = "fit and backtest do without by --features structural"
 MOST_NAMED = 3

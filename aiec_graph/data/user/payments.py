@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import Column
 from aiec_graph.data.user.as_of import keep_known
 from aiec_graph.data.user.dates import DAY
 from aiec_graph.data.user.ids import read_ids
@@ -23,6 +22,7 @@ from aiec_graph.data.user.roles import check_optional, resolve
 from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.times import read_times
 from aiec_graph.errors import InputError
+from aiec_graph.graph.column import Column
 
 Index = NDArray[np.int64]
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": DAY, "": 1.0}

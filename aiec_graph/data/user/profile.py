@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import UNKNOWN, Column
-from aiec_graph.data.progress import count
 from aiec_graph.data.user.advice import gather_lines
 from aiec_graph.data.user.columns import Options
 from aiec_graph.data.user.declaration import Declaration, check_declaration
 from aiec_graph.data.user.findings import Findings
 from aiec_graph.data.user.tables import Table, clean
+from aiec_graph.graph.column import UNKNOWN, Column
+from aiec_graph.graph.progress import count
 
 ROLES = (
     "id",

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import Column
 from aiec_graph.data.user.aggregate import Groups, sort_by_code
 from aiec_graph.data.user.profile import Feature, GraphTables, Reading
 from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.words import spell, split_words
 from aiec_graph.errors import did_you_mean
+from aiec_graph.graph.column import Column
 
 Index = NDArray[np.int64]
 Weights = NDArray[np.float64]

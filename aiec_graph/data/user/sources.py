@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiec_graph.data.formats.table_file import SUFFIXES, UNREAD, suffix_of
 from aiec_graph.data.user.declaration import Declaration
 from aiec_graph.data.user.graph_yaml import read_declaration
 from aiec_graph.data.user.naming import describe_tables
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats.table_file import SUFFIXES, UNREAD, suffix_of
 
 DECLARATION = "graph.yaml"
 NODES, EDGES, TRANSACTIONS = ("nodes", "accounts"), ("edges",), ("transactions",)

@@ -9,11 +9,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from aiec_graph.data.formats.table_file import read_file
 from aiec_graph.data.user.column_values import Fault, advise
 from aiec_graph.data.user.findings import Findings
 from aiec_graph.data.user.words import BLANK
 from aiec_graph.errors import InputError, did_you_mean
+from aiec_graph.graph.formats.table_file import read_file
 
 NAMELESS = re.compile(r"(?:Unnamed: \d+(?:_level_\d+)?|__index_level_\d+__|)")
 VECTOR = r"\[[^\[\]]*\]"

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aiec_graph.data.column import UNKNOWN, Column
 from aiec_graph.data.user.aggregate import Groups
 from aiec_graph.data.user.as_of import keep_known
 from aiec_graph.data.user.hints import (
@@ -38,6 +37,7 @@ from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.times import find_unit, read_times
 from aiec_graph.data.user.words import spell, split_words
 from aiec_graph.errors import did_you_mean
+from aiec_graph.graph.column import UNKNOWN, Column
 
 DEFAULT_AGGREGATES = ["sum", "mean", "max"]
 EACH = {"counts": "count", "shares": "share"}

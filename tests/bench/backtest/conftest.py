@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.graph import Graph
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.graph import Graph
 
 
 def make_graph(seed: int, nodes: int = 60, steps: int = 8, crossing: bool = True) -> Graph:

@@ -16,9 +16,9 @@ from aiec_graph.bench.backtest.timeline import StepTimeline
 from aiec_graph.bench.backtest.tuning import choose
 from aiec_graph.bench.study.statistics import compare
 from aiec_graph.cli.main import main
-from aiec_graph.data.graph import UNKNOWN
 from aiec_graph.detect.report.backtest import read_backtest
 from aiec_graph.errors import InputError
+from aiec_graph.graph.graph import UNKNOWN
 from aiec_graph.metrics import evaluate
 from aiec_graph.train.settings import TrainSettings
 

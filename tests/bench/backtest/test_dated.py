@@ -17,9 +17,9 @@ from aiec_graph.bench.backtest.runs import Views, fit_and_score
 from aiec_graph.bench.backtest.spec import BacktestSpec
 from aiec_graph.bench.backtest.timeline import StepTimeline
 from aiec_graph.cli.main import main
-from aiec_graph.data.graph import UNKNOWN
 from aiec_graph.data.user import Declaration, from_transactions, load_own
 from aiec_graph.errors import InputError
+from aiec_graph.graph.graph import UNKNOWN
 from aiec_graph.train.settings import TrainSettings
 from tests.bench.backtest.test_timeline import equal
 

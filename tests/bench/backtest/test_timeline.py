@@ -11,8 +11,8 @@ from aiec_graph.bench.backtest.cuts import Cut, Schedule
 from aiec_graph.bench.backtest.runs import Views, fit_and_score
 from aiec_graph.bench.backtest.spec import BacktestSpec
 from aiec_graph.bench.backtest.timeline import StepTimeline
-from aiec_graph.data.graph import UNKNOWN
 from aiec_graph.errors import InputError
+from aiec_graph.graph.graph import UNKNOWN
 from aiec_graph.train import make_classifier
 from aiec_graph.train.settings import TrainSettings
 from tests.bench.backtest.conftest import change_after, make_graph

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiec_graph.data.edges import Edges
 from aiec_graph.data.transforms.position import position_columns
+from aiec_graph.graph.edges import Edges
 
 
 @given(st.integers(1, 12), st.integers(0, 2**32 - 1), st.booleans())

@@ -6,8 +6,8 @@ import torch
 
 from aiec_graph.data import DATASETS, Edges, Graph, load_dataset, make_split
 from aiec_graph.data.datasets.cards import read_card
-from aiec_graph.data.graph import to_parts
 from aiec_graph.errors import InputError
+from aiec_graph.graph.graph import to_parts
 
 
 def no_edges(nodes):

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from aiec_graph.data.column import PARTS
 from aiec_graph.data.user.column_values import Fault
 from aiec_graph.data.user.columns import read_column
 from aiec_graph.data.user.declaration import Declaration
@@ -15,6 +14,7 @@ from aiec_graph.data.user.links import read_number_column, read_weights
 from aiec_graph.data.user.profile import Reading
 from aiec_graph.data.user.tables import Table
 from aiec_graph.data.user.times import read_times
+from aiec_graph.graph.column import PARTS
 
 USUAL = {
     "id": ("a1", "a2", "a3"),

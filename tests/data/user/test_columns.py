@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aiec_graph.data.column import Column
 from aiec_graph.data.user.columns import Options, read_column
+from aiec_graph.graph.column import Column
 
 NUMBERS = [
     (["12.5", "3"], [12.5, 3]),

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from aiec_graph.data.column import Column
 from aiec_graph.data.user.leaks import auc_of, find_leaks, find_sorted_rows
 from aiec_graph.data.user.profile import Feature
+from aiec_graph.graph.column import Column
 
 RNG = np.random.default_rng(0)
 Y = np.array([1] * 20 + [0] * 180 + [-1] * 50)[RNG.permutation(250)]

@@ -7,9 +7,9 @@ import torch
 from scipy import sparse
 
 from aiec_graph.data import load_dataset
-from aiec_graph.data.formats.dgl_binary import write_graph
 from aiec_graph.data.user import Declaration, from_networkx, from_pyg, from_scipy, load_own
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats.dgl_binary import write_graph
 
 
 @pytest.fixture(autouse=True)

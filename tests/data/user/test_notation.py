@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiec_graph.data.column import Column
 from aiec_graph.data.user.columns import Options, read_column
 from aiec_graph.data.user.notation import NOTATIONS
 from aiec_graph.data.user.profile import Reading
 from aiec_graph.data.user.tables import Table, clean
+from aiec_graph.graph.column import Column
 
 MARKS = ("", "€", "EUR ", "$")
 

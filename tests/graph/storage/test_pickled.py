@@ -14,8 +14,8 @@ from torch_geometric.data import Data
 from aiec_graph.data import load_dataset
 from aiec_graph.data.datasets.text_options import TextGraph
 from aiec_graph.data.datasets.weibo21 import FILES, UNDETERMINED, read
-from aiec_graph.data.graph import Split
 from aiec_graph.errors import InputError
+from aiec_graph.graph.graph import Split
 
 REAL = Path(__file__).parents[4] / "shared" / "data"
 has_real_files = pytest.mark.skipif(

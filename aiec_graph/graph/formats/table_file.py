@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from aiec_graph.data.formats import delimited, excel, parquet
-from aiec_graph.data.formats.file_table import FileTable
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats import delimited, excel, parquet
+from aiec_graph.graph.formats.file_table import FileTable
 
 TEXT_SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".xlsx")

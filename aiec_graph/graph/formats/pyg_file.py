@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.formats.node_arrays import MASK_NAMES, make_graph, tell_unused
-from aiec_graph.data.formats.options import FileOptions, choose_edge_types
-from aiec_graph.data.graph import Graph
-from aiec_graph.data.storage.pickle_machine import Record, plain
-from aiec_graph.data.storage.torch_file import (
+from aiec_graph.errors import InputError, named
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.formats.node_arrays import MASK_NAMES, make_graph, tell_unused
+from aiec_graph.graph.formats.options import FileOptions, choose_edge_types
+from aiec_graph.graph.graph import Graph
+from aiec_graph.graph.storage.pickle_machine import Record, plain
+from aiec_graph.graph.storage.torch_file import (
     SparseMatrix,
     from_indptr,
     read_torch,
     sparse_matrix,
 )
-from aiec_graph.errors import InputError, named
 from aiec_graph.wording import listed
 
 ADJACENCY_NAMES = ("adj", "adjacency", "adj_t")

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.formats.dgl_binary import StoredGraph, read_graphs
-from aiec_graph.data.formats.node_arrays import (
+from aiec_graph.errors import InputError, named
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.formats.dgl_binary import StoredGraph, read_graphs
+from aiec_graph.graph.formats.node_arrays import (
     FEATURE_NAMES,
     LABEL_NAMES,
     first_of,
     make_graph,
     tell_unused,
 )
-from aiec_graph.data.formats.options import FileOptions, choose_edge_types
-from aiec_graph.data.graph import Graph
-from aiec_graph.errors import InputError, named
+from aiec_graph.graph.formats.options import FileOptions, choose_edge_types
+from aiec_graph.graph.graph import Graph
 
 
 def read(name: str, path: Path, options: FileOptions = FileOptions()) -> Graph:  # noqa: B008

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aiec_graph.data.formats.table_file import read_file
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats.table_file import read_file
 
 TEXT = 'id,name,amount\na,"Rome, IT",1.5\nb,é,\n'
 CELLS = [["a", "b"], ["Rome, IT", "é"], ["1.5", None]]

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.formats.options import FileOptions
-from aiec_graph.data.graph import NO_PART, TRAIN, UNKNOWN, VAL, Graph, to_parts
 from aiec_graph.errors import InputError, named
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.formats.options import FileOptions
+from aiec_graph.graph.graph import NO_PART, TRAIN, UNKNOWN, VAL, Graph, to_parts
 from aiec_graph.wording import listed
 
 FEATURE_NAMES = ("feature", "feat", "x", "node_features")

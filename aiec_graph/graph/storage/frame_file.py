@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aiec_graph.data.storage.pickle_machine import (
+from aiec_graph.errors import InputError, named
+from aiec_graph.graph.storage.pickle_machine import (
     NUMPY,
     Build,
     Name,
@@ -16,7 +17,6 @@ from aiec_graph.data.storage.pickle_machine import (
     plain,
     unpickle,
 )
-from aiec_graph.errors import InputError, named
 
 MAX_CELLS_PER_BYTE = 8
 """More cells than this for each byte of the file can only be repetitions."""

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from aiec_graph.data.formats import dgl_file, npz_file, pyg_file
-from aiec_graph.data.formats.options import FileOptions
-from aiec_graph.data.graph import Graph
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats import dgl_file, npz_file, pyg_file
+from aiec_graph.graph.formats.options import FileOptions
+from aiec_graph.graph.graph import Graph
 
 READERS: dict[str, Callable[[str, Path, FileOptions], Graph]] = {
     ".pt": pyg_file.read,

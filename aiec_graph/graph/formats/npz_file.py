@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.formats.node_arrays import make_graph, tell_unused
-from aiec_graph.data.formats.options import FileOptions
-from aiec_graph.data.graph import Graph
-from aiec_graph.data.storage.torch_file import ZIP_ERRORS, read_member
 from aiec_graph.errors import InputError, named
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.formats.node_arrays import make_graph, tell_unused
+from aiec_graph.graph.formats.options import FileOptions
+from aiec_graph.graph.graph import Graph
+from aiec_graph.graph.storage.torch_file import ZIP_ERRORS, read_member
 from aiec_graph.wording import listed
 
 NAMES = ("node_features", "node_labels", "edges")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aiec_graph.data.formats.file_table import FileTable
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats.file_table import FileTable
 
 NO_RESULT = re.compile(rb"<f(?:\s[^>]*)?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>|</c>)")
 LARGEST_SHEET = 2**29

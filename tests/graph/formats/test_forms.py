@@ -14,10 +14,10 @@ from aiec_graph.data import (
     read_card,
 )
 from aiec_graph.data import simulate as simulators
-from aiec_graph.data.formats import dgl_file
-from aiec_graph.data.formats.dgl_binary import write_graph
 from aiec_graph.data.simulate import attributed, simulate_dataset, smallest_scale
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats import dgl_file
+from aiec_graph.graph.formats.dgl_binary import write_graph
 
 ROOT = Path(__file__).parents[3]
 GRAPHS = [name for name in DATASETS if read_card(name).form == "graph"]

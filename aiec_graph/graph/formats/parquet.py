@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pa_dataset
 import pyarrow.parquet as pa_parquet
 
-from aiec_graph.data.formats.file_table import FileTable
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats.file_table import FileTable
 
 
 def read(path: Path) -> FileTable:

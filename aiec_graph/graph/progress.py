@@ -1,13 +1,13 @@
 """What reading says of itself while it runs, by way of Python's logging.
 
-A record of the logger `aiec_graph.data` with `done` and `total` counts bytes of a file, or columns
+A record of the logger `aiec_graph.graph` with `done` and `total` counts bytes of a file, or columns
 of a table; see `aiec_graph.detect.progress` for who listens.
 """
 
 import io
 import logging
 
-LOG = logging.getLogger("aiec_graph.data")
+LOG = logging.getLogger("aiec_graph.graph")
 
 
 class CountedBytes(io.BytesIO):

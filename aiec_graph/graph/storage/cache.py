@@ -20,10 +20,10 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
-from aiec_graph.data.edges import Edges
-from aiec_graph.data.graph import Column, Graph
 from aiec_graph.errors import InputError
 from aiec_graph.files import whole_folder
+from aiec_graph.graph.edges import Edges
+from aiec_graph.graph.graph import Column, Graph
 
 FORMAT = 3
 CACHE_VARIABLE = "AIEC_CACHE_DIR"

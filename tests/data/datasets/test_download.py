@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from aiec_graph.data.datasets.cards import Download, read_card
-from aiec_graph.data.storage.download import PARTIAL, download
+from aiec_graph.data.datasets.download import PARTIAL, download
 from aiec_graph.errors import InputError
 
 CONTENT = bytes(range(256)) * 16_384  # larger than what is read at a time
@@ -254,7 +254,7 @@ def test_members_are_unpacked_under_our_own_names(server, tmp_path):
     ],
 )
 def test_faulty_archives(server, tmp_path, monkeypatch, content, message):
-    monkeypatch.setattr("aiec_graph.data.storage.download.MAX_UNZIPPED", 10_000)
+    monkeypatch.setattr("aiec_graph.data.datasets.download.MAX_UNZIPPED", 10_000)
     server.content = content
     card = card_for(server, None, {"data.txt": "data.txt"}, "data.txt", file_sha="00")
     with pytest.raises(InputError, match=message):

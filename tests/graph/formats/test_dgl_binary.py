@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from aiec_graph.data.formats import dgl_file
-from aiec_graph.data.formats.dgl_binary import EdgeType, read_graphs, write_graph
-from aiec_graph.data.formats.options import FileOptions
 from aiec_graph.data.user import from_dgl, load_own
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats import dgl_file
+from aiec_graph.graph.formats.dgl_binary import EdgeType, read_graphs, write_graph
+from aiec_graph.graph.formats.options import FileOptions
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +213,7 @@ def test_dgl_is_not_imported(tmp_path):
     write_graph(tmp_path / "g.bin", np.array([0]), np.array([1]), data)
     code = (
         "import sys; sys.modules['dgl'] = None; from pathlib import Path; "
-        "from aiec_graph.data.formats import dgl_file; "
+        "from aiec_graph.graph.formats import dgl_file; "
         "print(dgl_file.read('g', Path(sys.argv[1])).edges.num_edges)"
     )
     done = subprocess.run(

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from aiec_graph.data.storage.frame_file import PANDAS, read_frame
-from aiec_graph.data.storage.pickle_machine import Record, unpickle
-from aiec_graph.data.storage.torch_file import read_torch
 from aiec_graph.errors import InputError
+from aiec_graph.graph.storage.frame_file import PANDAS, read_frame
+from aiec_graph.graph.storage.pickle_machine import Record, unpickle
+from aiec_graph.graph.storage.torch_file import read_torch
 
 
 def name(module, word):

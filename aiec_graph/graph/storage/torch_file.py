@@ -18,8 +18,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from aiec_graph.data.storage.pickle_machine import NUMPY, Build, Name, Record, StandIn, unpickle
 from aiec_graph.errors import InputError, named
+from aiec_graph.graph.storage.pickle_machine import NUMPY, Build, Name, Record, StandIn, unpickle
 
 MOST_GROWTH = 100
 """How many times its packed size a file within a zip may have."""

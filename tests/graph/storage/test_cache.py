@@ -12,7 +12,7 @@ import xxhash
 
 from aiec_graph.data import find_source, load_dataset, read_card
 from aiec_graph.data.simulate import simulate_dataset
-from aiec_graph.data.storage.cache import cache_folder
+from aiec_graph.graph.storage.cache import cache_folder
 
 SCALE = 0.02
 
@@ -48,12 +48,12 @@ def same(one, other):
 
 
 def counting(monkeypatch):
-    from aiec_graph.data.formats import npz_file
+    from aiec_graph.graph.formats import npz_file
 
     calls = []
     read = npz_file.read
     monkeypatch.setattr(
-        "aiec_graph.data.formats.graph_file.READERS",
+        "aiec_graph.graph.formats.graph_file.READERS",
         {".npz": lambda name, path, *options: (calls.append(path), read(name, path, *options))[1]},
     )
     return calls

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aiec_graph.data.column import (
+from aiec_graph.errors import InputError
+from aiec_graph.graph.column import (
     NO_PART,
     PARTS,
     TEST,
@@ -18,8 +19,7 @@ from aiec_graph.data.column import (
     VAL,
     Column,
 )
-from aiec_graph.data.edges import Edges
-from aiec_graph.errors import InputError
+from aiec_graph.graph.edges import Edges
 
 __all__ = [
     "NO_PART",

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from aiec_graph.data.formats.file_table import FileTable
-from aiec_graph.data.progress import CountedBytes
 from aiec_graph.errors import InputError
+from aiec_graph.graph.formats.file_table import FileTable
+from aiec_graph.graph.progress import CountedBytes
 
 SEPARATORS = (",", ";", "\t", "|")
 SEPARATOR_NAMES = {"\t": "tabs"}

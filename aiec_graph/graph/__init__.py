@@ -1,0 +1,1 @@
+"""A graph in memory and in files: its parts, one reader a format, and safe storage."""
