@@ -8,8 +8,9 @@
 `memory` trains on random graphs of several sizes, each in a process of its own, and writes
 `memory.csv`: measured peak, forecast and their ratio. `--fit` also prints the coefficients of
 `aiec_graph/train/memory.py` that fit the measurements best. `speed` times the batches of an epoch
-(sampling, reading features, forward, backward, Adam) with this project and with DGL's
-DataLoader, NeighborSampler and SAGEConv, in turn, and writes `speed.csv`. `make` writes a random
+(sampling, reading features, forward, backward, Adam) with this project, with DGL's DataLoader,
+NeighborSampler and SAGEConv, and with PyG's NeighborLoader and SAGEConv where pyg-lib or
+torch-sparse is installed, in turn, and writes `speed.csv`. `make` writes a random
 graph as arrays, and `epoch` maps them, makes one epoch of GraphSAGE and scores all nodes exactly.
 """
 
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import torch_geometric.typing
 from scipy.optimize import nnls
 
 from aiec_graph.bench import memory as process_memory
@@ -213,6 +215,8 @@ def measure_speed(out: Path, nodes: int, edges: int, rounds: int) -> None:
     split = make_split(graph, "supervised", 0, (0.4, 0.2))
     seeds = np.flatnonzero(split.train_mask)[: 20 * BATCH]
     actions = {"aiec_graph": our_epoch(graph, split, seeds), "dgl": dgl_epoch(graph, seeds)}
+    if torch_geometric.typing.WITH_PYG_LIB or torch_geometric.typing.WITH_TORCH_SPARSE:
+        actions["pyg"] = pyg_epoch(graph, seeds)
     rows = []
     for turn in range(rounds + 1):
         for name, action in actions.items():
@@ -227,7 +231,7 @@ def measure_speed(out: Path, nodes: int, edges: int, rounds: int) -> None:
     table = pd.DataFrame(rows)
     table.to_csv(out / "speed.csv", index=False)
     means = table.groupby("who")[["seeds_per_wall_s", "seeds_per_processor_s"]].median()
-    print(means, means.loc["aiec_graph"] / means.loc["dgl"], sep="\n")
+    print(means, means.loc["aiec_graph"] / means.drop(index="aiec_graph"), sep="\n")
 
 
 def our_epoch(graph: Graph, split, seeds: np.ndarray):
@@ -241,15 +245,51 @@ def our_epoch(graph: Graph, split, seeds: np.ndarray):
     return lambda: run.train_epoch(next(epochs))
 
 
+def pairs_with_loops(graph: Graph) -> tuple[np.ndarray, np.ndarray]:
+    """Sources and targets of the edges, with a self-loop at each node."""
+    edges, loops = graph.edges, np.arange(graph.edges.num_nodes)
+    return np.concatenate([edges.indices, loops]), np.concatenate([edges.targets, loops])
+
+
+def class_weight(graph: Graph) -> torch.Tensor:
+    """Of the loss, as ours has it."""
+    return torch.tensor([1.0, float((graph.y == 0).sum() / (graph.y == 1).sum())])
+
+
+def pyg_epoch(graph: Graph, seeds: np.ndarray):
+    """The same with PyG's loader and layers, as its documentation has it."""
+    from torch_geometric.data import Data
+    from torch_geometric.loader import NeighborLoader
+    from torch_geometric.nn import SAGEConv
+
+    pairs = torch.from_numpy(np.stack(pairs_with_loops(graph)).astype(np.int64)).unique(dim=1)
+    data = Data(x=graph.x, y=torch.from_numpy(graph.y), edge_index=pairs)
+    chosen = torch.from_numpy(seeds)
+    loader = NeighborLoader(data, [10, 10], input_nodes=chosen, batch_size=BATCH, shuffle=True)
+    first, second = SAGEConv(graph.x.shape[1], 32), SAGEConv(32, 32)
+    head = torch.nn.Linear(32, 2)
+    network = torch.nn.ModuleList([first, second, head])
+    optimizer = torch.optim.Adam(network.parameters(), 0.01, fused=True)
+    weight = class_weight(graph)
+
+    def epoch() -> None:
+        for batch in loader:
+            h = first(batch.x, batch.edge_index).relu()
+            h = second(h, batch.edge_index).relu()[: batch.batch_size]
+            target = batch.y[: batch.batch_size]
+            loss = torch.nn.functional.cross_entropy(head(h), target, weight)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    return epoch
+
+
 def dgl_epoch(graph: Graph, seeds: np.ndarray):
     """The same with DGL's loader and layers, as its documentation has it."""
     dgl: Any = import_module("dgl")
     nn: Any = import_module("dgl.nn")
-    edges = graph.edges
-    loops = np.arange(edges.num_nodes)
-    source = np.concatenate([edges.indices, loops])
-    target = np.concatenate([edges.targets, loops])
-    g = dgl.graph((source, target), num_nodes=edges.num_nodes)
+    g = dgl.graph(pairs_with_loops(graph), num_nodes=graph.edges.num_nodes)
     g = dgl.to_simple(g)
     g.ndata["x"], g.ndata["y"] = graph.x, torch.from_numpy(graph.y)
     g.create_formats_()
@@ -263,7 +303,7 @@ def dgl_epoch(graph: Graph, seeds: np.ndarray):
     second, head = nn.SAGEConv(32, 32, "mean"), torch.nn.Linear(32, 2)
     network = torch.nn.ModuleList([first, second, head])
     optimizer = torch.optim.Adam(network.parameters(), 0.01, fused=True)
-    weight = torch.tensor([1.0, float((graph.y == 0).sum() / (graph.y == 1).sum())])
+    weight = class_weight(graph)
 
     def epoch() -> None:
         for _, _, blocks in loader:

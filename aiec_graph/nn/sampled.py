@@ -113,9 +113,7 @@ class RowAdjacency:
         sampling.mark_neighbours(self.indptr, self.indices, targets, found)
         return found
 
-    def values(
-        self, sample: Sample, rows: int, sources: int, normalisation: str
-    ) -> NDArray[np.float64]:
+    def values(self, sample: Sample, rows: int, normalisation: str) -> NDArray[np.float64]:
         """The values of a normalisation for the first rows of a sample [E].
 
         Degrees are the whole graph's, and what was sampled is multiplied by the number of a node's
@@ -127,8 +125,8 @@ class RowAdjacency:
         parts = (sample.nodes, indptr, sample.indices[:ends], sample.entries[:ends])
         parts = (*parts, sample.neighbours[:rows], sample.loops[:rows])
         by_row, by_column = self.factors(normalisation)
-        if len(by_column) and sources < self.num_nodes:
-            by_column = by_column[sample.nodes[:sources]]
+        if len(by_column) and not sample.reads_graph:
+            by_column = by_column[sample.nodes]
         extra = 1.0 if NORMALISATIONS[normalisation].loops == "all" else 0.0
         return sampling.entry_values(parts, self.weight, extra, by_row, by_column)
 
@@ -186,7 +184,7 @@ class SampledBlock(Neighbourhoods):
         indices = self._sample.indices[: indptr[-1]]
         if normalisation == "max":
             return Csr(indptr, indices, None, self.num_sources)
-        values = self._graph.values(self._sample, self.num_targets, self.num_sources, normalisation)
+        values = self._graph.values(self._sample, self.num_targets, normalisation)
         return Csr(indptr, indices, values.astype(NUMPY[dtype], copy=False), self.num_sources)
 
     def _is_symmetric(self, normalisation: str) -> bool:

@@ -24,7 +24,7 @@ class Sample(NamedTuple):
     indptr: NDArray[np.int64]
     """Where the entries of each row begin and end [T + 1]; the rows are the first T nodes."""
     indices: NDArray[np.int32]
-    """Positions in `nodes` [E]."""
+    """Positions in `nodes` [E]; nodes of the graph where `reads_graph`."""
     entries: NDArray[np.int64]
     """Which entry of the matrix each is [E]; `NO_ENTRY` for an added self-loop."""
     neighbours: NDArray[np.int64]
@@ -32,7 +32,13 @@ class Sample(NamedTuple):
     loops: NDArray[np.int64]
     """Which of the entries is a row's kept self-loop [T]; [0] where they are as other entries."""
     hop_nodes: NDArray[np.int64]
-    """The number of nodes reached first at each hop, that of the seeds first [H + 1]."""
+    """The number of nodes reached first at each hop, that of the seeds first [H + 1]; [0] where
+    `reads_graph`."""
+
+    @property
+    def reads_graph(self) -> bool:
+        """Whether it is one of `sample_rows`, which lists no nodes but the targets."""
+        return not len(self.hop_nodes)
 
     @property
     def hop_rows(self) -> list[int]:

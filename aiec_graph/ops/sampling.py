@@ -82,7 +82,7 @@ def sample_rows(
         draw: how neighbours are drawn.
 
     Returns:
-        A sample of one hop whose `indices` are nodes of the graph, and `nodes` the targets.
+        A sample of one hop (`Sample.reads_graph`).
     """
     found = _sample_rows(rows, nodes, fanout, np.uint64(key), draw)
     ends, columns, entries, neighbours, loops, _ = found

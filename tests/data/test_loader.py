@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch_geometric.typing
+from scipy.stats import chi2_contingency
 from torch_geometric.data import Data
 from torch_geometric.nn import SAGEConv
 
@@ -81,6 +82,28 @@ def test_seeds_of_the_generator_and_duplicates(data):
         NeighborLoader(data, [2, 0])
     with pytest.raises(ValueError, match="come together"):
         NeighborLoader(data, [2], time_attr="edge_time")
+
+
+@pytest.mark.skipif(
+    not (torch_geometric.typing.WITH_PYG_LIB or torch_geometric.typing.WITH_TORCH_SPARSE),
+    reason="PyG's own sampler needs pyg-lib or torch-sparse",
+)
+@pytest.mark.parametrize("replace", [False, True])
+def test_edges_are_drawn_as_often_as_by_pygs_own(data, replace):
+    """Over two hops from one seed, in many draws of each."""
+    from torch_geometric.loader import NeighborLoader as PyGLoader
+
+    options = {"input_nodes": torch.tensor([7]), "replace": replace}
+    torch.manual_seed(0)
+    counts = np.zeros((2, data.num_edges), int)
+    for row, loader in enumerate((NeighborLoader, PyGLoader)):
+        batches = loader(data, [3, 2], **options)
+        for _ in range(1500):
+            edges = next(iter(batches)).e_id.unique()
+            counts[row][edges] += 1
+    counts = counts[:, counts.sum(0) > 20]
+    assert counts.shape[1] > 15
+    assert chi2_contingency(counts).pvalue > 1e-3
 
 
 def test_pygs_own_is_used_where_it_can_sample(data, monkeypatch):

@@ -171,6 +171,18 @@ def test_inputs_that_are_not_at_hand_give_the_same_run(
     np.testing.assert_allclose(read.margin, at_hand.margin, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["mean", "mean_with_self", "gcn", "gcn_out_in", "sum", "max"])
+def test_a_sample_that_reaches_all_nodes_keeps_their_order(prepared, name):
+    """As many sources as the graph has nodes, but in the order in which they were reached."""
+    x = torch.randn(300, 4, dtype=torch.float64)
+    seeds = np.random.default_rng(0).permutation(300)
+    expected = prepared.adjacency.aggregate(x, name)[seeds]
+    nodes, (block,) = prepared.rows.sample(seeds, [-1], 0)
+    torch.testing.assert_close(block.aggregate(x[nodes], name), expected)
+    _, (block,) = prepared.rows.sample_aggregated(seeds, [-1], 0)
+    torch.testing.assert_close(block.aggregate(x, name), expected)
+
+
 def test_aggregates_over_the_whole_graphs_features_are_those_of_the_listed_sample(prepared):
     """For each normalisation, the maximum too, and a fan-out that differs by hop."""
     x = torch.randn(300, 4, dtype=torch.float64)
