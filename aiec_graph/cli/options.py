@@ -283,10 +283,17 @@ def _with_file(parser: ArgumentParser, signature: Signature, arguments: list[str
         if not path:
             raise InputError("--config needs the path of a YAML file")
         with named(_short(path)):
-            content = json.dumps(_from_file(signature, Path(path)), default=str)
-            _parse(parser, signature, [f"--config={content}"])
+            values = _from_file(signature, Path(path))
+            content = json.dumps(values, default=str)
+            _parse(parser, signature, [f"--config={content}", *_stand_ins(signature, values)])
         found.append(f"--config={content}")
     return found
+
+
+def _stand_ins(signature: Signature, values: dict[str, Any]) -> list[str]:
+    """Something for each argument that a command needs and a file does not name."""
+    needed = [o for o in signature.options.values() if o.is_positional and o.word not in values]
+    return ["any" for option in needed if option.default is inspect.Parameter.empty]
 
 
 def _from_file(signature: Signature, path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import get_origin
 import pytest
 
 from aiec_graph.cli.main import main
-from aiec_graph.cli.options import Signature
+from aiec_graph.cli.options import Signature, parse
 from aiec_graph.cli.table import COMMANDS
 from tests.detect.conftest import make_frames
 
@@ -171,6 +171,18 @@ def type_of(option):
 # Commands share most of their options: each is tried with the first command that has it.
 ONCE = first_of(WITH_FILE, lambda option: (option.name, type_of(option)))
 ONE_OF_A_TYPE = first_of(WITH_FILE, type_of)
+
+
+@pytest.mark.parametrize("name", WITH_FILE)
+@pytest.mark.parametrize("file_first", [False, True])
+def test_a_file_of_options_needs_no_argument_that_stands_beside_it(name, file_first, tmp_path):
+    """A command's data set is named on the command line, and the file says the rest."""
+    signature, path = SIGNATURES[name], tmp_path / "options.yaml"
+    number = next(o for o in signature.options.values() if o.kind is int and not o.choices)
+    path.write_text(f"{number.word}: {number.default + 1}\n")
+    beside, given = ["any"] * len(inputs(name)), ["--config", str(path)]
+    found = parse(name, signature, given + beside if file_first else beside + given)
+    assert found == {**parse(name, signature, beside), number.name: number.default + 1}
 
 
 @pytest.mark.parametrize("name", ONCE)
