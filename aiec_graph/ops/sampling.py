@@ -183,16 +183,6 @@ def _table(nodes: Any, tree: Any, count: int, room: int) -> Any:
 
 
 @compiled(nogil=True)
-def _room(rows: Any, nodes: Any, wanted: int, replace: bool) -> int:
-    """Most entries that the rows of some nodes come to."""
-    room = 0
-    for node in nodes:
-        degree = rows.indptr[node + 1] - rows.indptr[node]
-        room += 1 + (degree if wanted < 0 or (degree < wanted and not replace) else wanted)
-    return room
-
-
-@compiled(nogil=True)
 def _draw_row(rows: Any, node: int, high: int, wanted: int, state: Any, draw: Any, out: Any) -> Any:
     """Draws entries of a row, up to the entry `high`.
 
@@ -244,7 +234,8 @@ def _sample(rows: Any, seeds: Any, seed_time: Any, fanout: Any, key: Any, draw: 
     done, total = 0, 0
     for hop in range(len(fanout) if unique else 0):
         first, last = done, count
-        room = _room(rows, nodes[first:last], fanout[hop], draw.replace)
+        wanted = np.full(last - first, fanout[hop])
+        room = _read_ends(rows, nodes[first:last], wanted, draw.replace)[0]
         columns, entries = _grown(columns, total + room), _grown(entries, total + room)
         ends, neighbours = _grown(ends, last + 1), _grown(neighbours, last)
         loops = _grown(loops, last if draw.keep_loops else 0)

@@ -33,7 +33,9 @@ class NodeInputs:
         self.whole = preprocessor.network_inputs(graph) if is_at_hand else None
 
     def __call__(self, nodes: NDArray[np.integer]) -> Tensor:
-        """The inputs of some nodes [M, in_channels], in their order."""
+        """The inputs of some nodes [M, in_channels], in their order; of none, where M is 0."""
+        if not len(nodes):  # a process may have no seed, and no pipeline takes no row
+            return torch.empty(0, self.width)
         if self.whole is None:
             return self._preprocessor.network_inputs(self._graph, nodes)
         return self.whole.index_select(0, torch.from_numpy(nodes))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -107,22 +107,14 @@ class MiniBatch(Trainer):
 
     def _make(self, epoch: int, number: int, seeds: NDArray[np.int64]) -> Batch:
         key = stream_key(self._seed, epoch, number)
-        y = torch.from_numpy(self._y[seeds]).to(self.device)
-        whole = self._inputs.whole
-        if whole is not None and self.network.aggregates_input:
-            nodes, layers = self._graph.sample_aggregated(seeds, self.fanout, key)
-            aggregated = self.network.aggregate_input(whole, layers)
-            assert aggregated is not None
-            return Batch(self._read(nodes), layers, aggregated.to(self.device), y)
-        nodes, layers = self._graph.sample(seeds, self.fanout, key)
-        x = self._read(nodes)
-        return Batch(x, layers, self.network.aggregate_input(x, layers), y)
-
-    def _read(self, nodes: NDArray[np.int64]) -> Tensor:
-        if len(nodes):
-            return self._inputs(nodes).to(self.device)
-        width: Any = self.network.convs[0].in_channels  # more processes than seeds
-        return torch.empty(0, width, device=self.device)
+        whole = self._inputs.whole if self.network.aggregates_input else None
+        sample = self._graph.sample if whole is None else self._graph.sample_aggregated
+        nodes, layers = sample(seeds, self.fanout, key)
+        x = self._inputs(nodes).to(self.device)
+        aggregated = self.network.aggregate_input(x if whole is None else whole, layers)
+        if aggregated is not None:
+            aggregated = aggregated.to(self.device)
+        return Batch(x, layers, aggregated, torch.from_numpy(self._y[seeds]).to(self.device))
 
     def validate(self) -> NDArray[np.float64]:
         parts = (self.network, self._graph, self._inputs, self._val_mask, self.device)
