@@ -107,7 +107,11 @@ class NeighborLoader(DataLoader[Data]):
 
 
 def neighbor_loader(data: Data, num_neighbors: Sequence[int], **options: Any) -> Any:
-    """PyG's `NeighborLoader` where pyg-lib or torch-sparse is installed, and ours elsewhere.
+    """PyG's `NeighborLoader` where pyg-lib is installed, and ours elsewhere.
+
+    Ours also where PyG would sample through torch-sparse, which PyG is about to give up: without
+    replacement that draws some neighbours half as often again as others
+    (https://github.com/rusty1s/pytorch_sparse/issues/385), and it knows no times.
 
     Args:
         data: a graph.
@@ -117,8 +121,7 @@ def neighbor_loader(data: Data, num_neighbors: Sequence[int], **options: Any) ->
     Raises:
         ValueError: as `NeighborLoader`.
     """
-    typing = torch_geometric.typing
-    if not (typing.WITH_PYG_LIB or typing.WITH_TORCH_SPARSE):
+    if not torch_geometric.typing.WITH_PYG_LIB:
         return NeighborLoader(data, num_neighbors, **options)
     from torch_geometric.loader import NeighborLoader as PyGLoader
 

@@ -2,8 +2,9 @@
 
 A matrix [M, N] comes as the three arrays of its CSR form, and as those of its transpose where a
 gradient is to flow. Everything is checked here before it reaches a compiled loop. The sum is
-torch's own CSR product, the maximum a loop of ours on a CPU and torch's segments on a CUDA GPU; on
-other devices operands go through the CPU.
+torch's own: its embedding bags on a CPU, which are weighted sums of rows and take a third of the
+time of its CSR product; that product on a CUDA GPU. The maximum is a loop of ours on a CPU and
+torch's segments on a CUDA GPU; on other devices operands go through the CPU.
 """
 
 import warnings
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 _FLOATS = (torch.float32, torch.float64)
@@ -121,12 +123,22 @@ def _weighted_sum(
         operands = (part.cpu() for part in (x, crow, column, value))
         return _weighted_sum(*operands, None, None, None).to(x.device)
     _check_indices(crow, column, x.shape[0])
+    with torch.autocast(x.device.type, enabled=False):
+        return (_sum_of_bags if x.device.type == "cpu" else _csr_product)(x, crow, column, value)
+
+
+def _sum_of_bags(x: Tensor, crow: Tensor, column: Tensor, value: Tensor) -> Tensor:
+    weights = {"per_sample_weights": value, "include_last_offset": True}
+    return F.embedding_bag(column, x.contiguous(), crow, mode="sum", **weights)
+
+
+def _csr_product(x: Tensor, crow: Tensor, column: Tensor, value: Tensor) -> Tensor:
     shape = (crow.shape[0] - 1, x.shape[0])
-    with warnings.catch_warnings(), torch.autocast(x.device.type, enabled=False):
+    with warnings.catch_warnings():
         # torch calls the layout a beta at its first use in a process.
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
         matrix = torch.sparse_csr_tensor(crow, column, value, shape, check_invariants=False)
-        return matrix @ x.contiguous()
+    return matrix @ x.contiguous()
 
 
 @torch.library.register_fake(_weighted_sum)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch_geometric.typing
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2_contingency, chisquare
 from torch_geometric.data import Data
 from torch_geometric.nn import SAGEConv
 
@@ -84,11 +84,19 @@ def test_seeds_of_the_generator_and_duplicates(data):
         NeighborLoader(data, [2], time_attr="edge_time")
 
 
-@pytest.mark.skipif(
-    not (torch_geometric.typing.WITH_PYG_LIB or torch_geometric.typing.WITH_TORCH_SPARSE),
+HAS_PYG_LIB = torch_geometric.typing.WITH_PYG_LIB
+SKIP = pytest.mark.skipif(
+    not (HAS_PYG_LIB or torch_geometric.typing.WITH_TORCH_SPARSE),
     reason="PyG's own sampler needs pyg-lib or torch-sparse",
 )
-@pytest.mark.parametrize("replace", [False, True])
+UNIFORM = pytest.mark.skipif(
+    not HAS_PYG_LIB, reason="torch-sparse's draw is uneven without pyg-lib"
+)
+
+
+@SKIP
+@pytest.mark.filterwarnings("ignore:Using 'NeighborSampler' without a 'pyg-lib'")
+@pytest.mark.parametrize("replace", [pytest.param(False, marks=UNIFORM), True])
 def test_edges_are_drawn_as_often_as_by_pygs_own(data, replace):
     """Over two hops from one seed, in many draws of each."""
     from torch_geometric.loader import NeighborLoader as PyGLoader
@@ -106,10 +114,21 @@ def test_edges_are_drawn_as_often_as_by_pygs_own(data, replace):
     assert chi2_contingency(counts).pvalue > 1e-3
 
 
+def test_each_neighbour_is_drawn_as_often_as_any_other(data):
+    """torch-sparse fails this: https://github.com/rusty1s/pytorch_sparse/issues/385."""
+    count = np.zeros(data.num_edges, int)
+    batches = NeighborLoader(data, [3], input_nodes=torch.tensor([7]))
+    for _ in range(2000):
+        count[next(iter(batches)).e_id] += 1
+    drawn = count[data.edge_index[1] == 7]
+    assert count.sum() == drawn.sum() == 6000 and len(drawn) == 11
+    assert chisquare(drawn).pvalue > 1e-3
+
+
 def test_pygs_own_is_used_where_it_can_sample(data, monkeypatch):
-    assert isinstance(neighbor_loader(data, [2], batch_size=4), NeighborLoader) or (
-        torch_geometric.typing.WITH_PYG_LIB or torch_geometric.typing.WITH_TORCH_SPARSE
-    )
+    monkeypatch.setattr("torch_geometric.typing.WITH_PYG_LIB", False)
+    monkeypatch.setattr("torch_geometric.typing.WITH_TORCH_SPARSE", True)
+    assert isinstance(neighbor_loader(data, [2], batch_size=4), NeighborLoader)
     called = {}
     monkeypatch.setattr("torch_geometric.typing.WITH_PYG_LIB", True)
     monkeypatch.setattr(
