@@ -8,7 +8,8 @@ from timm.data.auto_augment import AugmentOp, RandAugment
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.data.transforms import MaybeToTensor
 from timm.data.transforms_factory import create_transform
-from torchvision import transforms
+from torchvision import transforms as first_version  # what timm's transforms are made of
+from torchvision.transforms import v2
 
 RAND_AUGMENT = "rand-m9-mstd0.5-inc1"
 ERASING, FLIP = 0.25, 0.5
@@ -22,8 +23,9 @@ Transform = Callable[[Image.Image], Any]
 def train_transform(size: int, augment: bool) -> Transform:
     """Makes what the training images pass through.
 
-    Flip, RandAugment and erasing as timm gives them. The paper's Table 7 also lists colour jitter
-    0.4, which timm leaves out wherever RandAugment is asked for; so does this.
+    Flip, RandAugment and erasing as timm gives them, in whose notation the paper's Table 7 states
+    them: torchvision's RandAugment draws other operations at other strengths. The table also lists
+    colour jitter 0.4, which timm leaves out wherever RandAugment is asked for; so does this.
 
     Args:
         size: height and width that come out.
@@ -46,7 +48,7 @@ def train_transform(size: int, augment: bool) -> Transform:
             for operation in step.ops:
                 _allow_no_bits(operation)
     if size < LARGE:  # as is usual for CIFAR: a small image keeps its scale
-        first = [_whole(size), transforms.RandomCrop(size, padding=size // 8)]
+        first = [_whole(size), v2.RandomCrop(size, padding=size // 8)]
         made.transforms = [*first, *made.transforms[1:]]
     return cast(Transform, made)
 
@@ -80,15 +82,15 @@ def before_tensor(transform: Transform, step: Callable[[Image.Image], Image.Imag
     """
     steps: list[Any] = list(cast(Any, transform).transforms)
     place = next(i for i, one in enumerate(steps) if isinstance(one, _TO_TENSOR))
-    return cast(Transform, transforms.Compose([*steps[:place], step, *steps[place:]]))
+    return cast(Transform, v2.Compose([*steps[:place], step, *steps[place:]]))
 
 
-_TO_TENSOR = (MaybeToTensor, transforms.ToTensor)
-_GEOMETRY = (transforms.Resize, transforms.CenterCrop)
+_TO_TENSOR = (MaybeToTensor, first_version.ToTensor)
+_GEOMETRY = (first_version.Resize, first_version.CenterCrop)
 
 
-def _whole(size: int) -> transforms.Resize:
-    return transforms.Resize((size, size), transforms.InterpolationMode.BICUBIC)
+def _whole(size: int) -> v2.Resize:
+    return v2.Resize((size, size), v2.InterpolationMode.BICUBIC)
 
 
 def _allow_no_bits(operation: AugmentOp) -> None:
