@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from aiec_graph.core.processes import num_processes
 from aiec_graph.data import Graph, Preprocessor, Split
 from aiec_graph.errors import InputError
 from aiec_graph.metrics import Metrics, evaluate
-from aiec_graph.nn.layerwise import Inputs, layerwise_logits
+from aiec_graph.nn.layerwise import layerwise_logits
 from aiec_graph.nn.networks import GNN
 from aiec_graph.train.inputs import NodeInputs
 from aiec_graph.train.memory import AUTO, FULL, Sizes, choose_batches, is_full_batch
@@ -68,6 +67,7 @@ class RunContext:
 
 
 ALONE = RunContext()
+CPU = torch.device("cpu")
 
 
 def train(
@@ -112,14 +112,9 @@ def train(
     del trainer  # its parts of the graph, before the whole graph is scored
 
     network.load_state_dict(fitted.weights)
-    if settings.batch_size == FULL:
-        x = preprocessor.network_inputs(graph)
-        x = (x if context.corrupt is None else context.corrupt(x)).to(device)
-        aggregated = network.aggregate_input(x, prepared.adjacency)
-        margin = margin_of(predict(network, x, prepared.adjacency, aggregated))
-    else:
-        inputs = _corrupted(preprocessor, graph, context.corrupt)
-        margin = margin_of(layerwise_logits(network, prepared.rows, inputs, device=device))
+    inputs = NodeInputs(preprocessor, graph, context.corrupt)
+    in_full_batch = settings.batch_size == FULL
+    margin = margin_of(_exact_logits([network], prepared, inputs, in_full_batch, device)[0])
     val, test = (evaluate(graph.y[m], margin[m]) for m in (split.val_mask, split.test_mask))
     if state is not None:
         state.remove()
@@ -153,11 +148,23 @@ def logits_of(
         InputError: the graph has other columns, or an input is too large for 32-bit floats.
     """
     graph = prepared.graph
-    if is_full_batch(settings, model, sizes_of(graph)):
-        x = preprocessor.network_inputs(graph)
-        return [predict(network, x, prepared.adjacency) for network in networks]
-    read = partial(preprocessor.network_inputs, graph)
-    return [layerwise_logits(network, prepared.rows, read) for network in networks]
+    in_full_batch = is_full_batch(settings, model, sizes_of(graph))
+    return _exact_logits(networks, prepared, NodeInputs(preprocessor, graph), in_full_batch, CPU)
+
+
+def _exact_logits(
+    networks: Sequence[GNN],
+    prepared: Prepared,
+    inputs: NodeInputs,
+    in_full_batch: bool,
+    device: torch.device,
+) -> list[Tensor]:
+    if not in_full_batch:
+        rows = prepared.rows
+        return [layerwise_logits(network, rows, inputs, device=device) for network in networks]
+    x, graph = inputs.all().to(device), prepared.adjacency
+    aggregated = networks[0].aggregate_input(x, graph)  # the same in each, for it learns nothing
+    return [predict(network, x, graph, aggregated) for network in networks]
 
 
 def sizes_of(graph: Graph) -> Sizes:
@@ -211,13 +218,3 @@ def build_mini_batch(
     if network.needs_whole_graph:
         raise InputError(f"{model} computes with the whole graph: give --batch-size full")
     return MiniBatch(prepared, split, network, inputs, settings, seed), preprocessor
-
-
-def _corrupted(
-    preprocessor: Preprocessor, graph: Graph, corrupt: Callable[[Tensor], Tensor] | None
-) -> Inputs:
-    """Reads the inputs of nodes, or takes them from those of all where these are changed."""
-    if corrupt is None:
-        return partial(preprocessor.network_inputs, graph)
-    x = corrupt(preprocessor.network_inputs(graph))
-    return lambda nodes: x[torch.from_numpy(nodes)]
