@@ -210,7 +210,7 @@ def epoch_of_large(folder: Path, batches: int | None) -> dict[str, float]:
 
 
 def measure_speed(out: Path, nodes: int, edges: int, rounds: int) -> None:
-    """Seed nodes a second of both, in turn, the same graph, seeds, widths and threads."""
+    """Seed nodes a second of each, in turn, the same graph, seeds, widths and threads."""
     graph = random_graph(nodes, edges, 10)
     split = make_split(graph, "supervised", 0, (0.4, 0.2))
     seeds = np.flatnonzero(split.train_mask)

@@ -111,12 +111,12 @@ def neighbor_loader(data: Data, num_neighbors: Sequence[int], **options: Any) ->
 
     Ours also where PyG would sample through torch-sparse, which PyG is about to give up: without
     replacement that draws some neighbours half as often again as others
-    (https://github.com/rusty1s/pytorch_sparse/issues/385), and it knows no times.
+    (https://github.com/rusty1s/pytorch_sparse/issues/385), and PyG knows no times through it.
 
     Args:
         data: a graph.
         num_neighbors: as for `NeighborLoader`.
-        **options: its other arguments.
+        **options: its other arguments; those of `NeighborLoader` work in either.
 
     Raises:
         ValueError: as `NeighborLoader`.

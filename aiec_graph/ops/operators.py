@@ -2,9 +2,10 @@
 
 A matrix [M, N] comes as the three arrays of its CSR form, and as those of its transpose where a
 gradient is to flow. Everything is checked here before it reaches a compiled loop. The sum is
-torch's own: its embedding bags on a CPU, which are weighted sums of rows and take a third of the
-time of its CSR product; that product on a CUDA GPU. The maximum is a loop of ours on a CPU and
-torch's segments on a CUDA GPU; on other devices operands go through the CPU.
+torch's own: for float32 on a CPU its embedding bags, which are weighted sums of rows and take less
+time than its CSR product (docs/research/decisions/8-ordinary-operators.md); else that product. The
+maximum is a loop of ours on a CPU and torch's segments on a CUDA GPU; on other devices operands go
+through the CPU.
 """
 
 import warnings
@@ -123,8 +124,10 @@ def _weighted_sum(
         operands = (part.cpu() for part in (x, crow, column, value))
         return _weighted_sum(*operands, None, None, None).to(x.device)
     _check_indices(crow, column, x.shape[0])
+    # Of float64 torch sums bags one after the other, on one thread.
+    has_fast_bags = x.device.type == "cpu" and x.dtype == torch.float32
     with torch.autocast(x.device.type, enabled=False):
-        return (_sum_of_bags if x.device.type == "cpu" else _csr_product)(x, crow, column, value)
+        return (_sum_of_bags if has_fast_bags else _csr_product)(x, crow, column, value)
 
 
 def _sum_of_bags(x: Tensor, crow: Tensor, column: Tensor, value: Tensor) -> Tensor:
@@ -294,8 +297,11 @@ def _check(x: Tensor, crow: Tensor, column: Tensor) -> None:
         raise ValueError(f"x must be float32 or float64 [N, C], not {x.dtype} {list(x.shape)}")
     if crow.dim() != 1 or column.dim() != 1 or len(crow) == 0:
         raise ValueError("a matrix in CSR form has row pointers [M + 1] and columns [E]")
-    if crow.dtype not in _INDICES or column.dtype not in _INDICES:
-        raise ValueError(f"row pointers and columns must be int32 or int64, not {column.dtype}")
+    if crow.dtype not in _INDICES or column.dtype != crow.dtype:
+        raise ValueError(
+            "row pointers and columns must both be int32 or int64, not "
+            f"{crow.dtype} and {column.dtype}"
+        )
     if not crow.device == column.device == x.device:
         raise ValueError(
             f"x is on {x.device}, the matrix on {crow.device}: move one to the other's device"
@@ -305,7 +311,7 @@ def _check(x: Tensor, crow: Tensor, column: Tensor) -> None:
 
 
 def _check_indices(crow: Tensor, column: Tensor, num_columns: int) -> None:
-    """What torch's product takes on trust."""
+    """What torch's sums take on trust."""
     ends = crow[0] == 0, crow[-1] == len(column), (crow.diff() >= 0).all()
     in_range = bool(torch.stack(ends).all())
     if in_range and len(column):

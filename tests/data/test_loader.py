@@ -85,18 +85,18 @@ def test_seeds_of_the_generator_and_duplicates(data):
 
 
 HAS_PYG_LIB = torch_geometric.typing.WITH_PYG_LIB
-SKIP = pytest.mark.skipif(
+needs_pygs_sampler = pytest.mark.skipif(
     not (HAS_PYG_LIB or torch_geometric.typing.WITH_TORCH_SPARSE),
     reason="PyG's own sampler needs pyg-lib or torch-sparse",
 )
-UNIFORM = pytest.mark.skipif(
+needs_pyg_lib = pytest.mark.skipif(
     not HAS_PYG_LIB, reason="torch-sparse's draw is uneven without pyg-lib"
 )
 
 
-@SKIP
+@needs_pygs_sampler
 @pytest.mark.filterwarnings("ignore:Using 'NeighborSampler' without a 'pyg-lib'")
-@pytest.mark.parametrize("replace", [pytest.param(False, marks=UNIFORM), True])
+@pytest.mark.parametrize("replace", [pytest.param(False, marks=needs_pyg_lib), True])
 def test_edges_are_drawn_as_often_as_by_pygs_own(data, replace):
     """Over two hops from one seed, in many draws of each."""
     from torch_geometric.loader import NeighborLoader as PyGLoader
@@ -116,6 +116,7 @@ def test_edges_are_drawn_as_often_as_by_pygs_own(data, replace):
 
 def test_each_neighbour_is_drawn_as_often_as_any_other(data):
     """torch-sparse fails this: https://github.com/rusty1s/pytorch_sparse/issues/385."""
+    torch.manual_seed(0)
     count = np.zeros(data.num_edges, int)
     batches = NeighborLoader(data, [3], input_nodes=torch.tensor([7]))
     for _ in range(2000):
