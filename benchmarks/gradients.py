@@ -39,7 +39,7 @@ def norms_of_steps(
     torch.manual_seed(0)
     network = build_network(backbone, "aiec", data.num_classes, data.image_size, settings)
     optimizer = make_optimizer(network.train(), settings)
-    weights = (settings.lambda_aux, settings.lambda_gate or 0.0)
+    weights = (settings.lambda_aux, settings.lambda_gate)
     objective = AIECLoss(network, *weights)
     objective.start_epoch()
     loader = iter(DataLoader(data.train, settings.batch_size, shuffle=True))

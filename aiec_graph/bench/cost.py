@@ -52,7 +52,7 @@ def measure_cost(config: CostConfig, console: Console) -> ResultTable:
     for backbone in dict.fromkeys(config.backbone):
         cases, labels = [], []
         for variant in variants_of(config.act, IMAGE_ACTIVATIONS):
-            settings = variant.apply(BACKBONES[backbone].complete(VisionSettings()))
+            settings = variant.apply(VisionSettings())
             cases.append(_Case(backbone, variant.act, settings, config))
             labels.append(label_of(variant.act, settings, variant.changes))
         console.print(f"{backbone}: memory of {2 * len(cases)} processes, then time")
@@ -109,7 +109,7 @@ def _make_step(case: _Case, phase: str) -> Callable[[], None]:
 
         return infer
     network.train()
-    objective = AIECLoss(network, case.settings.lambda_aux, case.settings.lambda_gate or 0.0)
+    objective = AIECLoss(network, case.settings.lambda_aux, case.settings.lambda_gate)
     optimizer = make_optimizer(network, case.settings)
 
     def train() -> None:

@@ -194,7 +194,6 @@ class VisionConfig(Experiment):
     def specs(self) -> "Iterator[ImageSpec]":
         """Every combination of data set, backbone and activation, in the order of the table."""
         from aiec_graph.artifacts.image_checkpoint import ImageSpec
-        from aiec_graph.vision.backbones import BACKBONES as NETWORKS
 
         for dataset in dict.fromkeys(self.dataset):
             for backbone in dict.fromkeys(self.backbone):
@@ -202,8 +201,7 @@ class VisionConfig(Experiment):
                     setting = {"dataset": dataset, "backbone": backbone, "act": variant.act}
                     if any(when.items() <= setting.items() for when in self.skip):
                         continue
-                    base = NETWORKS[backbone].complete(self.train)
-                    settings = variant.apply(overridden(base, self.overrides, setting))
+                    settings = variant.apply(overridden(self.train, self.overrides, setting))
                     yield ImageSpec(dataset, backbone, variant.act, settings, variant.changes)
 
 

@@ -5,7 +5,7 @@ convolutional networks begin as is usual for CIFAR, so that they do not shrink a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import timm
@@ -14,7 +14,6 @@ from timm.models.vgg import ConvMlp
 from torch import Tensor, nn
 
 from aiec_graph.errors import InputError, look_up
-from aiec_graph.vision.settings import VisionSettings
 
 LARGEST_SMALL = 64
 Maker = Callable[[int, int, float], nn.Module]
@@ -41,20 +40,6 @@ class Backbone:
     def gives_tokens(self) -> bool:
         """Whether it is a transformer; the others give maps [N, C, H, W]."""
         return self.blocks == "all"
-
-    @property
-    def lambda_gate(self) -> float:
-        """The weight of AIEC's gate loss where none is given.
-
-        In both the gates' gradient has then about a quarter of the norm of the task's.
-        """
-        return 200.0 if self.gives_tokens else 1.0
-
-    def complete(self, settings: VisionSettings) -> VisionSettings:
-        """The settings with a value for each that depends on the network."""
-        if settings.lambda_gate is not None:
-            return settings
-        return replace(settings, lambda_gate=self.lambda_gate)
 
 
 def is_small(image_size: int) -> bool:

@@ -43,10 +43,9 @@ class VisionSettings:
     """Processes that load images."""
     lambda_aux: float = 1.0
     """AIEC: weight of the auxiliary loss."""
-    lambda_gate: float | None = None
-    """AIEC: weight of the gate loss; 0 leaves the auxiliary loss alone, which is not AIEC (default:
-    the paper's 200 in transformers; 1 in convolutional networks, whose gates' gradient would
-    outweigh the task's)."""
+    lambda_gate: float = 1.0
+    """AIEC: weight of the gate loss; 0 leaves the auxiliary loss alone, which is not AIEC. The
+    paper's 200 lets the gates' gradient outweigh the task's in convolutional networks."""
     lambda_l0: float = 0.01
     """relu_l0, gelu_l0: weight of the share of open gates."""
     act_options: dict[str, Any] = field(default_factory=dict)
@@ -73,8 +72,6 @@ class VisionSettings:
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be above 0, not {getattr(self, name)}")
         for name in ("lambda_aux", "lambda_gate", "lambda_l0"):
-            if name == "lambda_gate" and self.lambda_gate is None:
-                continue
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name} must be at least 0, not {getattr(self, name)}")
         check_options(self.act_options)

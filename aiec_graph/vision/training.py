@@ -142,7 +142,7 @@ class Classifier(L.LightningModule):
         self.network = network
         self.settings = settings
         self.seed, self.sampler = seed, sampler
-        self.objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate or 0.0)
+        self.objective = AIECLoss(network, settings.lambda_aux, settings.lambda_gate)
         self.val_top1 = MulticlassAccuracy(num_classes, average="micro")
 
     def on_train_epoch_start(self) -> None:

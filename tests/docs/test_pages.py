@@ -13,6 +13,7 @@ DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
 SHORT = {f"research/{name}.md": 1200 for name in ("channels", "variants", "when-aiec-helps")}
+SHORT["research/photographs.md"] = 900
 GENERATED = re.compile(r"<!-- measured: begin -->.*<!-- measured: end -->", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#([^)\s]+))?\)")
 QUESTIONS = {

@@ -262,14 +262,14 @@ def test_two_processes_train_one_network(digits, tmp_path):
     assert int(layer.counter.phi.sum()) == 24, "counts are summed over the processes"
 
 
-def test_the_weight_of_the_gates_is_the_networks_own_unless_given():
+def test_the_gates_weigh_1_and_the_papers_200_in_its_tables_and_figures():
     def weights(**changes):
         config = VisionConfig(backbone=["vit_tiny", "resnet18"], act=["aiec"], **changes)
         return [spec.settings.lambda_gate for spec in config.specs()]
 
-    assert weights() == [200, 1]
+    assert weights() == [1, 1]
     assert weights(train=VisionSettings(lambda_gate=20)) == [20, 20]
-    for name in ("table1", "table2", "table3", "table8"):
+    for name in ("table1", "table2", "table3", "table8", "figure4"):
         assert "lambda_gate: 200" in (ROOT / "configs" / f"{name}.yaml").read_text()
 
 
