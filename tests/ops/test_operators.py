@@ -173,6 +173,7 @@ def test_operands_that_do_not_fit_are_refused():
         ((x.double(), (crow, column, value)), "values in torch.float64"),
         ((x, (crow, column, value[:-1])), "values"),
         ((x, (crow.float(), column, value)), "int32 or int64"),
+        ((x, (crow.long(), column.int(), value)), "both be int32 or int64"),
         ((x, (crow[:0], column, value)), "row pointers"),
     ):
         with pytest.raises(ValueError, match=message):
