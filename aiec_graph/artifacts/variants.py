@@ -79,6 +79,12 @@ class Variant:
     """The activation that the network is built with."""
     changes: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def names(self) -> set[str]:
+        """What chooses it in a configuration: the activation, and the ablation that it is."""
+        ablations = NAMED if self.act == "aiec" else {}
+        return {self.act, *(name for name, same in ablations.items() if same == self.changes)}
+
     def apply(self, settings: S) -> S:
         """The settings with the changes made.
 

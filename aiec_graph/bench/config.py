@@ -1,12 +1,12 @@
 """What the commands that run experiments are asked to do, and the runs that this comes to."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from aiec_graph.artifacts.specs import ClassifierSpec, RunSpec, trial_seeds
-from aiec_graph.artifacts.variants import Variant, parse_variant
+from aiec_graph.artifacts.variants import NAMED, Variant, parse_variant
 from aiec_graph.data.datasets.cards import DATASETS
 from aiec_graph.data.datasets.text_options import TextGraph
 from aiec_graph.errors import InputError, did_you_mean, look_up
@@ -25,9 +25,17 @@ class Override:
 
     when: dict[str, str]
     """Which runs: any of dataset, model (for images backbone) and act, each with the value it must
-    have; `act: aiec` means every variant of AIEC."""
+    have; `act: aiec` means every variant of AIEC, `act: aux_only` and its like that ablation."""
     set: dict[str, Any]
     """Training settings and their values there."""
+
+    def is_for(self, run: Mapping[str, Collection[str]]) -> bool:
+        """Whether it is for a run.
+
+        Args:
+            run: by what a run is chosen by, the values that choose this one.
+        """
+        return all(value in run[key] for key, value in self.when.items())
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,16 @@ class Experiment:
             raise InputError(f"two of the data sets have one name: {', '.join(names)}")
 
 
+def check_jobs(jobs: int | None) -> None:
+    """Checks a number of runs at a time; 0 means one for each core.
+
+    Raises:
+        InputError: it is below 0.
+    """
+    if jobs is not None and jobs < 0:
+        raise InputError(f"jobs must be at least 0, not {jobs}")
+
+
 @dataclass(frozen=True)
 class GraphExperiment(Experiment):
     """What every command asks that trains networks on graphs."""
@@ -121,8 +139,7 @@ class GraphExperiment(Experiment):
         for name in self.dataset:
             check_dataset(name, self.simulate is not None)
         look_up(self.split, dict.fromkeys(SPLITS), "split")
-        if self.jobs is not None and self.jobs < 0:
-            raise InputError(f"jobs must be at least 0, not {self.jobs}")
+        check_jobs(self.jobs)
         self.text.check()
 
     def specs_with(
@@ -142,9 +159,9 @@ class GraphExperiment(Experiment):
                 if model not in MODELS:
                     continue
                 for variant in variants_of(self.act, ACTIVATIONS):
-                    setting = {"dataset": name, "model": model, "act": variant.act}
+                    run = {"dataset": {name}, "model": {model}, "act": variant.names}
                     base = replace(self.train, features=features)
-                    settings = variant.apply(overridden(base, overrides, setting))
+                    settings = variant.apply(overridden(base, overrides, run))
                     text = self.text if is_text(name) else None
                     parts = (name, self.simulate, self.split, model, variant.act, settings)
                     yield RunSpec(*parts, text, variant.changes)
@@ -231,7 +248,7 @@ class BenchConfig(GraphExperiment):
         if self.features is not None:
             look_up(self.features, dict.fromkeys(FEATURES), "kind of features")
         datasets = {*DATASETS, *self.dataset}
-        known = {"dataset": datasets, "model": set(MODELS), "act": set(ACTIVATIONS)}
+        known = {"dataset": datasets, "model": set(MODELS), "act": {*ACTIVATIONS, *NAMED}}
         check_overrides(self.overrides, known)
         others = [model for model in filled.model if model not in MODELS]
         if self.checkpoint and others:
@@ -306,14 +323,19 @@ def check_overrides(overrides: list[Override], known: Mapping[str, Iterable[str]
             look_up(value, dict.fromkeys(known[key]), key)
 
 
-def overridden(settings: S, overrides: Iterable[Override], setting: dict[str, str]) -> S:
+def overridden(settings: S, overrides: Iterable[Override], run: Mapping[str, Collection[str]]) -> S:
     """The settings of a run.
+
+    Args:
+        settings: those of every run.
+        overrides: from a configuration file.
+        run: see Override.is_for.
 
     Raises:
         InputError: an override sets something unknown, or to a value of another type.
     """
     for override in overrides:
-        if override.when.items() <= setting.items():
+        if override.is_for(run):
             settings = replaced(settings, override.set, "overrides")
     return settings
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiec_graph.artifacts.specs import trial_seeds
-from aiec_graph.artifacts.variants import AUX_ONLY
+from aiec_graph.artifacts.variants import AUX_ONLY, NAMED
 from aiec_graph.bench.config import (
     Experiment,
     Override,
+    check_jobs,
     check_overrides,
     distinct,
     overridden,
@@ -103,14 +104,13 @@ class VisionConfig(Experiment):
         trial_seeds(self.seeds)
         if self.devices < 1:
             raise InputError(f"devices must be at least 1, not {self.devices}")
-        if self.jobs < 0:
-            raise InputError(f"jobs must be at least 0, not {self.jobs}")
+        check_jobs(self.jobs)
         if self.devices > 1 and self.jobs != 1:
             raise InputError("a training on several devices has them to itself: leave out --jobs")
         known = {
             "dataset": {*IMAGES, *self.dataset},
             "backbone": set(BACKBONES),
-            "act": set(IMAGE_ACTIVATIONS),
+            "act": {*IMAGE_ACTIVATIONS, *NAMED},
         }
         check_overrides([*self.overrides, *(Override(when, {}) for when in self.skip)], known)
         for spec in self.specs():
@@ -198,10 +198,10 @@ class VisionConfig(Experiment):
         for dataset in dict.fromkeys(self.dataset):
             for backbone in dict.fromkeys(self.backbone):
                 for variant in variants_of(self.act, IMAGE_ACTIVATIONS):
-                    setting = {"dataset": dataset, "backbone": backbone, "act": variant.act}
-                    if any(when.items() <= setting.items() for when in self.skip):
+                    run = {"dataset": {dataset}, "backbone": {backbone}, "act": variant.names}
+                    if any(Override(when, {}).is_for(run) for when in self.skip):
                         continue
-                    settings = variant.apply(overridden(self.train, self.overrides, setting))
+                    settings = variant.apply(overridden(self.train, self.overrides, run))
                     yield ImageSpec(dataset, backbone, variant.act, settings, variant.changes)
 
 

@@ -1,6 +1,7 @@
 """The command `vision` on small folders: what takes effect, what is said, what is found again."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from aiec_graph.bench.progress import ReadingLog
 from aiec_graph.bench.vision import ImageRuns
 from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.cli.main import main
+from aiec_graph.errors import InputError
 from aiec_graph.vision import VisionSettings
 
 SMALL = ["--backbone", "shufflenet", "--act", "relu", "--seeds", "1", "--epochs", "1"]
@@ -50,6 +52,25 @@ def test_overrides_of_size_limit_and_augmentation_take_effect(pets):
         images = [data.train[0][0] for _ in range(4)]
         varied = any(not np.array_equal(images[0], other) for other in images)
         assert varied == (name == "augment")
+
+
+def test_overrides_and_skip_choose_an_ablation_by_its_name():
+    config = VisionConfig(
+        dataset=["cifar10"],
+        backbone=["shufflenet"],
+        act=["relu", "aux_only", "union", "aiec", "aiec:tau=0.1", "aiec:lambda_gate=0"],
+        overrides=[
+            Override({"act": "aiec"}, {"lr": 0.25}),
+            Override({"act": "aux_only"}, {"lr": 0.5}),
+        ],
+        skip=[{"act": "union"}],
+    )
+    config.check()
+    rates = {spec.act_label: spec.settings.lr for spec in config.specs()}
+    assert rates == {"relu": 0.0005, "aux_only": 0.5, "aiec": 0.25, "aiec:tau=0.1": 0.25}
+    wrong = replace(config, overrides=[Override({"act": "aux_onli"}, {"lr": 0.5})])
+    with pytest.raises(InputError, match="aux_only"):
+        wrong.check()
 
 
 def test_a_long_check_of_pictures_says_how_far_it_is(capsys, monkeypatch):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiec_graph.artifacts.specs import trial_seeds
 from aiec_graph.artifacts.variants import Variant
 from aiec_graph.bench.backtest.moments import BOTH, STRUCTURAL, moment_of, span
-from aiec_graph.bench.config import variants_of
+from aiec_graph.bench.config import check_jobs, variants_of
 from aiec_graph.errors import InputError, look_up
 from aiec_graph.names import ACTIVATIONS, CLASSIFIERS, FEATURES, MODELS
 from aiec_graph.plugins import load_plugins
@@ -114,8 +114,7 @@ class BacktestConfig:
         trial_seeds(2 * self.seeds)
         if not 0 < self.validation < 1:
             raise InputError(f"validation must be within 0 and 1, not {self.validation}")
-        if self.jobs < 0:
-            raise InputError(f"jobs must be at least 0, not {self.jobs}")
+        check_jobs(self.jobs)
         for variant in self.variants():
             check_settings(variant.apply(self.settings))
 
