@@ -13,14 +13,19 @@ from aiec_graph.errors import DivergedError, InputError
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences the deprecations of Lightning and torch, and their advice on workers."""
+    """Silences the deprecations of Lightning and torch, and their advice, within the block."""
+    with warnings.catch_warnings():
+        silence()
+        yield
+
+
+def silence() -> None:
+    """The same for the rest of this process; one that training starts knows no block around it."""
     for library in ("lightning.pytorch", "lightning.fabric", "timm.scheduler"):
         logging.getLogger(library).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.filterwarnings("ignore", module="lightning|torch")
-        yield
+    warnings.simplefilter("ignore", FutureWarning)
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.filterwarnings("ignore", module="lightning|torch")
 
 
 @contextmanager

@@ -71,7 +71,7 @@ class Seeded(Dataset[Any]):
         return len(cast(Any, self.data))
 
     def __getitem__(self, draw: Draw) -> Any:
-        seed_all(self.seed, *draw)
+        seed_processor(self.seed, *draw)
         return self.data[draw[1]]
 
 
@@ -125,11 +125,21 @@ def make_loaders(
 
 
 def seed_all(*parts: int) -> None:
-    """Seeds Python's, NumPy's and torch's generators by several numbers together."""
+    """Seeds every generator, accelerators' included, by several numbers together."""
+    torch.manual_seed(seed_processor(*parts))
+
+
+def seed_processor(*parts: int) -> int:
+    """Seeds Python's, NumPy's and torch's generators on the processor, and returns the seed.
+
+    An image's augmentation needs no other. torch.manual_seed also formats the call stack for each
+    kind of accelerator that has not started, a millisecond an image.
+    """
     seed = int(np.random.SeedSequence(parts).generate_state(1)[0])
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
+    return seed
 
 
 def _rank() -> int:

@@ -6,6 +6,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple, cast
 
 import lightning as L
@@ -27,7 +28,7 @@ from aiec_graph.vision.backbones import BACKBONES, make_backbone
 from aiec_graph.vision.baselines import HardConcrete
 from aiec_graph.vision.images import ImageData
 from aiec_graph.vision.predict import predict_images, top_k_accuracy
-from aiec_graph.vision.quiet import own_errors, quiet
+from aiec_graph.vision.quiet import own_errors, quiet, silence
 from aiec_graph.vision.sampling import EpochSampler, Loaders, make_loaders, seed_all
 from aiec_graph.vision.settings import REFERENCE_BATCH, VisionSettings
 from aiec_graph.vision.sites import convert
@@ -36,6 +37,7 @@ WARMUP_LR = 1e-6
 TOP_K = 5
 LAST = "last.ckpt"
 EPOCHS_DONE, DATA_CHECKSUM, TRAIN_LOSS = "epochs_done", "data_checksum", "train_loss"
+SECONDS = "seconds_per_epoch"
 
 
 class Epoch(NamedTuple):
@@ -164,15 +166,15 @@ class Classifier(L.LightningModule):
         gates = [m.penalty() for m in self.network.modules() if isinstance(m, HardConcrete)]
         if gates:
             total = total + self.settings.lambda_l0 * torch.stack(gates).mean()
-        self.log("loss", total, on_step=False, on_epoch=True, prog_bar=True)
-        for name in ("task", "aux", "gate"):
-            self.log(f"loss_{name}", getattr(losses, name), on_step=False, on_epoch=True)
+        shown = {f"loss_{name}": getattr(losses, name) for name in ("task", "aux", "gate")}
+        # Of several processes each sees its share alone: the mean over all of them is the loss.
+        self.log_dict({"loss": total} | shown, on_step=False, on_epoch=True, sync_dist=True)
         return total
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
         images, y = batch
         self.val_top1.update(self.network(images), y)
-        self.log("val_top1", self.val_top1, on_step=False, on_epoch=True, prog_bar=True)
+        self.log("val_top1", self.val_top1, on_step=False, on_epoch=True)
 
     def configure_optimizers(self) -> Any:
         settings = self.settings
@@ -196,6 +198,10 @@ class _EpochEnd(L.Callback):
     def __init__(self, path: Path, data_checksum: str, progress: Progress | None) -> None:
         self.path, self.data_checksum, self.progress = path, data_checksum, progress
         self._started = 0.0
+        self._seconds: list[float] = []
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        silence()
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint[DATA_CHECKSUM] = self.data_checksum
@@ -210,13 +216,14 @@ class _EpochEnd(L.Callback):
         trainer.save_checkpoint(draft)
         if trainer.is_global_zero:
             draft.replace(self.path)
+        self._seconds.append(time.perf_counter() - self._started)
+        pl_module.log(SECONDS, fmean(self._seconds))  # how a process of its own tells this one
         if self.progress is not None and trainer.is_global_zero:
             metrics = trainer.callback_metrics
             loss = float(metrics.get("loss", math.nan))
             top1 = 100 * float(metrics.get("val_top1", math.nan))
-            seconds = time.perf_counter() - self._started
             done = trainer.current_epoch + 1
-            self.progress(Epoch(done, trainer.max_epochs, loss, top1, seconds))
+            self.progress(Epoch(done, trainer.max_epochs, loss, top1, self._seconds[-1]))
 
 
 def make_optimizer(network: nn.Module, settings: VisionSettings) -> torch.optim.Optimizer:
@@ -298,9 +305,7 @@ def fit_images(
         _check_steps(network, loaders.train)
         module = Classifier(network, data.num_classes, settings, seed, loaders.sampler)
         trainer = _make_trainer(settings, log, data.checksum, devices)
-        started = time.perf_counter()
         _fit(trainer, module, loaders, checkpoint if done else None)
-        seconds = time.perf_counter() - started
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if done >= settings.epochs:  # trained before: only its row was missing
             metrics["loss"] = _read(checkpoint)[TRAIN_LOSS]
@@ -308,12 +313,11 @@ def fit_images(
                 shown = trainer.validate(module, loaders.val, verbose=False)[0]
                 metrics |= {name: float(value) for name, value in shown.items()}
     module.objective.clear()
-    left = settings.epochs - done
     return Trained(
         network.eval().cpu().to(memory_format=torch.contiguous_format),  # pyright: ignore
         100 * metrics.get("val_top1", math.nan),
         metrics.get("loss", math.nan),
-        seconds / left if left > 0 else 0.0,
+        metrics.get(SECONDS, 0.0),
     )
 
 

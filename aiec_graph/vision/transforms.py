@@ -1,6 +1,7 @@
 """What happens to a picture between its file and a network: decoding, geometry, augmentation."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from PIL import Image, ImageOps
@@ -95,16 +96,12 @@ def _whole(size: int) -> v2.Resize:
 
 def _allow_no_bits(operation: AugmentOp) -> None:
     """Has posterize keep 0 bits, which Pillow refuses since version 13, by a black picture."""
-    if not operation.name.startswith("Posterize"):
-        return
-    posterize = operation.aug_fn
+    if operation.name.startswith("Posterize"):
+        operation.aug_fn = partial(_posterize, operation.aug_fn)
 
-    def of_any_bits(image: Image.Image, bits: int, **options: Any) -> Image.Image:
-        if bits == 0:
-            return Image.new(image.mode, image.size)
-        return posterize(image, bits, **options)
 
-    operation.aug_fn = of_any_bits
+def _posterize(kept: Callable[..., Image.Image], image: Image.Image, bits: int, **options: Any):
+    return Image.new(image.mode, image.size) if bits == 0 else kept(image, bits, **options)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

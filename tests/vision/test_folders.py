@@ -14,6 +14,7 @@ from aiec_graph.errors import InputError
 from aiec_graph.vision import VisionSettings, load_images
 from aiec_graph.vision.folders import read_picture
 from aiec_graph.vision.listing import list_pictures, read_classes
+from aiec_graph.vision.sampling import seed_all
 from aiec_graph.vision.transforms import test_transform as plain_transform
 from aiec_graph.vision.transforms import to_rgb, train_transform
 
@@ -58,6 +59,17 @@ def test_no_bits_left_is_a_black_picture():
     posterize = next(o for o in steps[0].ops if o.name.startswith("Posterize"))
     posterize.prob, posterize.magnitude, posterize.magnitude_std = 1.0, 10, 0
     assert np.asarray(posterize(picture(1))).max() == 0
+
+
+def test_augmented_pictures_can_be_handed_to_another_process(pets):
+    own = load(pets, VisionSettings(image_size=32)).train
+    other = pickle.loads(pickle.dumps(own))
+    for image in range(len(own)):
+        seed_all(1, image)
+        pixels, label = own[image]
+        seed_all(1, image)
+        same_pixels, same_label = other[image]
+        assert label == same_label and np.array_equal(pixels, same_pixels)
 
 
 def test_small_wide_pictures_have_one_geometry():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 
 import numpy as np
 import pyarrow as pa
@@ -73,6 +74,8 @@ def test_splits_are_read_row_for_row(stored):
     image, _ = data.train[3]
     wanted = data.test.transform(Image.open(io.BytesIO(encoded(rows[3]))).convert("RGB"))
     assert np.array_equal(image, wanted)
+    handed_over, label = pickle.loads(pickle.dumps(data.train))[3]
+    assert np.array_equal(handed_over, image)
 
 
 def test_without_splits_a_test_is_drawn(stored):

@@ -253,13 +253,18 @@ def test_help_teaches(capsys):
 
 
 @pytest.mark.skipif(not dist.is_gloo_available(), reason="gloo is not available")
-def test_two_processes_train_one_network(digits, tmp_path):
-    options = settings(act_options={"count": "all"})
-    result = train_images("shufflenet", "aiec", digits, options, 1, Log(tmp_path), devices=2)
-    assert 0 <= result.top1 <= 100
-    assert result.train_loss > 0
-    (layer,) = [m for m in result.network.modules() if isinstance(m, AIEC)]
-    assert int(layer.counter.phi.sum()) == 24, "counts are summed over the processes"
+def test_two_processes_train_as_one(digits, tmp_path):
+    options = settings(act_options={"count": "all"}, drop_path=0.0)
+    one, two = (
+        train_images("vit_tiny", "aiec", digits, options, 1, Log(tmp_path / str(n)), devices=n)
+        for n in (1, 2)
+    )
+    assert two.train_loss == pytest.approx(one.train_loss, rel=1e-5), "the mean over both shares"
+    assert two.test_loss == pytest.approx(one.test_loss, rel=1e-4)
+    assert (two.val_top1, two.top1) == (one.val_top1, one.top1)
+    assert two.seconds_per_epoch > 0
+    layers = [m for m in two.network.modules() if isinstance(m, AIEC)]
+    assert {int(layer.counter.phi.sum()) for layer in layers} == {24}, "summed over the processes"
 
 
 def test_the_gates_weigh_1_and_the_papers_200_in_its_tables_and_figures():
