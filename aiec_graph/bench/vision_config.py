@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CONFIRM_FROM = 100
 """The first trial that confirms a choice; those before it are for exploring and tuning."""
 SPACE: dict[str, list[Any]] = {"lr": [0.00025, 0.0005, 0.001, 0.002]}
-AIEC_SPACE: dict[str, list[Any]] = {"lambda_gate": [1.0, 20.0, 200.0, 1000.0]}
+AIEC_SPACE: dict[str, list[Any]] = {"lambda_gate": [0.1, 1.0, 20.0, 200.0]}
 
 
 OF_FIXED_CLASSES = frozenset({"digits", "cifar10", "cifar100"})

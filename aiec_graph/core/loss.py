@@ -31,7 +31,7 @@ class AIECLoss(nn.Module):
     Args:
         model: any module that holds AIEC layers.
         lambda_aux: λ_aux.
-        lambda_gate: λ_gate; 0.1 is the default for graphs, 200 the paper's for images.
+        lambda_gate: λ_gate; the paper takes 200 for images.
         class_weight: weights [K] of the cross-entropy, for the task and the auxiliary loss.
         weigh_aux: whether the auxiliary loss takes `class_weight` too.
 

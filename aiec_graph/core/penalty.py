@@ -48,7 +48,7 @@ class AIECPenalty(nn.Module):
     Args:
         model: any module that holds AIEC layers.
         lambda_aux: λ_aux.
-        lambda_gate: λ_gate; 0.1 is the default for graphs, 200 the paper's for images.
+        lambda_gate: λ_gate; the paper takes 200 for images.
         class_weight: weights [K] of the classes in the auxiliary loss. Give those of the task
             loss: without them, under class imbalance, the decision units call every sample
             normal and the rare class is never counted.

@@ -43,7 +43,7 @@ class VisionSettings:
     """Processes that load images."""
     lambda_aux: float = 1.0
     """AIEC: weight of the auxiliary loss."""
-    lambda_gate: float = 1.0
+    lambda_gate: float = 0.1
     """AIEC: weight of the gate loss; 0 leaves the auxiliary loss alone, which is not AIEC. The
     paper's 200 lets the gates' gradient outweigh the task's in convolutional networks."""
     lambda_l0: float = 0.01

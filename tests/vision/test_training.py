@@ -15,6 +15,7 @@ from aiec_graph.bench.vision_config import VisionConfig
 from aiec_graph.cli.main import main
 from aiec_graph.core import ACTIVATIONS, AIEC
 from aiec_graph.errors import InputError
+from aiec_graph.train.settings import TrainSettings
 from aiec_graph.vision import BACKBONES, VisionSettings, load_images, training
 from aiec_graph.vision.sampling import EpochSampler, ShareSampler
 from aiec_graph.vision.training import Log, train_images
@@ -267,12 +268,12 @@ def test_two_processes_train_as_one(digits, tmp_path):
     assert {int(layer.counter.phi.sum()) for layer in layers} == {24}, "summed over the processes"
 
 
-def test_the_gates_weigh_1_and_the_papers_200_in_its_tables_and_figures():
+def test_the_gates_weigh_as_on_graphs_and_the_papers_200_in_its_tables_and_figures():
     def weights(**changes):
         config = VisionConfig(backbone=["vit_tiny", "resnet18"], act=["aiec"], **changes)
         return [spec.settings.lambda_gate for spec in config.specs()]
 
-    assert weights() == [1, 1]
+    assert weights() == [TrainSettings().lambda_gate] * 2 == [0.1, 0.1]
     assert weights(train=VisionSettings(lambda_gate=20)) == [20, 20]
     for name in ("table1", "table2", "table3", "table8", "figure4"):
         assert "lambda_gate: 200" in (ROOT / "configs" / f"{name}.yaml").read_text()
