@@ -100,8 +100,11 @@ def _allow_no_bits(operation: AugmentOp) -> None:
         operation.aug_fn = partial(_posterize, operation.aug_fn)
 
 
-def _posterize(kept: Callable[..., Image.Image], image: Image.Image, bits: int, **options: Any):
-    return Image.new(image.mode, image.size) if bits == 0 else kept(image, bits, **options)
+def _posterize(
+    posterize: Callable[..., Image.Image], image: Image.Image, bits: int, **options: Any
+) -> Image.Image:
+    black = Image.new(image.mode, image.size)
+    return black if bits == 0 else posterize(image, bits, **options)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
