@@ -103,8 +103,9 @@ def _allow_no_bits(operation: AugmentOp) -> None:
 def _posterize(
     posterize: Callable[..., Image.Image], image: Image.Image, bits: int, **options: Any
 ) -> Image.Image:
-    black = Image.new(image.mode, image.size)
-    return black if bits == 0 else posterize(image, bits, **options)
+    if bits == 0:
+        return Image.new(image.mode, image.size)
+    return posterize(image, bits, **options)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
